@@ -1,0 +1,11 @@
+//! Money, ids, time, limits, hashing and seals: newtypes without any domain.
+//!
+//! Assumes nothing of the rest of the crate and never does IO.
+
+pub mod country;
+pub mod hash;
+pub mod id;
+pub mod limits;
+pub mod money;
+pub mod seal;
+pub mod time;

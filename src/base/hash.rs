@@ -1,0 +1,64 @@
+//! Keyed hashing of ids: the only form in which foreign ids, users and products are kept.
+//!
+//! Assumes a 128-bit key that lives beside the store. Never allocates.
+
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher13;
+
+use super::id::{AdvertiserNo, MatchKey, ProductKey, UserKey};
+
+/// Hashes under one key. Fields are separated, so `("a", "bc")` and `("ab", "c")` differ.
+#[derive(Clone, Debug)]
+pub struct Hashes {
+    empty: SipHasher13,
+}
+
+impl Hashes {
+    /// Hashes under `key`.
+    pub fn new(key: &[u8; 16]) -> Hashes {
+        Hashes {
+            empty: SipHasher13::new_with_key(key),
+        }
+    }
+
+    /// The 64-bit hash of a domain and parts.
+    pub fn of(&self, domain: &str, parts: &[&[u8]]) -> u64 {
+        let mut hasher = self.empty;
+        hasher.write(domain.as_bytes());
+        for part in parts {
+            hasher.write_u8(0xff);
+            hasher.write_usize(part.len());
+            hasher.write(part);
+        }
+        hasher.finish()
+    }
+
+    /// The key of the user whom we call `id`.
+    pub fn user(&self, id: &[u8]) -> UserKey {
+        UserKey(self.of("user", &[id]))
+    }
+
+    /// The key of an id that others gave, in the namespace of those who gave it.
+    pub fn foreign(&self, namespace: &str, id: &[u8]) -> MatchKey {
+        MatchKey(self.of("match", &[namespace.as_bytes(), id]))
+    }
+
+    /// The key of an advertiser's product.
+    pub fn product(&self, advertiser: AdvertiserNo, item_id: &str) -> ProductKey {
+        let hash = self.of("product", &[&advertiser.0.to_le_bytes(), item_id.as_bytes()]);
+        ProductKey((hash & 0xff_ffff_ffff).max(1))
+    }
+}
+
+/// The namespace of an exchange's ids of our users.
+pub const NS_IFA: &str = "ifa:";
+/// The namespace of SHA-256 hashes of e-mail addresses.
+pub const NS_EMAIL: &str = "email_sha256:";
+
+/// Mixes a 64-bit number well; for ties and derived seeds, not for secrets.
+pub fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}

@@ -1,0 +1,95 @@
+//! Every bound of the program, named. A limit that is hit is counted or answered, never a surprise.
+
+use super::time::Span;
+
+/// A bid request's body; `limits.body_kib` may lower it.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// A batch of events, NDJSON.
+pub const EVENTS_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Events in one batch.
+pub const EVENTS_PER_BATCH_MAX: usize = 1_000;
+/// An advertiser's JSON.
+pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Nesting of a bid request.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Impressions looked at in one request; the rest are passed over.
+pub const IMPS_MAX: usize = 64;
+/// Sizes looked at in one banner.
+pub const SIZES_MAX: usize = 64;
+/// EIDs probed in one request.
+pub const EID_PROBES_MAX: usize = 4;
+/// Campaigns considered for one request.
+pub const CANDIDATES_MAX: usize = 512;
+/// Pairs of an imp and a campaign that are ranked in one request.
+pub const OFFERS_MAX: usize = 4_096;
+/// A request's id, an imp's id: longer is no bid, for it would be echoed.
+pub const REQUEST_ID_BYTES_MAX: usize = 512;
+
+/// Campaigns and advertisers' books, all told.
+pub const CAMPAIGNS_MAX: u32 = 1 << 20;
+/// Advertisers.
+pub const ADVERTISERS_MAX: u32 = 1 << 16;
+/// Creatives of one advertiser.
+pub const CREATIVES_MAX: usize = 200;
+/// Exchanges.
+pub const EXCHANGES_MAX: usize = 64;
+/// Campaigns of one advertiser.
+pub const CAMPAIGNS_PER_ADVERTISER_MAX: usize = 2_000;
+/// Frequency caps of one campaign or advertiser.
+pub const CAPS_MAX: usize = 8;
+
+/// Advertisers remembered for one user; the one unseen longest leaves first.
+pub const SECTIONS_MAX: usize = 32;
+/// Events remembered for one user and advertiser.
+pub const EVENTS_PER_SECTION_MAX: usize = 48;
+/// Items of one event that are remembered.
+pub const ITEMS_PER_EVENT_MAX: usize = 32;
+/// Impressions remembered for one user.
+pub const EXPOSURES_MAX: usize = 64;
+
+/// Buckets of the table of frequency holds.
+pub const HOLD_BUCKETS: usize = 1 << 16;
+/// Holds in one bucket; a full one refuses, counted as frequency.
+pub const HOLDS_PER_BUCKET: usize = 8;
+/// A budget ring's buckets.
+pub const RING_BUCKETS: usize = 64;
+/// Seconds of one bucket of a budget ring.
+pub const RING_BUCKET_S: u32 = 32;
+/// The longest a budget hold may last.
+pub const HOLD_S_MAX: u32 = RING_BUCKET_S * (RING_BUCKETS as u32 - 2);
+/// Lost and settled bids remembered so that a repeated notice frees nothing twice.
+pub const RESOLVED_MAX: usize = 1 << 20;
+
+/// Facts waiting for the writer; beyond, callers get 503.
+pub const FACTS_QUEUE_MAX: usize = 8_192;
+/// Facts of one commit.
+pub const FACTS_PER_COMMIT_MAX: usize = 512;
+/// How long the writer waits for company before it commits, in milliseconds.
+pub const COMMIT_LINGER_MS: u64 = 2;
+
+/// How long notice tokens live.
+pub const NOTICE_LIFE: Span = Span::days(2);
+/// How long click tokens live.
+pub const CLICK_LIFE: Span = Span::days(30);
+/// Within this, the same `event_id` is one event.
+pub const EVENT_ID_LIFE: Span = Span::days(7);
+/// Bids for the same user and placement within this count once for frequency, in milliseconds.
+pub const SAME_PLACEMENT_MS: u32 = 2_000;
+/// A token as text.
+pub const TOKEN_CHARS_MAX: usize = 176;
+/// One ad's markup.
+pub const MARKUP_BYTES_MAX: usize = 30 * 1024;
+
+/// One feed item's text fields together.
+pub const FEED_ITEM_BYTES_MAX: usize = 64 * 1024;
+/// Items of one feed.
+pub const FEED_ITEMS_MAX: usize = 2_000_000;
+/// Faults listed for one file; the rest are counted.
+pub const FAULTS_MAX: usize = 200;
+
+/// How long a drain may take, in milliseconds.
+pub const DRAIN_MS_MAX: u64 = 8_000;
+
+const _: () = assert!(CAMPAIGNS_MAX < 1 << 24, "campaign numbers are stored in three bytes");
+const _: () = assert!(CREATIVES_MAX < 256, "creative numbers are stored in one byte");
+const _: () = assert!(HOLD_BUCKETS.is_power_of_two(), "a bucket is picked by mask");

@@ -1,0 +1,5 @@
+//! winback: a retargeting bidder.
+#![doc = ""]
+pub mod base;
+pub mod model;
+pub mod openrtb;

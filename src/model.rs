@@ -1,0 +1,15 @@
+//! The domain as plain data: campaigns, products, events, what is remembered of a shopper, and what
+//! a decision may end in.
+//!
+//! Everything here has been checked by whoever built it. Nothing here does IO, reads a clock or
+//! holds a lock.
+
+pub mod advertiser;
+pub mod event;
+pub mod exposure;
+pub mod outcome;
+pub mod product;
+pub mod profile;
+pub mod targeting;
+pub mod template;
+pub mod ticket;

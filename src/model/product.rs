@@ -1,0 +1,126 @@
+//! Products as a feed lists them, ready to be shown: one catalogue for each advertiser, swapped whole.
+//!
+//! Built by `feed`; read on the decision path, so prices are texts already and lookups are by key.
+
+use std::collections::HashMap;
+
+use crate::base::id::ProductKey;
+use crate::base::money::Money;
+use crate::base::time::Millis;
+
+/// One item of a feed (Merchant Center attributes, feeds.md §1). Only what may be shown is kept as
+/// showable; the rest stays, so that events about it still mean something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Hash of advertiser and `id`.
+    pub key: ProductKey,
+    /// `id`, as events name it.
+    pub item_id: Box<str>,
+    /// `title`, plain text.
+    pub title: Box<str>,
+    /// `link`: the landing page, https and of a landing domain.
+    pub link: Box<str>,
+    /// `image_link`, https.
+    pub image_link: Box<str>,
+    /// `price`, in the advertiser's currency.
+    pub price: Money,
+    /// `price` as the shop's language writes it, currency included.
+    pub price_text: Box<str>,
+    /// `sale_price` and when it holds.
+    pub sale: Option<Sale>,
+    /// Hash of `item_group_id`; zero is none.
+    pub group: u64,
+    /// `availability` is in stock (or preorder, backorder).
+    pub in_stock: bool,
+    /// Neither adult, paused, excluded nor without a picture.
+    pub showable: bool,
+    /// `expiration_date`.
+    pub expires: Option<Millis>,
+    /// `brand`.
+    pub brand: Box<str>,
+    /// `product_type` and `google_product_category`, each a path of levels.
+    pub categories: Box<[Box<str>]>,
+}
+
+/// A sale price.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// `sale_price`.
+    pub price: Money,
+    /// As text, currency included.
+    pub text: Box<str>,
+    /// Start of `sale_price_effective_date`, inclusive.
+    pub from: Option<Millis>,
+    /// Its end, exclusive.
+    pub until: Option<Millis>,
+}
+
+impl Product {
+    /// The sale in force at `now`: below the price and within its window.
+    pub fn sale_at(&self, now: Millis) -> Option<&Sale> {
+        self.sale
+            .as_ref()
+            .filter(|sale| sale.price < self.price && sale.from.is_none_or(|t| t <= now) && sale.until.is_none_or(|t| now < t))
+    }
+
+    /// Whether an ad may show it at `now`.
+    pub fn can_show(&self, now: Millis) -> bool {
+        self.showable && self.in_stock && self.expires.is_none_or(|t| now < t)
+    }
+}
+
+/// An advertiser's products.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    products: Vec<Product>,
+    by_key: HashMap<ProductKey, u32>,
+    by_group: HashMap<u64, Vec<u32>>,
+}
+
+impl Catalog {
+    /// From products; of two with one key the later one counts.
+    pub fn new(products: Vec<Product>) -> Catalog {
+        let mut by_key = HashMap::with_capacity(products.len());
+        let mut by_group: HashMap<u64, Vec<u32>> = HashMap::new();
+        for (at, product) in products.iter().enumerate() {
+            by_key.insert(product.key, at as u32);
+            if product.group != 0 {
+                by_group.entry(product.group).or_default().push(at as u32);
+            }
+        }
+        Catalog {
+            products,
+            by_key,
+            by_group,
+        }
+    }
+
+    /// The product of a key.
+    pub fn get(&self, key: ProductKey) -> Option<&Product> {
+        self.by_key.get(&key).map(|at| &self.products[*at as usize])
+    }
+
+    /// The products that share a group, in feed order; none for group zero.
+    pub fn variants(&self, group: u64) -> impl Iterator<Item = &Product> {
+        self.by_group
+            .get(&group)
+            .into_iter()
+            .flatten()
+            .map(|at| &self.products[*at as usize])
+    }
+
+    /// All products, in feed order.
+    pub fn iter(&self) -> impl Iterator<Item = &Product> {
+        self.products.iter()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.products.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.products.is_empty()
+    }
+}

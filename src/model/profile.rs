@@ -1,0 +1,458 @@
+//! What is remembered of one shopper: a compact, versioned byte record.
+//!
+//! Record = version u8, seen u32 (seconds since 2024, little endian), section*. Section = advertiser
+//! varint, first visit varint (seconds before seen), visits varint, count u8, event*. Event = kind 4
+//! bits and flags 4 bits, age varint (seconds before seen for the first, before the previous one for
+//! the rest; newest first), then product u40 and quantity varint and value varint as flags say.
+//! Values are in minor units (a hundredth). Decoding assumes nothing: a broken record reads as far
+//! as it is sound.
+
+use crate::base::id::{AdvertiserNo, ProductKey};
+use crate::base::limits::{EVENTS_PER_SECTION_MAX, SECTIONS_MAX};
+use crate::base::money::{Money, NANOS};
+use crate::base::time::Secs;
+use crate::model::event::{EventKind, Happening};
+
+const VERSION: u8 = 1;
+const FLAG_CONTINUED: u8 = 1;
+const FLAG_PRODUCT: u8 = 2;
+const FLAG_QUANTITY: u8 = 4;
+const FLAG_VALUE: u8 = 8;
+/// Billionths in a hundredth, the step of stored values.
+const CENT: i128 = NANOS / 100;
+
+/// A record opened up; reused from request to request, so that reading allocates nothing once warm.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The last event.
+    pub seen: Secs,
+    /// One for each advertiser, in the order stored.
+    pub sections: Vec<Section>,
+    /// All events; each section has its range. Newest first within a section.
+    pub events: Vec<Happening>,
+}
+
+/// What one advertiser knows of the shopper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Whose.
+    pub advertiser: AdvertiserNo,
+    /// The first event.
+    pub first: Secs,
+    /// Events ever, those forgotten included.
+    pub visits: u32,
+    from: u32,
+    to: u32,
+}
+
+impl Profile {
+    /// The events of a section, newest first.
+    pub fn events(&self, section: &Section) -> &[Happening] {
+        &self.events[section.from as usize..section.to as usize]
+    }
+
+    /// The section of an advertiser.
+    pub fn section(&self, advertiser: AdvertiserNo) -> Option<&Section> {
+        self.sections.iter().find(|s| s.advertiser == advertiser)
+    }
+
+    /// Empties, keeping capacity.
+    pub fn clear(&mut self) {
+        self.seen = Secs(0);
+        self.sections.clear();
+        self.events.clear();
+    }
+
+    /// Reads a record into this, replacing what was there.
+    pub fn read(&mut self, record: &[u8]) {
+        self.clear();
+        let mut bytes = Bytes(record);
+        if bytes.u8() != Some(VERSION) {
+            return;
+        }
+        self.seen = Secs(bytes.fixed::<4>().map_or(0, u32::from_le_bytes));
+        while !bytes.0.is_empty() && self.sections.len() < SECTIONS_MAX {
+            if self.read_section(&mut bytes).is_none() {
+                return;
+            }
+        }
+    }
+
+    fn read_section(&mut self, bytes: &mut Bytes<'_>) -> Option<()> {
+        let advertiser = AdvertiserNo(u32::try_from(bytes.varint()?).ok()?);
+        let first = Secs(self.seen.0.saturating_sub(u32::try_from(bytes.varint()?).ok()?));
+        let visits = u32::try_from(bytes.varint()?).ok()?;
+        let count = bytes.u8()?;
+        let from = self.events.len() as u32;
+        let mut at = self.seen.0;
+        for _ in 0..count {
+            let head = bytes.u8()?;
+            at = at.saturating_sub(u32::try_from(bytes.varint()?).ok()?);
+            let flags = head & 0x0f;
+            let product = if flags & FLAG_PRODUCT != 0 { bytes.fixed::<5>()? } else { [0; 5] };
+            let quantity = if flags & FLAG_QUANTITY != 0 {
+                u32::try_from(bytes.varint()?).ok()?
+            } else {
+                1
+            };
+            let value = if flags & FLAG_VALUE != 0 { bytes.varint()? } else { 0 };
+            let Some(kind) = EventKind::from_code(head >> 4) else { continue };
+            let mut wide = [0u8; 8];
+            wide[..5].copy_from_slice(&product);
+            self.events.push(Happening {
+                kind,
+                at: Secs(at),
+                continued: flags & FLAG_CONTINUED != 0,
+                product: ProductKey(u64::from_le_bytes(wide)),
+                quantity,
+                value: Money(i128::from(value) * CENT),
+            });
+        }
+        self.sections.push(Section {
+            advertiser,
+            first,
+            visits,
+            from,
+            to: self.events.len() as u32,
+        });
+        Some(())
+    }
+
+    /// Writes the record.
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16 + 12 * self.events.len());
+        out.push(VERSION);
+        out.extend(self.seen.0.to_le_bytes());
+        for section in &self.sections {
+            push_varint(&mut out, u64::from(section.advertiser.0));
+            push_varint(&mut out, u64::from(self.seen.since(section.first)));
+            push_varint(&mut out, u64::from(section.visits));
+            let events = self.events(section);
+            out.push(events.len() as u8);
+            let mut previous = self.seen;
+            for event in events {
+                write_event(&mut out, event, previous);
+                previous = event.at;
+            }
+        }
+        out
+    }
+
+    /// Remembers an event's entries (its items, the first not `continued`) for an advertiser. Keeps
+    /// events in order of time, newest first; beyond the limits the least valuable and oldest go.
+    pub fn remember(&mut self, advertiser: AdvertiserNo, entries: &[Happening]) {
+        let Some(head) = entries.first() else { return };
+        self.seen = self.seen.max(head.at);
+        let (first, visits, mut events) = match self.section(advertiser) {
+            Some(section) => (section.first, section.visits, self.events(section).to_vec()),
+            None => (head.at, 0, Vec::new()),
+        };
+        let place = events.iter().position(|e| !e.continued && e.at <= head.at).unwrap_or(events.len());
+        events.splice(place..place, entries.iter().copied());
+        while events.len() > EVENTS_PER_SECTION_MAX {
+            forget_one(&mut events);
+        }
+        self.replace_section(advertiser, first.min(head.at), visits.saturating_add(1), events);
+    }
+
+    /// Takes over what another record remembers, event by event.
+    pub fn absorb(&mut self, other: &Profile) {
+        for section in &other.sections {
+            let events = other.events(section);
+            let mut end = events.len();
+            for start in (0..events.len()).rev() {
+                if !events[start].continued {
+                    self.remember(section.advertiser, &events[start..end]);
+                    end = start;
+                }
+            }
+        }
+    }
+
+    fn replace_section(&mut self, advertiser: AdvertiserNo, first: Secs, visits: u32, events: Vec<Happening>) {
+        let mut kept: Vec<(Section, Vec<Happening>)> = self
+            .sections
+            .iter()
+            .filter(|s| s.advertiser != advertiser)
+            .map(|s| (*s, self.events(s).to_vec()))
+            .collect();
+        kept.push((
+            Section {
+                advertiser,
+                first,
+                visits,
+                from: 0,
+                to: 0,
+            },
+            events,
+        ));
+        if kept.len() > SECTIONS_MAX {
+            let newest = |events: &[Happening]| events.iter().map(|e| e.at).max();
+            let oldest = kept
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, (_, events))| newest(events))
+                .map(|(at, _)| at);
+            kept.remove(oldest.unwrap_or(0));
+        }
+        self.sections.clear();
+        self.events.clear();
+        for (mut section, events) in kept {
+            section.from = self.events.len() as u32;
+            self.events.extend(events);
+            section.to = self.events.len() as u32;
+            self.sections.push(section);
+        }
+    }
+}
+
+/// Drops the oldest of the least valuable events, with its further items.
+fn forget_one(events: &mut Vec<Happening>) {
+    let victim = (0..events.len())
+        .filter(|at| !events[*at].continued)
+        .min_by_key(|at| (events[*at].kind.rank(), events[*at].at));
+    let start = victim.unwrap_or(events.len() - 1);
+    let end = events[start + 1..]
+        .iter()
+        .position(|e| !e.continued)
+        .map_or(events.len(), |n| start + 1 + n);
+    events.drain(start..end);
+}
+
+fn write_event(out: &mut Vec<u8>, event: &Happening, previous: Secs) {
+    let cents = u64::try_from(event.value.0 / CENT).unwrap_or(0);
+    let mut flags = 0;
+    flags |= if event.continued { FLAG_CONTINUED } else { 0 };
+    flags |= if event.product.is_some() { FLAG_PRODUCT } else { 0 };
+    flags |= if event.quantity != 1 { FLAG_QUANTITY } else { 0 };
+    flags |= if cents != 0 { FLAG_VALUE } else { 0 };
+    out.push((event.kind as u8) << 4 | flags);
+    push_varint(out, u64::from(previous.since(event.at)));
+    if flags & FLAG_PRODUCT != 0 {
+        out.extend(&event.product.0.to_le_bytes()[..5]);
+    }
+    if flags & FLAG_QUANTITY != 0 {
+        push_varint(out, u64::from(event.quantity));
+    }
+    if flags & FLAG_VALUE != 0 {
+        push_varint(out, cents);
+    }
+}
+
+fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// A cursor over bytes that may be anything.
+struct Bytes<'b>(&'b [u8]);
+
+impl Bytes<'_> {
+    fn u8(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn fixed<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0u64;
+        for shift in (0..63).step_by(7) {
+            let byte = self.u8()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+/// The goods in a cart: what was added, less removed, less bought since (contract §3 `state`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CartLine {
+    /// The item.
+    pub product: ProductKey,
+    /// How many are left in the cart.
+    pub quantity: u32,
+    /// What they are worth, in the advertiser's currency.
+    pub value: Money,
+    /// When it was last added to.
+    pub at: Secs,
+}
+
+/// Works out the cart from a section's events (newest first) into `lines`, the last added first.
+pub fn cart(events: &[Happening], lines: &mut Vec<CartLine>) {
+    lines.clear();
+    for event in oldest_first(events) {
+        match event.kind {
+            EventKind::AddToCart => add(lines, event),
+            EventKind::RemoveFromCart => take(lines, event),
+            EventKind::Purchase if event.product.is_some() => take(lines, event),
+            EventKind::Purchase => lines.clear(),
+            _ => {}
+        }
+    }
+    lines.retain(|line| line.quantity > 0);
+    lines.reverse();
+}
+
+/// Entries in order of time, an event's items in their own order.
+fn oldest_first(events: &[Happening]) -> impl Iterator<Item = &Happening> {
+    let mut end = events.len();
+    let mut start = end;
+    let mut at = end;
+    std::iter::from_fn(move || {
+        if at == end {
+            end = start;
+            if end == 0 {
+                return None;
+            }
+            start = end - 1;
+            while start > 0 && events[start].continued {
+                start -= 1;
+            }
+            at = start;
+        }
+        at += 1;
+        Some(&events[at - 1])
+    })
+}
+
+fn add(lines: &mut Vec<CartLine>, event: &Happening) {
+    let old = lines
+        .iter()
+        .position(|line| line.product == event.product)
+        .map(|at| lines.remove(at));
+    let (quantity, value) = old.map_or((0, Money::ZERO), |line| (line.quantity, line.value));
+    lines.push(CartLine {
+        product: event.product,
+        quantity: quantity.saturating_add(event.quantity),
+        value: value + event.value,
+        at: event.at,
+    });
+}
+
+fn take(lines: &mut [CartLine], event: &Happening) {
+    if let Some(line) = lines.iter_mut().find(|line| line.product == event.product) {
+        let left = line.quantity.saturating_sub(event.quantity);
+        let share = if line.quantity == 0 {
+            0
+        } else {
+            line.value.0 / i128::from(line.quantity) * i128::from(left)
+        };
+        line.value = Money(share);
+        line.quantity = left;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: EventKind, at: u32, product: u64) -> Happening {
+        Happening {
+            kind,
+            at: Secs(at),
+            continued: false,
+            product: ProductKey(product),
+            quantity: 1,
+            value: Money::units(10),
+        }
+    }
+
+    #[test]
+    fn a_record_survives_writing_and_reading() {
+        let mut profile = Profile::default();
+        let shop = AdvertiserNo(7);
+        profile.remember(shop, &[event(EventKind::ViewItem, 1_000, 1)]);
+        let further = Happening {
+            continued: true,
+            quantity: 3,
+            ..event(EventKind::AddToCart, 2_000, 3)
+        };
+        profile.remember(shop, &[event(EventKind::AddToCart, 2_000, 2), further]);
+        profile.remember(AdvertiserNo(300), &[event(EventKind::PageView, 1_500, 0)]);
+        profile.remember(shop, &[event(EventKind::ViewItem, 1_200, 9)]);
+        let mut read = Profile::default();
+        read.read(&profile.write());
+        assert_eq!(read, profile);
+        let kinds: Vec<_> = read
+            .events(read.section(shop).expect("section"))
+            .iter()
+            .map(|e| (e.at.0, e.product.0))
+            .collect();
+        assert_eq!(kinds, [(2_000, 2), (2_000, 3), (1_200, 9), (1_000, 1)]);
+        for cut in 0..profile.write().len() {
+            read.read(&profile.write()[..cut]);
+        }
+    }
+
+    #[test]
+    fn purchases_and_carts_are_forgotten_last() {
+        let mut profile = Profile::default();
+        profile.remember(AdvertiserNo(1), &[event(EventKind::Purchase, 1, 1)]);
+        profile.remember(AdvertiserNo(1), &[event(EventKind::AddToCart, 2, 2)]);
+        for at in 0..200 {
+            profile.remember(AdvertiserNo(1), &[event(EventKind::PageView, 10 + at, 0)]);
+        }
+        let section = *profile.section(AdvertiserNo(1)).expect("section");
+        assert_eq!(profile.events(&section).len(), EVENTS_PER_SECTION_MAX);
+        assert_eq!(section.visits, 202);
+        assert!(profile.events(&section).iter().any(|e| e.kind == EventKind::Purchase));
+        assert!(profile.events(&section).iter().any(|e| e.kind == EventKind::AddToCart));
+    }
+
+    #[test]
+    fn a_cart_is_what_was_added_less_removed_less_bought() {
+        let cases: [(&[(EventKind, u64, u32)], &[(u64, u32)]); 6] = [
+            (&[(EventKind::AddToCart, 1, 1), (EventKind::AddToCart, 2, 2)], &[(2, 2), (1, 1)]),
+            (&[(EventKind::AddToCart, 1, 3), (EventKind::RemoveFromCart, 1, 1)], &[(1, 2)]),
+            (&[(EventKind::AddToCart, 1, 1), (EventKind::Purchase, 1, 1)], &[]),
+            (&[(EventKind::AddToCart, 1, 1), (EventKind::Purchase, 0, 1)], &[]),
+            (&[(EventKind::Purchase, 1, 1), (EventKind::AddToCart, 1, 1)], &[(1, 1)]),
+            (
+                &[
+                    (EventKind::AddToCart, 1, 1),
+                    (EventKind::AddToCart, 2, 1),
+                    (EventKind::AddToCart, 1, 1),
+                ],
+                &[(1, 2), (2, 1)],
+            ),
+        ];
+        for (events, expected) in cases {
+            let mut profile = Profile::default();
+            for (n, (kind, product, quantity)) in events.iter().enumerate() {
+                let entry = Happening {
+                    quantity: *quantity,
+                    ..event(*kind, n as u32, *product)
+                };
+                profile.remember(AdvertiserNo(1), &[entry]);
+            }
+            let mut lines = Vec::new();
+            cart(&profile.events, &mut lines);
+            let got: Vec<_> = lines.iter().map(|l| (l.product.0, l.quantity)).collect();
+            assert_eq!(got, expected, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn absorbing_keeps_both_histories() {
+        let (mut one, mut other) = (Profile::default(), Profile::default());
+        one.remember(AdvertiserNo(1), &[event(EventKind::AddToCart, 5, 1)]);
+        other.remember(AdvertiserNo(1), &[event(EventKind::Purchase, 9, 1)]);
+        other.remember(AdvertiserNo(2), &[event(EventKind::ViewItem, 3, 4)]);
+        one.absorb(&other);
+        let mut lines = Vec::new();
+        cart(one.events(one.section(AdvertiserNo(1)).expect("section")), &mut lines);
+        assert!(lines.is_empty() && one.sections.len() == 2 && one.seen == Secs(9));
+    }
+}

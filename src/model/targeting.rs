@@ -1,0 +1,161 @@
+//! Where and when a campaign may bid, and what changes its price (contract §3 `targeting`, `when`).
+//!
+//! Texts are lower case and trimmed already, so that a comparison at bid time is one pass.
+
+use crate::base::country::Country;
+use crate::base::id::ExchangeNo;
+use crate::base::money::Ratio;
+use crate::base::time::Span;
+
+/// Any of `include` (if given) and none of `exclude`. An absent attribute fails an include and
+/// passes an exclude.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice<T> {
+    /// Any of these, where given.
+    pub include: Option<Vec<T>>,
+    /// None of these.
+    pub exclude: Vec<T>,
+}
+
+impl<T> Default for Choice<T> {
+    fn default() -> Choice<T> {
+        Choice {
+            include: None,
+            exclude: Vec::new(),
+        }
+    }
+}
+
+impl<T> Choice<T> {
+    /// Whether a request passes, given whether its attribute (`None` where absent) matches an entry.
+    pub fn admits<A: Copy>(&self, attribute: Option<A>, matches: impl Fn(&T, A) -> bool) -> bool {
+        match attribute {
+            None => self.include.is_none(),
+            Some(a) => {
+                self.include.as_ref().is_none_or(|list| list.iter().any(|entry| matches(entry, a)))
+                    && !self.exclude.iter().any(|entry| matches(entry, a))
+            }
+        }
+    }
+
+    /// Whether it says nothing.
+    pub fn is_open(&self) -> bool {
+        self.include.is_none() && self.exclude.is_empty()
+    }
+}
+
+/// Kinds of device (contract §3 `devices`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// A phone; OpenRTB's 1 (mobile or tablet) and 4.
+    Mobile,
+    /// OpenRTB's 5.
+    Tablet,
+    /// OpenRTB's 2.
+    Desktop,
+    /// OpenRTB's 3 and 7.
+    Tv,
+    /// Anything else that is named.
+    Other,
+}
+
+/// Kinds of ad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// HTML in a fixed size.
+    Banner,
+    /// Native assets.
+    Native,
+    /// VAST.
+    Video,
+    /// VAST without pictures.
+    Audio,
+}
+
+/// A window of the week on a clock, in minutes since Monday 00:00; `from` > `to` goes over the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeekWindow {
+    /// First minute.
+    pub from: u16,
+    /// First minute after.
+    pub to: u16,
+}
+
+/// When, on whose clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hours {
+    /// The user's clock (by `device.geo.utcoffset`) and not the advertiser's.
+    pub user_clock: bool,
+    /// Any of these.
+    pub windows: Vec<WeekWindow>,
+}
+
+/// Conditions on a request; every one given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targeting {
+    /// By `device.geo.country`, else `user.geo.country`.
+    pub countries: Choice<Country>,
+    /// By `geo.region`.
+    pub regions: Choice<String>,
+    /// By `geo.city`.
+    pub cities: Choice<String>,
+    /// By `device.devicetype`, else the user agent.
+    pub devices: Choice<Device>,
+    /// By `device.os`.
+    pub os: Choice<String>,
+    /// By `device.sua`, else the user agent.
+    pub browsers: Choice<String>,
+    /// By `device.language`.
+    pub languages: Choice<String>,
+    /// By `site.domain`, else the page's host; subdomains too.
+    pub domains: Choice<String>,
+    /// By `app.bundle`, or its domain.
+    pub apps: Choice<String>,
+    /// By `site.cat` or `app.cat`; parents cover children.
+    pub categories: Choice<String>,
+    /// By `publisher.id`.
+    pub sellers: Choice<String>,
+    /// By exchange.
+    pub exchanges: Choice<ExchangeNo>,
+    /// By kind of ad.
+    pub formats: Choice<Format>,
+    /// By the clock.
+    pub hours: Option<Hours>,
+    /// Deals, and whether the open market is bid on too.
+    pub deals: Deals,
+}
+
+/// `deals` of a targeting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deals {
+    /// Deal ids.
+    pub ids: Vec<String>,
+    /// Whether imps without such a deal are bid on.
+    pub open_market: bool,
+}
+
+impl Default for Deals {
+    fn default() -> Deals {
+        Deals {
+            ids: Vec::new(),
+            open_market: true,
+        }
+    }
+}
+
+/// A bid adjustment: where all of it holds, the price is multiplied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adjustment {
+    /// Conditions on the request.
+    pub targeting: Targeting,
+    /// The user's last event here is at most this old.
+    pub within: Option<Span>,
+    /// And at least this old.
+    pub older_than: Option<Span>,
+    /// At least so many impressions of the campaign in 7 days.
+    pub shown_min: Option<u32>,
+    /// At most so many.
+    pub shown_max: Option<u32>,
+    /// By what.
+    pub multiplier: Ratio,
+}

@@ -1,0 +1,123 @@
+//! What a tracking token says: all that accounting for one bid needs, so that no bid is kept.
+//!
+//! Sealed by `base::seal`. Fixed layout, little endian; a payload of another length or version is
+//! no ticket.
+
+use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, CreativeNo, ExchangeNo, ProductKey, UserKey};
+use crate::base::money::{Conversion, Money};
+use crate::base::time::Secs;
+
+const VERSION: u8 = 1;
+/// Bytes of a ticket.
+pub const TICKET_BYTES: usize = 55;
+
+/// One bid, as evidence of it names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Where it was made.
+    pub exchange: ExchangeNo,
+    /// `test` requests cost nothing.
+    pub test: bool,
+    /// Who advertises.
+    pub advertiser: AdvertiserNo,
+    /// The campaign.
+    pub campaign: CampaignNo,
+    /// The creative.
+    pub creative: CreativeNo,
+    /// Whose impression it is.
+    pub user: UserKey,
+    /// The product shown.
+    pub product: ProductKey,
+    /// When the bid was made.
+    pub at: Secs,
+    /// How long its budget hold stands.
+    pub hold_s: u16,
+    /// The CPM bid, in the currency of the answer; at most 9.2 billion units.
+    pub price: Money,
+    /// From the currency of the answer to the advertiser's, as it was then.
+    pub conversion: Conversion,
+}
+
+impl Ticket {
+    /// The payload.
+    pub fn write(&self) -> [u8; TICKET_BYTES] {
+        let mut out = [0u8; TICKET_BYTES];
+        out[0] = VERSION;
+        out[1] = self.exchange.0;
+        out[2] = u8::from(self.test);
+        out[3..7].copy_from_slice(&self.advertiser.0.to_le_bytes());
+        out[7..11].copy_from_slice(&self.campaign.0.to_le_bytes());
+        out[11] = self.creative.0;
+        out[12..20].copy_from_slice(&self.user.0.to_le_bytes());
+        out[20..25].copy_from_slice(&self.product.0.to_le_bytes()[..5]);
+        out[25..29].copy_from_slice(&self.at.0.to_le_bytes());
+        out[29..31].copy_from_slice(&self.hold_s.to_le_bytes());
+        let price = i64::try_from(self.price.0).unwrap_or(i64::MAX);
+        out[31..39].copy_from_slice(&price.to_le_bytes());
+        out[39..47].copy_from_slice(&self.conversion.from.to_le_bytes());
+        out[47..55].copy_from_slice(&self.conversion.to.to_le_bytes());
+        out
+    }
+
+    /// Reads a payload.
+    pub fn read(payload: &[u8]) -> Option<Ticket> {
+        let bytes: &[u8; TICKET_BYTES] = payload.try_into().ok()?;
+        if bytes[0] != VERSION {
+            return None;
+        }
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
+        Some(Ticket {
+            exchange: ExchangeNo(bytes[1]),
+            test: bytes[2] & 1 == 1,
+            advertiser: AdvertiserNo(word(3)),
+            campaign: CampaignNo(word(7)),
+            creative: CreativeNo(bytes[11]),
+            user: UserKey(long(12)),
+            product: ProductKey(u64::from(word(20)) | u64::from(bytes[24]) << 32),
+            at: Secs(word(25)),
+            hold_s: u16::from_le_bytes([bytes[29], bytes[30]]),
+            price: Money(i128::from(long(31) as i64)),
+            conversion: Conversion {
+                from: long(39),
+                to: long(47),
+            },
+        })
+    }
+
+    /// The tag of the bid whose token has this nonce.
+    pub fn tag(nonce: &[u8; 12]) -> BidTag {
+        BidTag(u64::from_le_bytes([
+            nonce[0], nonce[1], nonce[2], nonce[3], nonce[4], nonce[5], nonce[6], nonce[7],
+        ]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_survives_writing_and_reading() {
+        let ticket = Ticket {
+            exchange: ExchangeNo(3),
+            test: true,
+            advertiser: AdvertiserNo(70_000),
+            campaign: CampaignNo(1 << 20),
+            creative: CreativeNo(9),
+            user: UserKey(u64::MAX - 5),
+            product: ProductKey(0xff_1234_5678),
+            at: Secs(90_000_000),
+            hold_s: 360,
+            price: Money::units(12),
+            conversion: Conversion {
+                from: 1_000_000_000,
+                to: 25_400_000_000_000,
+            },
+        };
+        assert_eq!(Ticket::read(&ticket.write()), Some(ticket));
+        for cut in 0..TICKET_BYTES {
+            assert_eq!(Ticket::read(&ticket.write()[..cut]), None);
+        }
+    }
+}

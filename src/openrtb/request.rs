@@ -1,0 +1,166 @@
+//! The bid request as the bidder sees it: only fields that it uses, borrowed from the body.
+//!
+//! Lenient as real traffic demands: numbers as text, text as numbers, scalars for arrays, `null`
+//! and `{}` anywhere, 2.5 and 2.6 places (the 2.6 place wins). What cannot be understood reads as
+//! absent; only a body that is no JSON object, or whose `id` or `imp` cannot be made out, is
+//! malformed.
+
+use crate::base::money::{Currency, Money};
+use crate::openrtb::json::{List, Text};
+
+/// One bid request (OpenRTB 2.5 and 2.6 §3.2). Absent attributes are empty or `None`.
+#[derive(Debug, Default)]
+pub struct Opportunity<'b> {
+    /// `id`.
+    pub id: Text<'b>,
+    /// `imp`, at most `IMPS_MAX`; lent from scratch.
+    pub imps: Vec<Imp<'b>>,
+    /// Imps passed over because there were more.
+    pub imps_dropped: u32,
+    /// `test` is 1.
+    pub test: bool,
+    /// `at`.
+    pub at: Option<i64>,
+    /// `tmax`, milliseconds.
+    pub tmax: Option<i64>,
+    /// `cur`.
+    pub cur: List<'b>,
+    /// `wseat`.
+    pub wseat: List<'b>,
+    /// `bseat`.
+    pub bseat: List<'b>,
+    /// `bcat`.
+    pub bcat: List<'b>,
+    /// `badv`.
+    pub badv: List<'b>,
+    /// Site or app.
+    pub place: Place<'b>,
+    /// `device`.
+    pub device: Device<'b>,
+    /// `user`.
+    pub user: User<'b>,
+    /// Privacy signals.
+    pub signals: Signals<'b>,
+    /// `source.schain.complete` (or its 2.5 places).
+    pub schain_complete: Option<bool>,
+}
+
+/// `site` or `app` (§3.2.13, §3.2.14), whichever the request has; `app` where it has both.
+#[derive(Debug, Default)]
+pub struct Place<'b> {
+    /// Whether it is an app.
+    pub is_app: bool,
+    /// `site.domain` or `app.domain`.
+    pub domain: Text<'b>,
+    /// `site.page`.
+    pub page: Text<'b>,
+    /// `app.bundle`.
+    pub bundle: Text<'b>,
+    /// `cat`.
+    pub cat: List<'b>,
+    /// `publisher.id`.
+    pub publisher: Text<'b>,
+}
+
+/// `device` (§3.2.18).
+#[derive(Debug, Default)]
+pub struct Device<'b> {
+    /// `ua`.
+    pub ua: Text<'b>,
+    /// `ip`.
+    pub ip: Text<'b>,
+    /// `devicetype`.
+    pub devicetype: Option<i64>,
+    /// `os`.
+    pub os: Text<'b>,
+    /// `language`, else `langb`.
+    pub language: Text<'b>,
+    /// `ifa`.
+    pub ifa: Text<'b>,
+    /// `geo.country`, else `user.geo.country`.
+    pub country: Text<'b>,
+    /// `geo.region`, likewise.
+    pub region: Text<'b>,
+    /// `geo.city`, likewise.
+    pub city: Text<'b>,
+    /// `geo.utcoffset`, minutes.
+    pub utcoffset: Option<i64>,
+}
+
+/// `user` (§3.2.20).
+#[derive(Debug, Default)]
+pub struct User<'b> {
+    /// `id`: the exchange's.
+    pub id: Text<'b>,
+    /// `buyeruid`: ours.
+    pub buyeruid: Text<'b>,
+    /// `eids`, else `ext.eids`: the raw array, read by [`crate::openrtb::json::eids`].
+    pub eids: &'b [u8],
+    /// `consent`, else `ext.consent`.
+    pub consent: Text<'b>,
+}
+
+/// Privacy signals (privacy.md §1), 2.6 places before 2.5 ones.
+#[derive(Debug, Default)]
+pub struct Signals<'b> {
+    /// `regs.gdpr`.
+    pub gdpr: Option<i64>,
+    /// `regs.coppa` is 1.
+    pub coppa: bool,
+    /// `device.lmt` is 1.
+    pub lmt: bool,
+    /// `regs.us_privacy`.
+    pub us_privacy: Text<'b>,
+    /// `regs.gpp`.
+    pub gpp: Text<'b>,
+    /// `regs.gpp_sid`.
+    pub gpp_sid: List<'b>,
+    /// `regs.ext.gpc` is 1.
+    pub gpc: bool,
+}
+
+/// One impression offered (§3.2.4).
+#[derive(Debug, Default)]
+pub struct Imp<'b> {
+    /// `id`.
+    pub id: Text<'b>,
+    /// `banner`, where it is an object.
+    pub banner: Option<Banner<'b>>,
+    /// `video` is present.
+    pub video: bool,
+    /// `audio` is present.
+    pub audio: bool,
+    /// `native` is present.
+    pub native: bool,
+    /// `bidfloor`, CPM; none where absent or not above zero.
+    pub floor: Option<Money>,
+    /// `bidfloorcur`; `None` where it is no code (a floor without a rate is no bid).
+    pub floor_currency: Option<Currency>,
+    /// `tagid`.
+    pub tagid: Text<'b>,
+    /// `ext.gpid`.
+    pub gpid: Text<'b>,
+    /// `exp`, seconds.
+    pub exp: Option<i64>,
+    /// `instl` is 1.
+    pub interstitial: bool,
+    /// `pmp.private_auction` is 1.
+    pub private_auction: bool,
+}
+
+/// `imp.banner` (§3.2.6).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Banner<'b> {
+    /// `format`: the raw array, read by [`crate::openrtb::json::sizes`].
+    pub format: &'b [u8],
+    /// `w`.
+    pub w: Option<i64>,
+    /// `h`.
+    pub h: Option<i64>,
+    /// `battr`.
+    pub battr: List<'b>,
+    /// `mimes`.
+    pub mimes: List<'b>,
+    /// `btype`.
+    pub btype: List<'b>,
+}
