@@ -5,11 +5,14 @@
 //! holds a lock.
 
 pub mod advertiser;
+pub mod audience;
 pub mod event;
+pub mod exchange;
 pub mod exposure;
 pub mod outcome;
 pub mod product;
 pub mod profile;
+pub mod rows;
 pub mod targeting;
 pub mod template;
 pub mod ticket;

@@ -200,7 +200,7 @@ pub enum Fallback {
 }
 
 /// Width and height in device-independent pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Size {
     /// Width.
     pub w: u32,

@@ -4,7 +4,7 @@
 //! no ticket.
 
 use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, CreativeNo, ExchangeNo, ProductKey, UserKey};
-use crate::base::money::{Conversion, Money};
+use crate::base::money::{Conversion, Money, Ratio, Round};
 use crate::base::time::Secs;
 
 const VERSION: u8 = 1;
@@ -83,6 +83,36 @@ impl Ticket {
                 to: long(47),
             },
         })
+    }
+
+    /// A ticket that says nothing but its price: what a bid would hold.
+    pub fn priced(price: Money, conversion: Conversion) -> Ticket {
+        Ticket {
+            exchange: ExchangeNo(0),
+            test: false,
+            advertiser: AdvertiserNo(0),
+            campaign: CampaignNo(0),
+            creative: CreativeNo(0),
+            user: UserKey(0),
+            product: ProductKey::NONE,
+            at: Secs(0),
+            hold_s: 0,
+            price,
+            conversion,
+        }
+    }
+
+    /// What an impression at CPM `paid` (in the currency of the answer) costs, in the advertiser's
+    /// currency.
+    pub fn media_cost(&self, paid: Money) -> Money {
+        self.conversion.apply(paid, Round::Nearest).per_impression(Round::Nearest)
+    }
+
+    /// What is held of budgets until evidence: the full bid with fee and discrepancy, rounded up.
+    pub fn hold(&self, fee: Ratio, discrepancy: Ratio) -> Money {
+        let full = self.conversion.apply(self.price, Round::Up).per_impression(Round::Up);
+        let with_fee = full + full.times(fee, Round::Up);
+        with_fee + with_fee.times(discrepancy, Round::Up)
     }
 
     /// The tag of the bid whose token has this nonce.
