@@ -1,0 +1,160 @@
+//! The path of a bid request, one line a stage: from bytes to an answer, or to the reason why not.
+//!
+//! `decide` reads and changes nothing. It never awaits, reads a clock, logs, touches the store, holds
+//! a lock across two stages or, once warm, allocates. The same arguments give the same outcome to the
+//! byte: ties, bid ids and token nonces come from the seed. What takes effect is `state::holds::commit`,
+//! which only the server calls; explain, preview and tests decide and leave no trace.
+
+pub mod admit;
+pub mod decode;
+pub mod identify;
+pub mod lookup;
+pub mod narrow;
+pub mod pace;
+pub mod price;
+pub mod render;
+pub mod respond;
+
+use bytes::BytesMut;
+
+use crate::base::id::{CampaignNo, ExchangeNo, UserKey};
+use crate::base::time::Millis;
+use crate::model::exposure::Exposure;
+use crate::model::outcome::{NoBid, Outcome, Pick};
+use crate::model::profile::{CartLine, Profile};
+use crate::openrtb::request::Imp;
+use crate::state::State;
+use crate::state::holds::BucketView;
+use crate::state::world::World;
+
+/// One bid request, and all else that a decision may depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Who asks.
+    pub exchange: ExchangeNo,
+    /// The body, JSON.
+    pub body: &'a [u8],
+    /// Now.
+    pub now: Millis,
+    /// Milliseconds since the request arrived.
+    pub waited_ms: u32,
+    /// From exchange, request, arrival and a secret of the process; never the same twice.
+    pub seed: u128,
+    /// A campaign whose budget was refused a moment ago.
+    pub barred: Option<CampaignNo>,
+    /// Seal with the key that no listener opens: for explain, preview and replay.
+    pub inert: bool,
+}
+
+/// What a decision is told about, where someone listens. Compiles away in the server.
+pub trait Trace {
+    /// Whether anyone listens.
+    const ON: bool;
+    /// A stage begins.
+    fn stage(&mut self, stage: &'static str);
+    /// A campaign was dropped; `detail` gives the figures and runs only if `ON`.
+    fn dropped(&mut self, campaign: CampaignNo, why: NoBid, detail: impl FnOnce() -> String);
+    /// A line of how a price came about.
+    fn priced(&mut self, campaign: CampaignNo, line: impl FnOnce() -> String);
+}
+
+/// Nobody listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Trace for Silent {
+    const ON: bool = false;
+    fn stage(&mut self, _: &'static str) {}
+    fn dropped(&mut self, _: CampaignNo, _: NoBid, _: impl FnOnce() -> String) {}
+    fn priced(&mut self, _: CampaignNo, _: impl FnOnce() -> String) {}
+}
+
+/// Memory that decisions of one core share, one after the other.
+#[derive(Default)]
+pub struct Scratch {
+    imps: Vec<Imp<'static>>,
+    text: Vec<u8>,
+    keys: Vec<UserKey>,
+    known: Known,
+    candidates: Vec<narrow::Candidate>,
+    sizes: Vec<(u32, u32)>,
+    offers: Vec<narrow::Offer>,
+    ads: render::Ads,
+    /// The bids made; what `commit` takes holds for.
+    pub picks: Vec<Pick>,
+    /// The answer's bytes.
+    pub out: BytesMut,
+}
+
+/// What is known of the user asked about.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Who it is.
+    pub key: UserKey,
+    /// What they did.
+    pub profile: Profile,
+    /// What they were shown.
+    pub exposures: Vec<Exposure>,
+    /// What they may be shown any moment.
+    pub holds: BucketView,
+    cart: Vec<CartLine>,
+}
+
+/// The reason of the candidate that got furthest.
+#[derive(Clone, Copy, Debug)]
+pub struct Furthest(NoBid);
+
+impl Furthest {
+    fn note(&mut self, why: NoBid) {
+        self.0 = self.0.max(why);
+    }
+}
+
+/// What every stage from `narrow` on works with.
+pub struct Case<'a> {
+    world: &'a World,
+    state: &'a State,
+    ask: &'a Ask<'a>,
+    exchange: &'a crate::model::exchange::Exchange,
+    request: &'a crate::openrtb::request::Opportunity<'a>,
+}
+
+/// Decides on one request. `scratch.picks` and `scratch.out` hold the bids and the answer.
+#[inline(never)]
+pub fn decide<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scratch, trace: &mut T) -> Outcome {
+    scratch.picks.clear();
+    scratch.out.clear();
+    match path(world, state, ask, scratch, trace) {
+        Ok(outcome) => outcome,
+        Err(why) => Outcome::NoBid(why),
+    }
+}
+
+fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scratch, trace: &mut T) -> Result<Outcome, NoBid> {
+    let Scratch { imps, text, keys, known, candidates, sizes, offers, ads, picks, out } = scratch;
+    let mut furthest = Furthest(NoBid::NoAudience);
+    trace.stage("admit");
+    let exchange = admit::admit(world, state, ask)?;
+    trace.stage("decode");
+    let request = decode::decode(ask, exchange, imps)?;
+    let case = Case { world, state, ask, exchange, request: &request };
+    let outcome = (|| {
+        trace.stage("identify");
+        identify::identify(&case, text, keys)?;
+        trace.stage("lookup");
+        lookup::lookup(&case, keys, known)?;
+        trace.stage("narrow");
+        narrow::narrow(&case, known, candidates, sizes, offers, &mut furthest, trace)?;
+        trace.stage("pace");
+        pace::pace(&case, known, offers, &mut furthest, trace)?;
+        trace.stage("price");
+        let currency = price::price(&case, known, offers, &mut furthest, trace)?;
+        trace.stage("render");
+        render::render(&case, known, offers, currency, ads, markup, picks, &mut furthest, trace)?;
+        trace.stage("respond");
+        respond::respond(&case, currency, picks, ads, out);
+        Ok(Outcome::Bid { bids: picks.len() as u16, epoch: known.holds.epoch })
+    })();
+    *imps = decode::recycle(request.imps);
+    outcome
+}

@@ -1,0 +1,29 @@
+//! Second stage: bytes to a borrowed request, and whether there is time left to answer it.
+//!
+//! Never copies out of the body and never fails on what is merely strange.
+
+use super::Ask;
+use crate::model::exchange::Exchange;
+use crate::model::outcome::NoBid;
+use crate::openrtb::decode as openrtb;
+use crate::openrtb::request::{Imp, Opportunity};
+
+pub use crate::openrtb::decode::recycle;
+
+/// Reads the request; `imps` lends its memory.
+pub fn decode<'b>(ask: &Ask<'b>, exchange: &Exchange, imps: &mut Vec<Imp<'static>>) -> Result<Opportunity<'b>, NoBid> {
+    let request = openrtb::decode(ask.body, recycle(std::mem::take(imps))).map_err(|_| NoBid::Malformed)?;
+    if ask.waited_ms >= patience_ms(&request, exchange) {
+        *imps = recycle(request.imps);
+        return Err(NoBid::TooLate);
+    }
+    Ok(request)
+}
+
+/// Milliseconds from arrival within which an answer is in time: the request's `tmax`, at most the
+/// exchange's, less what the network needs; half of a `tmax` that is shorter than that.
+fn patience_ms(request: &Opportunity<'_>, exchange: &Exchange) -> u32 {
+    let asked = request.tmax.filter(|tmax| *tmax > 0).and_then(|tmax| u32::try_from(tmax).ok());
+    let tmax = asked.map_or(exchange.tmax_ms, |tmax| tmax.min(exchange.tmax_ms));
+    tmax.saturating_sub(exchange.network_margin_ms).max(tmax / 2).max(1)
+}

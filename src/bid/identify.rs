@@ -1,0 +1,72 @@
+//! Third stage: permission first, then who is asked about, by every id the request carries.
+//!
+//! Never reads, hashes or looks up an id before the privacy signals allow it (architecture rule 1).
+
+use super::Case;
+use crate::base::hash::NS_IFA;
+use crate::base::id::UserKey;
+use crate::base::limits::EID_PROBES_MAX;
+use crate::model::outcome::NoBid;
+use crate::openrtb::json::{Text, eids};
+use crate::privacy::Regime;
+
+/// Users the request may be about, the most trusted id first: ours, the exchange's, EIDs, the
+/// device's. `text` is memory for unescaping.
+pub fn identify(case: &Case<'_>, text: &mut Vec<u8>, keys: &mut Vec<UserKey>) -> Result<(), NoBid> {
+    let (world, state, request) = (case.world, case.state, case.request);
+    if !Regime::of_request(&request.signals).allows_ids() {
+        return Err(NoBid::Consent);
+    }
+    keys.clear();
+    let mut named = false;
+    if let Some(id) = id_text(request.user.buyeruid, text) {
+        named = true;
+        keys.push(world.hashes.user(id));
+    }
+    let mut probe = |namespace: &str, id: Text<'_>, text: &mut Vec<u8>| {
+        if let Some(id) = id_text(id, text) {
+            named = true;
+            keys.extend(state.matched(world.hashes.foreign(namespace, id)));
+        }
+    };
+    probe(&case.exchange.id, request.user.id, text);
+    let mut source = Vec::new();
+    for eid in eids(request.user.eids).take(EID_PROBES_MAX) {
+        // An EID of a source that is named as such, else one that the exchange vouches for.
+        if let Some(name) = id_text(eid.source, &mut source)
+            && let Ok(name) = std::str::from_utf8(name)
+        {
+            if name == world.public_host {
+                ours.extend(id_text(eid.id, text).map(|id| world.hashes.user(id)));
+            }
+            probe(name, eid.id, text);
+        }
+        probe(&case.exchange.id, eid.id, text);
+    }
+    if let Some(ifa) = id_text(request.device.ifa, text).filter(|ifa| is_device_id(ifa)) {
+        let mut lower = [0u8; 64];
+        let lower = &mut lower[..ifa.len()];
+        lower.copy_from_slice(ifa);
+        lower.make_ascii_lowercase();
+        named = true;
+        keys.extend(state.matched(world.hashes.foreign(NS_IFA, lower)));
+    }
+    if keys.iter().any(|key| state.opted_out.contains(key.0)) {
+        return Err(NoBid::OptedOut);
+    }
+    match (named, keys.is_empty()) {
+        (false, _) => Err(NoBid::NoId),
+        (true, true) => Err(NoBid::UnknownUser),
+        (true, false) => Ok(()),
+    }
+}
+
+/// The bytes of an id, unescaped; none where it is empty.
+fn id_text<'s>(id: Text<'s>, memory: &'s mut Vec<u8>) -> Option<&'s [u8]> {
+    Some(id.unescape(memory).as_bytes()).filter(|id| !id.is_empty())
+}
+
+/// Of a sensible length and not the all-zero id that limited devices send.
+fn is_device_id(ifa: &[u8]) -> bool {
+    ifa.len() <= 64 && ifa.iter().any(|byte| !matches!(byte, b'0' | b'-'))
+}

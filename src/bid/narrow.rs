@@ -1,0 +1,355 @@
+//! Fifth stage: which campaigns of the advertisers that know the user may bid on which imp.
+//!
+//! Candidates come from the user's record, so cost does not grow with the campaigns on the server.
+//! Rules are tried in the order of the reasons; the first that fails is the candidate's reason. Looks
+//! at no cap, budget or price.
+
+use super::{Case, Furthest, Known, Trace};
+use crate::base::country::Country;
+use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo};
+use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, SIZES_MAX};
+use crate::base::money::{Money, Ratio};
+use crate::model::advertiser::{Advertiser, Campaign, Shop, Size, Status};
+use crate::model::audience::Past;
+use crate::model::outcome::NoBid;
+use crate::model::profile::cart;
+use crate::model::targeting::{Device, Format, Hours, Targeting};
+use crate::openrtb::json::{List, Text, sizes as sizes_of};
+use crate::openrtb::request::{Imp, Opportunity};
+
+/// A campaign that may bid, whatever the imp.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    shop: AdvertiserNo,
+    campaign: u32,
+    multiplier: Ratio,
+}
+
+/// A campaign's creative for one imp; later stages fill in the figures.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// Index of the imp.
+    pub imp: u16,
+    /// Whose.
+    pub shop: AdvertiserNo,
+    /// Index of the campaign in its advertiser.
+    pub campaign: u32,
+    /// Its number.
+    pub no: CampaignNo,
+    /// Index of the creative in its advertiser.
+    pub creative: u32,
+    /// Its number.
+    pub creative_no: CreativeNo,
+    /// Index of the size in the creative.
+    pub size: u16,
+    /// What its audience multiplies the price by.
+    pub multiplier: Ratio,
+    /// What budgets leave, in the advertiser's currency.
+    pub left: Option<Money>,
+    /// What it is worth, as CPM in the currency of the answer.
+    pub value: Money,
+    /// What is bid.
+    pub price: Money,
+    /// Breaks ties between equal values.
+    pub tie: u64,
+}
+
+/// Fills `offers`.
+pub fn narrow<T: Trace>(
+    case: &Case<'_>,
+    known: &mut Known,
+    candidates: &mut Vec<Candidate>,
+    sizes: &mut Vec<(u32, u32)>,
+    offers: &mut Vec<Offer>,
+    furthest: &mut Furthest,
+    trace: &mut T,
+) -> Result<(), NoBid> {
+    candidates.clear();
+    offers.clear();
+    for at in 0..known.profile.sections.len() {
+        let section = known.profile.sections[at];
+        let Some(shop) = case.world.shop(section.advertiser) else { continue };
+        let events = known.profile.events(&section);
+        cart(events, &mut known.cart);
+        let past = Past { events, cart: &known.cart, catalog: &shop.catalog, now: case.ask.now.to_secs() };
+        for (index, campaign) in shop.advertiser.campaigns.iter().enumerate() {
+            match audience(&past, &shop.advertiser, campaign).and_then(|m| admit_campaign(case, shop, campaign).map(|()| m)) {
+                Ok(multiplier) if candidates.len() < CANDIDATES_MAX => {
+                    candidates.push(Candidate { shop: section.advertiser, campaign: index as u32, multiplier });
+                }
+                Ok(_) => furthest.note(NoBid::Targeting),
+                Err(why) => {
+                    furthest.note(why);
+                    trace.dropped(campaign.no, why, || why.sentence().to_owned());
+                }
+            }
+        }
+    }
+    for (at, imp) in case.request.imps.iter().enumerate() {
+        banner_sizes(imp, sizes);
+        for candidate in candidates.iter() {
+            offer(case, at as u16, imp, sizes, candidate, offers, furthest, trace);
+        }
+    }
+    if offers.is_empty() { Err(furthest.0) } else { Ok(()) }
+}
+
+/// The largest multiplier of the audiences that hold.
+fn audience(past: &Past<'_>, advertiser: &Advertiser, campaign: &Campaign) -> Result<Ratio, NoBid> {
+    let is_in = |index: u32| advertiser.audiences.get(index as usize).is_some_and(|audience| past.is_in(audience));
+    if campaign.exclude_audiences.iter().any(|index| is_in(*index)) {
+        return Err(NoBid::NoAudience);
+    }
+    campaign.audiences.iter().filter(|wanted| is_in(wanted.audience)).map(|wanted| wanted.multiplier).max().ok_or(NoBid::NoAudience)
+}
+
+/// Rules of a campaign that no imp changes.
+fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign) -> Result<(), NoBid> {
+    let now = case.ask.now;
+    if campaign.status != Status::Active {
+        return Err(NoBid::Paused);
+    }
+    if campaign.start.is_some_and(|start| now < start) || campaign.end.is_some_and(|end| now >= end) {
+        return Err(NoBid::Flight);
+    }
+    if let Some(hours) = &campaign.targeting.hours
+        && !in_hours(case, shop, hours)
+    {
+        return Err(NoBid::Hours);
+    }
+    if !meets(case, &campaign.targeting) || (campaign.schain_complete && case.request.schain_complete != Some(true)) {
+        return Err(NoBid::Targeting);
+    }
+    let request = case.request;
+    if request.badv.iter().any(|blocked| plain(blocked).is_some_and(|blocked| is_of_domain(&shop.advertiser.domain, blocked))) {
+        return Err(NoBid::BlockedAdvertiser);
+    }
+    let blocks = |category: &String| request.bcat.iter().any(|blocked| plain(blocked).is_some_and(|b| covers_category(b, category)));
+    if shop.advertiser.categories.iter().any(blocks) {
+        return Err(NoBid::BlockedCategory);
+    }
+    let seat = seat(case, &shop.advertiser);
+    let lists = |list: List<'_>| list.iter().any(|entry| plain(entry) == Some(seat));
+    if (!request.wseat.is_empty() && !lists(request.wseat)) || lists(request.bseat) {
+        return Err(NoBid::BlockedSeat);
+    }
+    Ok(())
+}
+
+/// The seat an advertiser bids under here.
+pub fn seat<'a>(case: &Case<'a>, advertiser: &'a Advertiser) -> &'a str {
+    let own = advertiser.seats.iter().find(|(exchange, _)| *exchange == case.exchange.id);
+    own.map_or(case.exchange.seat.as_str(), |(_, seat)| seat.as_str())
+}
+
+/// Adds the offers of a candidate for one imp: one for each creative that fits.
+#[allow(clippy::too_many_arguments)]
+fn offer<T: Trace>(
+    case: &Case<'_>,
+    at: u16,
+    imp: &Imp<'_>,
+    sizes: &[(u32, u32)],
+    candidate: &Candidate,
+    offers: &mut Vec<Offer>,
+    furthest: &mut Furthest,
+    trace: &mut T,
+) {
+    let Some(shop) = case.world.shop(candidate.shop) else { return };
+    let campaign = &shop.advertiser.campaigns[candidate.campaign as usize];
+    let mut why = NoBid::Format;
+    let mut found = false;
+    for index in &campaign.creatives {
+        match fit(shop, imp, sizes, *index, &campaign.targeting) {
+            Ok(size) if offers.len() < OFFERS_MAX => {
+                found = true;
+                offers.push(Offer {
+                    imp: at,
+                    shop: candidate.shop,
+                    campaign: candidate.campaign,
+                    no: campaign.no,
+                    creative: *index,
+                    creative_no: shop.advertiser.creatives[*index as usize].no,
+                    size,
+                    multiplier: candidate.multiplier,
+                    left: None,
+                    value: Money::ZERO,
+                    price: Money::ZERO,
+                    tie: 0,
+                });
+            }
+            Ok(_) => {}
+            Err(reason) => why = if why == NoBid::Format { reason } else { why.max(reason) },
+        }
+    }
+    if !found {
+        furthest.note(why);
+        trace.dropped(campaign.no, why, || format!("imp {}: {}", case.request.imps[usize::from(at)].id.lossy(), why.sentence()));
+    }
+}
+
+/// The index of the creative's size that fits the imp, in the imp's order of preference.
+fn fit(shop: &Shop, imp: &Imp<'_>, sizes: &[(u32, u32)], creative: u32, targeting: &Targeting) -> Result<u16, NoBid> {
+    let creative = shop.advertiser.creatives.get(creative as usize).ok_or(NoBid::Format)?;
+    if !targeting.formats.admits(Some(creative.format), |wanted, format| *wanted == format) {
+        return Err(NoBid::Targeting);
+    }
+    if imp.private_auction || !targeting.deals.open_market {
+        return Err(NoBid::Deal);
+    }
+    let (Some(banner), Format::Banner) = (&imp.banner, creative.format) else { return Err(NoBid::Format) };
+    if banner.battr.iter().any(|blocked| blocked.as_i64().is_some_and(|b| creative.attr.iter().any(|a| i64::from(*a) == b))) {
+        return Err(NoBid::CreativeBlocked);
+    }
+    let place = |(w, h): &(u32, u32)| creative.ads.iter().position(|(size, _)| *size == Size { w: *w, h: *h });
+    sizes.iter().find_map(place).map(|at| at as u16).ok_or(NoBid::Size)
+}
+
+/// The sizes an imp's banner takes, its own first.
+fn banner_sizes(imp: &Imp<'_>, sizes: &mut Vec<(u32, u32)>) {
+    sizes.clear();
+    let Some(banner) = &imp.banner else { return };
+    let positive = |(w, h): (i64, i64)| Some((u32::try_from(w).ok().filter(|w| *w > 0)?, u32::try_from(h).ok().filter(|h| *h > 0)?));
+    sizes.extend(sizes_of(banner.format).take(SIZES_MAX).filter_map(positive));
+    if sizes.is_empty() {
+        sizes.extend(banner.w.zip(banner.h).and_then(positive));
+    }
+}
+
+/// Whether a request meets a targeting, but for hours, formats and deals.
+pub fn meets(case: &Case<'_>, targeting: &Targeting) -> bool {
+    let request = case.request;
+    let device = &request.device;
+    let same = |wanted: &String, text: &str| wanted.eq_ignore_ascii_case(text);
+    let country = plain(device.country).and_then(Country::parse);
+    targeting.exchanges.admits(Some(case.exchange.no), |wanted, no| *wanted == no)
+        && targeting.countries.admits(country, |wanted, country| *wanted == country)
+        && targeting.devices.admits(device_kind(request), |wanted, kind| *wanted == kind)
+        && targeting.domains.admits(domain(request), |wanted, domain| is_of_domain(domain, wanted))
+        && targeting.regions.admits(plain(device.region), same)
+        && targeting.cities.admits(plain(device.city), same)
+        && targeting.os.admits(plain(device.os), same)
+        && targeting.browsers.admits(plain(device.ua), |wanted, ua| has_product_token(ua, wanted))
+        && targeting.languages.admits(plain(device.language), |wanted, tag| covers_language(wanted, tag))
+        && targeting.apps.admits(app(request), |wanted, app| same(wanted, app) || is_of_domain(app, wanted))
+        && targeting.sellers.admits(plain(request.place.publisher), |wanted, id| wanted == id)
+        && meets_categories(request, targeting)
+}
+
+/// `categories` is a list on both sides.
+fn meets_categories(request: &Opportunity<'_>, targeting: &Targeting) -> bool {
+    let choice = &targeting.categories;
+    if choice.is_open() {
+        return true;
+    }
+    let has = |wanted: &String| request.place.cat.iter().any(|cat| plain(cat).is_some_and(|cat| covers_category(wanted, cat)));
+    choice.include.as_ref().is_none_or(|list| list.iter().any(has)) && !choice.exclude.iter().any(has)
+}
+
+fn in_hours(case: &Case<'_>, shop: &Shop, hours: &Hours) -> bool {
+    use jiff::{Timestamp, tz::Offset};
+    let Ok(now) = Timestamp::from_millisecond(case.ask.now.0) else { return false };
+    let clock = if hours.user_clock {
+        let offset = case.request.device.utcoffset.and_then(|minutes| i32::try_from(minutes * 60).ok());
+        match offset.and_then(|seconds| Offset::from_seconds(seconds).ok()) {
+            Some(offset) => offset.to_datetime(now),
+            None => return false,
+        }
+    } else {
+        shop.advertiser.timezone.to_datetime(now)
+    };
+    let day = clock.weekday().to_monday_zero_offset() as u16;
+    let minute = day * 1_440 + clock.hour() as u16 * 60 + clock.minute() as u16;
+    hours.windows.iter().any(|w| if w.from <= w.to { (w.from..w.to).contains(&minute) } else { minute >= w.from || minute < w.to })
+}
+
+fn plain(text: Text<'_>) -> Option<&str> {
+    text.plain().filter(|text| !text.is_empty())
+}
+
+/// By `devicetype` (§8), else by what the user agent says.
+fn device_kind(request: &Opportunity<'_>) -> Option<Device> {
+    match request.device.devicetype {
+        Some(1 | 4) => return Some(Device::Mobile),
+        Some(5) => return Some(Device::Tablet),
+        Some(2) => return Some(Device::Desktop),
+        Some(3 | 7) => return Some(Device::Tv),
+        Some(6 | 8) => return Some(Device::Other),
+        _ => {}
+    }
+    let ua = plain(request.device.ua)?;
+    let has = |word: &str| ua.contains(word);
+    Some(match () {
+        () if has("iPad") || has("Tablet") || (has("Android") && !has("Mobile")) => Device::Tablet,
+        () if has("Mobi") || has("iPhone") => Device::Mobile,
+        () if has("TV") => Device::Tv,
+        () if has("Windows NT") || has("Macintosh") || has("X11") || has("CrOS") => Device::Desktop,
+        () => Device::Other,
+    })
+}
+
+/// `site.domain` or `app.domain`, else the host of `site.page`, whose slashes may be escaped.
+fn domain<'r>(request: &Opportunity<'r>) -> Option<&'r str> {
+    plain(request.place.domain).or_else(|| {
+        let page = std::str::from_utf8(request.place.page.raw()).ok()?;
+        let rest = &page[page.find("//").map(|at| at + 2).or_else(|| page.find("\\/\\/").map(|at| at + 4))?..];
+        let host = rest.split(['/', '\\', '?', '#', ':']).next()?;
+        (!host.is_empty()).then_some(host)
+    })
+}
+
+fn app<'r>(request: &Opportunity<'r>) -> Option<&'r str> {
+    request.place.is_app.then(|| plain(request.place.bundle).or_else(|| plain(request.place.domain))).flatten()
+}
+
+/// Whether `domain` is `parent` or below it.
+pub fn is_of_domain(domain: &str, parent: &str) -> bool {
+    let (domain, parent) = (domain.as_bytes(), parent.trim_start_matches('.').as_bytes());
+    let Some(start) = domain.len().checked_sub(parent.len()) else { return false };
+    !parent.is_empty() && domain[start..].eq_ignore_ascii_case(parent) && (start == 0 || domain[start - 1] == b'.')
+}
+
+/// Whether category `parent` is `category` or above it: IAB1 covers IAB1-2.
+fn covers_category(parent: &str, category: &str) -> bool {
+    category.len() >= parent.len()
+        && category.as_bytes()[..parent.len()].eq_ignore_ascii_case(parent.as_bytes())
+        && matches!(category.as_bytes().get(parent.len()), None | Some(b'-'))
+}
+
+/// Whether language `en` covers tag `en-GB`.
+fn covers_language(wanted: &str, tag: &str) -> bool {
+    covers_category(wanted, tag) || tag.get(..wanted.len()).is_some_and(|head| head.eq_ignore_ascii_case(wanted) && tag.as_bytes()[wanted.len()] == b'_')
+}
+
+/// Whether a user agent names a product: `Firefox/` for `firefox`. Chrome's kin name Chrome too.
+fn has_product_token(ua: &str, wanted: &str) -> bool {
+    let token = match wanted {
+        "edge" => "Edg",
+        "opera" => "OPR",
+        "samsung" => "SamsungBrowser",
+        "safari" => return ua.contains("Safari/") && !ua.contains("Chrome/") && !ua.contains("Android"),
+        "chrome" => return ua.contains("Chrome/") && !["Edg", "OPR", "SamsungBrowser"].iter().any(|kin| ua.contains(kin)),
+        other => other,
+    };
+    ua.as_bytes().windows(token.len()).any(|window| window.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_cover_what_is_below_them() {
+        for (domain, parent, expected) in
+            [("a.example", "a.example", true), ("x.A.example", "a.example", true), ("ba.example", "a.example", false), ("example", "a.example", false), ("a.example", "", false)]
+        {
+            assert_eq!(is_of_domain(domain, parent), expected, "{domain} of {parent}");
+        }
+    }
+
+    #[test]
+    fn categories_and_languages_cover_their_children() {
+        assert!(covers_category("IAB1", "IAB1-2") && covers_category("iab1", "IAB1"));
+        assert!(!covers_category("IAB1", "IAB11") && !covers_category("IAB1-2", "IAB1"));
+        assert!(covers_language("en", "en-GB") && covers_language("en", "EN_us") && !covers_language("en", "enx"));
+    }
+}

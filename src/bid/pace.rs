@@ -1,0 +1,102 @@
+//! Sixth stage: frequency caps with holds counted, and whether budgets leave anything.
+//!
+//! Caps count impressions with any evidence and the holds of bids under way. Changes nothing: the
+//! budget is taken when the decision is committed.
+
+use super::narrow::Offer;
+use super::{Case, Furthest, Known, Trace};
+use crate::base::id::CampaignNo;
+use crate::base::money::Money;
+use crate::base::time::Secs;
+use crate::model::advertiser::{Advertiser, Cap, CapScope};
+use crate::model::outcome::NoBid;
+
+/// Drops the offers that a cap or a budget forbids and notes what budgets leave of the rest.
+pub fn pace<T: Trace>(
+    case: &Case<'_>,
+    known: &Known,
+    offers: &mut Vec<Offer>,
+    furthest: &mut Furthest,
+    trace: &mut T,
+) -> Result<(), NoBid> {
+    let now = case.ask.now.to_secs();
+    let free = known.holds.free();
+    offers.retain_mut(|offer| {
+        let Some(shop) = case.world.shop(offer.shop) else { return false };
+        let advertiser = &shop.advertiser;
+        let campaign = &advertiser.campaigns[offer.campaign as usize];
+        let place = placement(case, offer.imp);
+        let caps = campaign.frequency.iter().map(|cap| (cap, false)).chain(advertiser.frequency.iter().map(|cap| (cap, true)));
+        for (cap, of_advertiser) in caps {
+            let scope = if of_advertiser && cap.scope == CapScope::Campaign { CapScope::Advertiser } else { cap.scope };
+            let shown = count(case, known, advertiser, offer, Cap { scope, ..*cap }, place, now);
+            if shown >= cap.max {
+                furthest.note(NoBid::Frequency);
+                trace.dropped(offer.no, NoBid::Frequency, || frequency_detail(known, advertiser, offer, Cap { scope, ..*cap }, shown, now));
+                return false;
+            }
+        }
+        if free == 0 {
+            furthest.note(NoBid::Frequency);
+            trace.dropped(offer.no, NoBid::Frequency, || "too many bids under way for this user".to_owned());
+            return false;
+        }
+        let day = case.ask.now.local_day(&advertiser.timezone);
+        let of_campaign = case.state.books.left(offer.no, &campaign.budget, day, now);
+        let of_all = case.state.books.left(advertiser.book, &advertiser.budget, day, now);
+        offer.left = match (of_campaign, of_all) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if case.ask.barred == Some(offer.no) || offer.left.is_some_and(|left| left <= Money::ZERO) {
+            furthest.note(NoBid::Budget);
+            trace.dropped(offer.no, NoBid::Budget, || format!("{} left", offer.left.unwrap_or_default()));
+            return false;
+        }
+        true
+    });
+    if offers.is_empty() { Err(furthest.0) } else { Ok(()) }
+}
+
+/// Impressions known or under way in the cap's window and scope.
+fn count(case: &Case<'_>, known: &Known, advertiser: &Advertiser, offer: &Offer, cap: Cap, place: u16, now: Secs) -> u32 {
+    let seen = known.exposures.iter().filter(|e| {
+        now.since(e.at) < cap.per.0 && in_scope(advertiser, offer, cap.scope, e.campaign, || e.creative == offer.creative_no)
+    });
+    let held = known.holds.holds().filter(|hold| {
+        let again = hold.campaign() == offer.no && hold.is_same_place(place, case.ask.now);
+        !again && in_scope(advertiser, offer, cap.scope, hold.campaign(), || hold.creative() == offer.creative_no)
+    });
+    (seen.count() + held.count()) as u32
+}
+
+fn in_scope(advertiser: &Advertiser, offer: &Offer, scope: CapScope, campaign: CampaignNo, same_creative: impl Fn() -> bool) -> bool {
+    let of_advertiser = || campaign == offer.no || advertiser.campaigns.iter().any(|c| c.no == campaign);
+    match scope {
+        CapScope::Campaign => campaign == offer.no,
+        CapScope::Creative => of_advertiser() && same_creative(),
+        CapScope::Advertiser => of_advertiser(),
+    }
+}
+
+fn frequency_detail(known: &Known, advertiser: &Advertiser, offer: &Offer, cap: Cap, shown: u32, now: Secs) -> String {
+    let times: Vec<String> = known
+        .exposures
+        .iter()
+        .filter(|e| now.since(e.at) < cap.per.0 && in_scope(advertiser, offer, cap.scope, e.campaign, || e.creative == offer.creative_no))
+        .map(|e| e.at.to_millis().to_rfc3339())
+        .collect();
+    format!("frequency {} per {} reached: {shown} shown or under way ({})", cap.max, cap.per, times.join(", "))
+}
+
+/// The hash of page or app and placement: what two bids share that are for one impression.
+pub fn placement(case: &Case<'_>, imp: u16) -> u16 {
+    let request = case.request;
+    let imp = &request.imps[usize::from(imp)];
+    let page = if request.place.is_app { request.place.bundle } else { request.place.page };
+    let spot = if imp.gpid.is_empty() { imp.tagid } else { imp.gpid };
+    // Without a name of its own, a placement is told from others of the request by its imp's id.
+    let name = if spot.is_empty() { imp.id } else { spot };
+    let size = imp.banner.as_ref().map_or(&[][..], |banner| banner.format);
+    case.world.hashes.of("place", &[page.raw(), request.place.domain.raw(), name.raw(), size]) as u16
+}

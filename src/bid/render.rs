@@ -1,0 +1,244 @@
+//! Eighth stage: the best offers become ads: a product is chosen, links are sealed, markup is filled.
+//!
+//! Every imp gets its own winner; an advertiser has one imp of a request unless it says more, and no
+//! product is shown twice. Two seals a bid: one for the exchange's notices, one for the markup.
+
+use std::ops::Range;
+
+use super::narrow::Offer;
+use super::pace::placement;
+use super::{Case, Furthest, Known, Trace};
+use crate::base::hash::mix;
+use crate::base::id::ProductKey;
+use crate::base::money::{Currency, Money};
+use crate::base::seal::Audience;
+use crate::model::advertiser::{ProductSource, Shop, Size};
+use crate::model::event::EventKind;
+use crate::model::outcome::{NoBid, Pick};
+use crate::model::product::Product;
+use crate::model::profile::cart;
+use crate::model::template::Slots;
+use crate::model::ticket::Ticket;
+
+/// One rendered ad; ranges into the buffers of [`Ads`].
+#[derive(Clone, Debug, Default)]
+pub struct Ad {
+    /// Index of the campaign in its advertiser.
+    pub campaign: u32,
+    /// Index of the creative in its advertiser.
+    pub creative: u32,
+    /// What it measures.
+    pub size: Size,
+    /// The markup.
+    pub markup: Range<usize>,
+    /// `nurl`, `burl` and `lurl`.
+    pub notices: [Range<usize>; 3],
+    /// Seconds until the bid is stale.
+    pub exp: u32,
+}
+
+/// The ads of one answer and the memory they are written in.
+#[derive(Debug, Default)]
+pub struct Ads {
+    /// In the order of the picks.
+    pub list: Vec<Ad>,
+    /// Links, one after the other.
+    pub links: Vec<u8>,
+    /// Markup, one after the other.
+    pub markup: Vec<u8>,
+}
+
+/// Fills `picks` and `ads`.
+#[allow(clippy::too_many_arguments)]
+pub fn render<T: Trace>(
+    case: &Case<'_>,
+    known: &mut Known,
+    offers: &[Offer],
+    currency: Currency,
+    ads: &mut Ads,
+    picks: &mut Vec<Pick>,
+    furthest: &mut Furthest,
+    trace: &mut T,
+) -> Result<(), NoBid> {
+    ads.list.clear();
+    ads.links.clear();
+    ads.markup.clear();
+    for offer in offers {
+        let Some(shop) = case.world.shop(offer.shop) else { continue };
+        let imp_taken = picks.iter().any(|pick| pick.imp == offer.imp);
+        let of_shop = picks.iter().filter(|pick| pick.advertiser == offer.shop);
+        let (imps, held) = of_shop.fold((0, Money::ZERO), |(n, sum), pick| (n + 1, sum + pick.hold));
+        if imp_taken || imps >= shop.advertiser.per_request || picks.len() >= known.holds.free() {
+            continue;
+        }
+        let Some(product) = choose(case, known, shop, picks) else {
+            furthest.note(NoBid::NoProduct);
+            trace.dropped(offer.no, NoBid::NoProduct, || no_product_detail(shop));
+            continue;
+        };
+        let pick = pick(case, known, shop, offer, currency, product.key);
+        if offer.left.is_some_and(|left| left < held + pick.hold) {
+            furthest.note(NoBid::Budget);
+            trace.dropped(offer.no, NoBid::Budget, || "other imps of this request hold what was left".to_owned());
+            continue;
+        }
+        match write_ad(case, shop, offer, product, &pick, currency, ads) {
+            Some(ad) => {
+                ads.list.push(ad);
+                picks.push(pick);
+            }
+            None => {
+                furthest.note(NoBid::NoCreative);
+                trace.dropped(offer.no, NoBid::NoCreative, || "the creative has no markup of this size".to_owned());
+            }
+        }
+    }
+    if picks.is_empty() { Err(furthest.0) } else { Ok(()) }
+}
+
+/// The product an ad shows (contract §3 `products`): sources in order, never what was bought lately
+/// nor its variants, nor what another ad of this answer shows; another variant where it is out of stock.
+fn choose<'s>(case: &Case<'_>, known: &mut Known, shop: &'s Shop, picks: &[Pick]) -> Option<&'s Product> {
+    let section = *known.profile.section(shop.advertiser.no)?;
+    let rules = &shop.advertiser.products;
+    let now = case.ask.now;
+    cart(known.profile.events(&section), &mut known.cart);
+    let events = known.profile.events(&section);
+    let since = now.before(rules.exclude_bought).to_secs();
+    let bought = |product: &Product| {
+        events.iter().filter(|e| e.kind == EventKind::Purchase && e.at >= since && e.product.is_some()).any(|e| {
+            let group = shop.catalog.get(e.product).map_or(0, |bought| bought.group);
+            e.product == product.key || (group != 0 && group == product.group)
+        })
+    };
+    let fits = |product: &&'s Product| {
+        product.can_show(now) && !bought(product) && !picks.iter().any(|pick| pick.product == product.key)
+    };
+    let shown = |key: ProductKey| {
+        let product = shop.catalog.get(key)?;
+        if product.in_stock || bought(product) {
+            return Some(product).filter(fits);
+        }
+        shop.catalog.variants(product.group).find(fits)
+    };
+    rules.from.iter().find_map(|source| match source {
+        ProductSource::Cart => known.cart.iter().find_map(|line| shown(line.product)),
+        ProductSource::Viewed => events.iter().filter(|e| e.kind == EventKind::ViewItem).find_map(|e| shown(e.product)),
+        ProductSource::Category | ProductSource::Popular => None,
+    })
+}
+
+fn no_product_detail(shop: &Shop) -> String {
+    format!("nothing this user left can be shown ({} products in the feed)", shop.catalog.len())
+}
+
+fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Currency, product: ProductKey) -> Pick {
+    let exchange = case.exchange;
+    let is_app = case.request.place.is_app;
+    let exp = exp(case, offer.imp);
+    let cap_hold_s = if is_app { exchange.cap_hold_s.app } else { exchange.cap_hold_s.banner };
+    let mut pick = Pick {
+        imp: offer.imp,
+        exchange: exchange.no,
+        advertiser: offer.shop,
+        advertiser_book: shop.advertiser.book,
+        campaign: offer.no,
+        creative: offer.creative_no,
+        product,
+        user: known.key,
+        tag: Ticket::tag(&nonce(case.ask.seed, offer.imp, Audience::Notice)),
+        price: offer.price,
+        hold: Money::ZERO,
+        at: case.ask.now.to_secs(),
+        hold_s: exp + exchange.notice_grace_s,
+        cap_hold_s,
+        placement: placement(case, offer.imp),
+        test: case.request.test,
+    };
+    pick.hold = ticket(case, shop, &pick, currency).hold(shop.advertiser.fee, exchange.discrepancy);
+    pick
+}
+
+/// Seconds between auction and impression: the exchange's for the kind of ad, cut by `imp.exp`.
+fn exp(case: &Case<'_>, imp: u16) -> u32 {
+    let own = if case.request.place.is_app { case.exchange.exp_s.app } else { case.exchange.exp_s.banner };
+    let asked = case.request.imps[usize::from(imp)].exp.and_then(|exp| u32::try_from(exp).ok()).filter(|exp| *exp > 0);
+    asked.map_or(own, |asked| own.min(asked))
+}
+
+fn ticket(case: &Case<'_>, shop: &Shop, pick: &Pick, currency: Currency) -> Ticket {
+    let identity = crate::base::money::Conversion { from: 1, to: 1 };
+    Ticket {
+        exchange: pick.exchange,
+        test: pick.test,
+        advertiser: pick.advertiser,
+        campaign: pick.campaign,
+        creative: pick.creative,
+        user: pick.user,
+        product: pick.product,
+        at: pick.at,
+        hold_s: u16::try_from(pick.hold_s).unwrap_or(u16::MAX),
+        price: pick.price,
+        conversion: case.world.rates.conversion(currency, shop.advertiser.currency).unwrap_or(identity),
+    }
+}
+
+/// Twelve bytes that differ for every seed, imp and audience; the first eight are the bid's tag.
+fn nonce(seed: u128, imp: u16, audience: Audience) -> [u8; 12] {
+    let tag = mix(seed as u64 ^ mix(u64::from(imp) + 1));
+    let rest = mix((seed >> 64) as u64 ^ tag);
+    let mut nonce = [0; 12];
+    nonce[..8].copy_from_slice(&tag.to_le_bytes());
+    nonce[8..].copy_from_slice(&rest.to_le_bytes()[..4]);
+    nonce[11] = audience as u8;
+    nonce
+}
+
+/// Seals the links and fills the template.
+fn write_ad(
+    case: &Case<'_>,
+    shop: &Shop,
+    offer: &Offer,
+    product: &Product,
+    pick: &Pick,
+    currency: Currency,
+    ads: &mut Ads,
+) -> Option<Ad> {
+    let creative = shop.advertiser.creatives.get(offer.creative as usize)?;
+    let (size, template) = creative.ads.get(usize::from(offer.size))?;
+    let payload = ticket(case, shop, pick, currency).write();
+    let key = case.world.seals.current(case.ask.inert);
+    let Ads { links, markup, .. } = ads;
+    let mut link = |audience: Audience, before: &[&str], after: &str| {
+        let start = links.len();
+        for part in before {
+            links.extend_from_slice(part.as_bytes());
+        }
+        key.seal(audience, &nonce(case.ask.seed, offer.imp, audience), &payload, links);
+        links.extend_from_slice(after.as_bytes());
+        start..links.len()
+    };
+    let url = case.world.public_url.as_str();
+    let notices = [
+        link(Audience::Notice, &[url, "/n/win/"], "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}&mtw=${AUCTION_MIN_TO_WIN}"),
+        link(Audience::Notice, &[url, "/n/bill/"], "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}"),
+        link(Audience::Notice, &[url, "/n/loss/"], "?reason=${AUCTION_LOSS}&price=${AUCTION_PRICE}&mtw=${AUCTION_MIN_TO_WIN}"),
+    ];
+    let click = link(Audience::View, &[case.exchange.click_macro.as_deref().unwrap_or(""), url, "/click/"], "");
+    let pixel = link(Audience::View, &[url, "/imp/"], "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}");
+    let sale = product.sale_at(case.ask.now);
+    let start = markup.len();
+    let slots = Slots {
+        title: &product.title,
+        image: &product.image_link,
+        price: sale.map_or(&product.price_text, |sale| &sale.text),
+        regular_price: sale.map(|_| &*product.price_text),
+        brand: &product.brand,
+        click: &links[click],
+        pixel: &links[pixel],
+    };
+    template.fill(&slots, markup);
+    let markup = start..markup.len();
+    let exp = exp(case, offer.imp);
+    (!markup.is_empty()).then(|| Ad { campaign: offer.campaign, creative: offer.creative, size: *size, markup, notices, exp })
+}

@@ -1,0 +1,126 @@
+//! Ninth stage: the OpenRTB answer (2.6 §7, contract §6), written straight into the buffer that goes
+//! to the socket.
+//!
+//! Assumes that picks and ads belong together. Never fails and decides nothing.
+
+use std::fmt::Write;
+
+use bytes::{BufMut, BytesMut};
+
+use super::Case;
+use super::narrow::seat;
+use super::render::{Ad, Ads};
+use crate::base::hash::mix;
+use crate::base::money::Currency;
+use crate::model::advertiser::Shop;
+use crate::model::outcome::Pick;
+use crate::openrtb::json::Text;
+
+/// Markup type of a banner (§8 `mtype`).
+const MTYPE_BANNER: u32 = 1;
+
+/// Writes the answer: one `seatbid` for each seat.
+pub fn respond(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, out: &mut BytesMut) {
+    out.put_slice(b"{\"id\":");
+    echo(out, case.request.id);
+    let bidid = mix(case.ask.seed as u64 ^ (case.ask.seed >> 64) as u64);
+    let _ = write!(out, ",\"bidid\":\"{bidid:016x}\",\"cur\":\"{currency}\",\"seatbid\":[");
+    let shop_of = |pick: &Pick| case.world.shop(pick.advertiser);
+    let seat_of = |pick: &Pick| shop_of(pick).map_or("", |shop| seat(case, &shop.advertiser));
+    let mut first_seat = true;
+    for (at, pick) in picks.iter().enumerate() {
+        let name = seat_of(pick);
+        if picks[..at].iter().any(|before| seat_of(before) == name) {
+            continue;
+        }
+        comma(out, &mut first_seat);
+        out.put_slice(b"{\"seat\":");
+        json(out, name);
+        out.put_slice(b",\"bid\":[");
+        let mut first_bid = true;
+        for (pick, ad) in picks.iter().zip(&ads.list).skip(at).filter(|(pick, _)| seat_of(pick) == name) {
+            if let Some(shop) = shop_of(pick) {
+                comma(out, &mut first_bid);
+                bid(case, shop, pick, ad, ads, out);
+            }
+        }
+        out.put_slice(b"]}");
+    }
+    out.put_slice(b"]}");
+}
+
+fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut BytesMut) {
+    let advertiser = &shop.advertiser;
+    let creative = &advertiser.creatives[ad.creative as usize];
+    let _ = write!(out, "{{\"id\":\"{:016x}\",\"impid\":", pick.tag.0);
+    echo(out, case.request.imps[usize::from(pick.imp)].id);
+    let _ = write!(out, ",\"price\":{}", pick.price);
+    field(out, "adid", &creative.id);
+    field(out, "cid", &advertiser.campaigns[ad.campaign as usize].id);
+    field(out, "crid", &creative.crid);
+    out.put_slice(b",\"adomain\":[");
+    json(out, &advertiser.domain);
+    out.put_slice(b"]");
+    if !advertiser.categories.is_empty() {
+        list(out, "cat", &advertiser.categories);
+        let _ = write!(out, ",\"cattax\":{}", advertiser.cattax);
+    }
+    if !creative.attr.is_empty() {
+        out.put_slice(b",\"attr\":[");
+        let mut first = true;
+        for attr in &creative.attr {
+            comma(out, &mut first);
+            let _ = write!(out, "{attr}");
+        }
+        out.put_slice(b"]");
+    }
+    let _ = write!(out, ",\"w\":{},\"h\":{},\"mtype\":{MTYPE_BANNER}", ad.size.w, ad.size.h);
+    if let Some(product) = shop.catalog.get(pick.product) {
+        field(out, "iurl", &product.image_link);
+    }
+    for (name, range) in ["nurl", "burl", "lurl"].into_iter().zip(&ad.notices) {
+        field(out, name, text(&ads.links[range.clone()]));
+    }
+    field(out, "adm", text(&ads.markup[ad.markup.clone()]));
+    field(out, "language", advertiser.language.split('-').next().unwrap_or("en"));
+    let _ = write!(out, ",\"exp\":{}}}", ad.exp);
+}
+
+/// A text of the request, given back as it came: raw text is valid within quotes.
+fn echo(out: &mut BytesMut, text: Text<'_>) {
+    out.put_u8(b'"');
+    out.put_slice(text.raw());
+    out.put_u8(b'"');
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("")
+}
+
+fn field(out: &mut BytesMut, name: &str, value: &str) {
+    out.put_slice(b",\"");
+    out.put_slice(name.as_bytes());
+    out.put_slice(b"\":");
+    json(out, value);
+}
+
+fn list(out: &mut BytesMut, name: &str, values: &[String]) {
+    let _ = write!(out, ",\"{name}\":[");
+    let mut first = true;
+    for value in values {
+        comma(out, &mut first);
+        json(out, value);
+    }
+    out.put_slice(b"]");
+}
+
+fn comma(out: &mut BytesMut, first: &mut bool) {
+    if !std::mem::replace(first, false) {
+        out.put_u8(b',');
+    }
+}
+
+fn json(out: &mut BytesMut, value: &str) {
+    // Writing into memory does not fail.
+    let _ = serde_json::to_writer(out.writer(), value);
+}

@@ -1,0 +1,171 @@
+//! Whether a shopper is in an audience: rules over the few events that are remembered.
+//!
+//! Evaluated at bid time, so windows are exact and no batch job lags. Pure; allocates nothing.
+
+use crate::base::money::Money;
+use crate::base::time::{Secs, Span};
+use crate::model::advertiser::{Audience, Rule, RuleSubject};
+use crate::model::event::Happening;
+use crate::model::product::Catalog;
+use crate::model::profile::CartLine;
+
+/// What rules look at: one advertiser's part of a shopper's record.
+#[derive(Clone, Copy, Debug)]
+pub struct Past<'a> {
+    /// Events, newest first.
+    pub events: &'a [Happening],
+    /// The cart as it stands.
+    pub cart: &'a [CartLine],
+    /// The advertiser's products, for categories and brands.
+    pub catalog: &'a Catalog,
+    /// Now.
+    pub now: Secs,
+}
+
+impl Past<'_> {
+    /// All of `include` and none of `exclude`.
+    pub fn is_in(&self, audience: &Audience) -> bool {
+        audience.include.iter().all(|rule| self.holds(rule)) && !audience.exclude.iter().any(|rule| self.holds(rule))
+    }
+
+    /// Whether one rule holds.
+    pub fn holds(&self, rule: &Rule) -> bool {
+        match rule.subject {
+            RuleSubject::Cart => self.cart_holds(rule),
+            RuleSubject::Event(kind, custom) => {
+                let since = rule.since.and_then(|kind| self.events.iter().find(|e| e.kind == kind)).map(|e| e.at);
+                let (mut count, mut value, mut counted) = (0u32, Money::ZERO, false);
+                for event in self.events {
+                    counted &= event.continued;
+                    let matches = event.kind == kind
+                        && (!custom.is_some() || event.product == custom)
+                        && in_window(event.at, self.now, rule.within, rule.older_than)
+                        && since.is_none_or(|since| event.at > since)
+                        && self.is_about(rule, event.product);
+                    if matches {
+                        value += event.value;
+                        count += u32::from(!counted);
+                        counted = true;
+                    }
+                }
+                count >= rule.min_count && rule.max_count.is_none_or(|max| count <= max) && rule.min_value.is_none_or(|min| value >= min)
+            }
+        }
+    }
+
+    fn cart_holds(&self, rule: &Rule) -> bool {
+        let lines = || self.cart.iter().filter(|line| self.is_about(rule, line.product));
+        let Some(last) = lines().map(|line| line.at).max() else { return rule.min_count == 0 };
+        let count = lines().count() as u32;
+        in_window(last, self.now, rule.within, rule.older_than)
+            && count >= rule.min_count
+            && rule.max_count.is_none_or(|max| count <= max)
+            && rule.min_value.is_none_or(|min| lines().map(|line| line.value).sum::<Money>() >= min)
+    }
+
+    fn is_about(&self, rule: &Rule, product: crate::base::id::ProductKey) -> bool {
+        if rule.product.is_some_and(|wanted| wanted != product) {
+            return false;
+        }
+        if rule.category.is_none() && rule.brand.is_none() {
+            return true;
+        }
+        let Some(product) = self.catalog.get(product) else { return false };
+        rule.category.as_deref().is_none_or(|wanted| product.categories.iter().any(|path| has_levels(path, wanted)))
+            && rule.brand.as_deref().is_none_or(|wanted| product.brand.eq_ignore_ascii_case(wanted))
+    }
+}
+
+/// now − within ≤ time < now − older_than (contract §3 `rule`).
+pub fn in_window(at: Secs, now: Secs, within: Span, older_than: Option<Span>) -> bool {
+    at.0 >= now.0.saturating_sub(within.0) && older_than.is_none_or(|span| at.0 < now.0.saturating_sub(span.0))
+}
+
+/// Whether `wanted` is one or more whole levels of `path` (`a > b > c`), both lower case.
+fn has_levels(path: &str, wanted: &str) -> bool {
+    const LEVEL: &str = " > ";
+    path.match_indices(wanted).any(|(at, _)| {
+        (at == 0 || path[..at].ends_with(LEVEL)) && (at + wanted.len() == path.len() || path[at + wanted.len()..].starts_with(LEVEL))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::ProductKey;
+    use crate::model::event::EventKind;
+
+    const NOW: Secs = Secs(1_000_000);
+
+    fn rule(subject: RuleSubject) -> Rule {
+        Rule {
+            subject,
+            within: Span::days(30),
+            older_than: None,
+            min_count: 1,
+            max_count: None,
+            min_value: None,
+            category: None,
+            brand: None,
+            product: None,
+            since: None,
+        }
+    }
+
+    fn event(kind: EventKind, ago: u32, continued: bool) -> Happening {
+        let value = Money::units(10);
+        Happening { kind, at: Secs(NOW.0 - ago), continued, product: ProductKey(1), quantity: 1, value }
+    }
+
+    #[test]
+    fn windows_counts_values_and_since() {
+        let views = RuleSubject::Event(EventKind::ViewItem, ProductKey::NONE);
+        let events = [
+            event(EventKind::ViewItem, 50, false),
+            event(EventKind::Purchase, 60, false),
+            event(EventKind::ViewItem, 100, false),
+            event(EventKind::ViewItem, 100, true),
+        ];
+        let catalog = Catalog::default();
+        let past = Past { events: &events, cart: &[], catalog: &catalog, now: NOW };
+        let base = rule(views);
+        let cases = [
+            (Rule { ..base.clone() }, true),
+            (Rule { within: Span(50), ..base.clone() }, true),
+            (Rule { within: Span(49), ..base.clone() }, false),
+            (Rule { older_than: Some(Span(50)), ..base.clone() }, true),
+            (Rule { within: Span(60), older_than: Some(Span(50)), ..base.clone() }, false),
+            (Rule { min_count: 2, ..base.clone() }, true),
+            (Rule { min_count: 3, ..base.clone() }, false),
+            (Rule { max_count: Some(1), ..base.clone() }, false),
+            (Rule { min_value: Some(Money::units(30)), ..base.clone() }, true),
+            (Rule { min_value: Some(Money::units(31)), ..base.clone() }, false),
+            (Rule { since: Some(EventKind::Purchase), min_count: 2, ..base.clone() }, false),
+            (Rule { product: Some(ProductKey(2)), ..base.clone() }, false),
+            (Rule { category: Some("x".into()), ..base.clone() }, false),
+        ];
+        for (rule, expected) in cases {
+            assert_eq!(past.holds(&rule), expected, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_cart_is_dated_by_its_last_addition() {
+        let line = |ago, value| CartLine { product: ProductKey(1), quantity: 1, value: Money::units(value), at: Secs(NOW.0 - ago) };
+        let cart = [line(10, 60), line(5_000, 50)];
+        let catalog = Catalog::default();
+        let past = Past { events: &[], cart: &cart, catalog: &catalog, now: NOW };
+        assert!(past.holds(&Rule { within: Span(10), min_value: Some(Money::units(110)), ..rule(RuleSubject::Cart) }));
+        assert!(!past.holds(&Rule { within: Span(9), ..rule(RuleSubject::Cart) }));
+        assert!(!past.holds(&Rule { min_value: Some(Money::units(111)), ..rule(RuleSubject::Cart) }));
+        assert!(!Past { cart: &[], ..past }.holds(&rule(RuleSubject::Cart)));
+    }
+
+    #[test]
+    fn categories_match_whole_levels() {
+        assert!(has_levels("shoes > sneakers > low", "sneakers"));
+        assert!(has_levels("shoes > sneakers > low", "shoes > sneakers"));
+        assert!(!has_levels("shoes > sneakers > low", "sneaker"));
+        assert!(!has_levels("snowshoes", "shoes"));
+    }
+}

@@ -1,0 +1,102 @@
+//! What the store keeps, as tables and rows: the seam between facts and the disk.
+//!
+//! Keys are big endian so that order is meaning. Nothing here reads or writes a disk.
+
+/// A table of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// User key to record.
+    Users,
+    /// User key to impressions.
+    Exposures,
+    /// Match key to user key.
+    Matches,
+    /// User key to our id as text: on disk only.
+    UserIds,
+    /// User key and match key to the namespace, so that a user's matches can be found: on disk only.
+    UserMatches,
+    /// Advertiser and hash of `event_id` to when: on disk only.
+    EventIds,
+    /// Advertiser and hash of `transaction_id`: on disk only.
+    Orders,
+    /// Bid tag to evidence flags, for users who are gone: on disk only.
+    Orphans,
+    /// Book and day to its row.
+    Days,
+    /// Book to what is held.
+    Holds,
+    /// When and bid tag to the ticket of a pixel that waits for its billing notice.
+    Pending,
+    /// Users who opted out.
+    OptedOut,
+    /// Running number to what happened, as JSON: impressions, clicks, conversions.
+    Facts,
+    /// Names to the numbers given to them.
+    Names,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Table; 14] = [
+        Table::Users,
+        Table::Exposures,
+        Table::Matches,
+        Table::UserIds,
+        Table::UserMatches,
+        Table::EventIds,
+        Table::Orders,
+        Table::Orphans,
+        Table::Days,
+        Table::Holds,
+        Table::Pending,
+        Table::OptedOut,
+        Table::Facts,
+        Table::Names,
+    ];
+
+    /// Its name on disk: never change one.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Table::Users => "users",
+            Table::Exposures => "exposures",
+            Table::Matches => "matches",
+            Table::UserIds => "user_ids",
+            Table::UserMatches => "user_matches",
+            Table::EventIds => "event_ids",
+            Table::Orders => "orders",
+            Table::Orphans => "orphans",
+            Table::Days => "days",
+            Table::Holds => "holds",
+            Table::Pending => "pending",
+            Table::OptedOut => "opted_out",
+            Table::Facts => "facts",
+            Table::Names => "names",
+        }
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Where.
+    pub table: Table,
+    /// The key.
+    pub key: Vec<u8>,
+    /// The value; none removes.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A key of two numbers.
+pub fn pair(a: u64, b: u64) -> Vec<u8> {
+    [a.to_be_bytes(), b.to_be_bytes()].concat()
+}
+
+/// The number a key begins with.
+pub fn head(key: &[u8]) -> Option<u64> {
+    key.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+/// The number that follows it.
+pub fn tail(key: &[u8]) -> Option<u64> {
+    head(key.get(8..)?)
+}

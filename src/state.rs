@@ -1,0 +1,221 @@
+//! What the bidder knows while it runs: the World (config, immutable) and the State (users, matches,
+//! exposures, holds, books).
+//!
+//! Durable parts of State change only when the writer installs a committed batch; holds change when
+//! a bid is committed. No guard of a map leaves this module, nothing here reads a clock or waits for
+//! a disk.
+
+pub mod books;
+pub mod holds;
+pub mod maps;
+pub mod resolved;
+pub mod world;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::base::id::{BidTag, CampaignNo, MatchKey, UserKey};
+use crate::base::limits::EXCHANGES_MAX;
+use crate::base::money::{Money, Ratio};
+use crate::base::time::{Day, Secs};
+use crate::model::ticket::Ticket;
+use books::Books;
+use holds::CapHolds;
+use maps::KeyedMap;
+use resolved::Resolved;
+
+/// Everything that changes.
+pub struct State {
+    /// Records of users (`model::profile`).
+    pub users: KeyedMap<Box<[u8]>>,
+    /// Foreign ids to users.
+    pub matches: KeyedMap<UserKey>,
+    /// Impressions of users (`model::exposure`).
+    pub exposures: KeyedMap<Box<[u8]>>,
+    /// Users who opted out.
+    pub opted_out: KeyedMap<()>,
+    /// Frequency holds.
+    pub cap_holds: CapHolds,
+    /// Budgets: spent and held; observed rates.
+    pub books: Books,
+    /// Bids whose budget hold has been given back.
+    pub resolved: Resolved,
+    /// What reports are made of.
+    pub days: Mutex<HashMap<(CampaignNo, Day), DayRow>>,
+    /// Pixels that wait for their billing notice.
+    pub pending: Mutex<BTreeMap<(Secs, BidTag), Ticket>>,
+    /// What exchanges charge of what is bid.
+    pub paid: [PaidShare; EXCHANGES_MAX],
+    /// Whether bids may be made and facts taken.
+    pub status: Status,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State {
+            users: KeyedMap::default(),
+            matches: KeyedMap::default(),
+            exposures: KeyedMap::default(),
+            opted_out: KeyedMap::default(),
+            cap_holds: CapHolds::default(),
+            books: Books::default(),
+            resolved: Resolved::default(),
+            days: Mutex::default(),
+            pending: Mutex::default(),
+            paid: std::array::from_fn(|_| PaidShare::default()),
+            status: Status::default(),
+        }
+    }
+}
+
+impl State {
+    /// The user of a foreign id.
+    pub fn matched(&self, key: MatchKey) -> Option<UserKey> {
+        self.matches.get(key.0)
+    }
+}
+
+/// Whether the server may bid.
+#[derive(Debug, Default)]
+pub struct Status {
+    ready: AtomicBool,
+    poisoned: AtomicBool,
+}
+
+impl Status {
+    /// Store loaded, every advertiser read, not draining.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Sets readiness.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// A durable write failed: nothing may be spent until a restart (architecture rule 5).
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    /// Poisons, for good.
+    pub fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+}
+
+/// A campaign's figures of one local day of the auction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayRow {
+    /// Settled impressions.
+    pub impressions: u64,
+    /// Clicks.
+    pub clicks: u64,
+    /// Conversions credited.
+    pub conversions: u64,
+    /// What exchanges charge, in the advertiser's currency.
+    pub media_cost: Money,
+    /// With the fee; what budgets are on.
+    pub billed: Money,
+    /// The shop's order values credited.
+    pub conversion_value: Money,
+}
+
+const DAY_ROW_BYTES: usize = 72;
+
+impl DayRow {
+    /// As stored.
+    pub fn write(&self) -> [u8; DAY_ROW_BYTES] {
+        let mut out = [0; DAY_ROW_BYTES];
+        for (at, count) in [self.impressions, self.clicks, self.conversions].into_iter().enumerate() {
+            out[at * 8..at * 8 + 8].copy_from_slice(&count.to_le_bytes());
+        }
+        for (at, amount) in [self.media_cost, self.billed, self.conversion_value].into_iter().enumerate() {
+            out[24 + at * 16..40 + at * 16].copy_from_slice(&amount.0.to_le_bytes());
+        }
+        out
+    }
+
+    /// From what is stored.
+    pub fn read(bytes: &[u8]) -> Option<DayRow> {
+        let (counts, amounts) = bytes.get(..DAY_ROW_BYTES)?.split_at(24);
+        let counts = counts.as_chunks::<8>().0;
+        let amounts = amounts.as_chunks::<16>().0;
+        Some(DayRow {
+            impressions: u64::from_le_bytes(counts[0]),
+            clicks: u64::from_le_bytes(counts[1]),
+            conversions: u64::from_le_bytes(counts[2]),
+            media_cost: Money(i128::from_le_bytes(amounts[0])),
+            billed: Money(i128::from_le_bytes(amounts[1])),
+            conversion_value: Money(i128::from_le_bytes(amounts[2])),
+        })
+    }
+}
+
+const SHARE_STEPS: usize = 64;
+
+/// What share of its bids an exchange charges: a histogram, for notices without a usable price.
+#[derive(Debug)]
+pub struct PaidShare([AtomicU64; SHARE_STEPS]);
+
+impl Default for PaidShare {
+    fn default() -> PaidShare {
+        PaidShare(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl PaidShare {
+    /// Notes a price paid for a bid.
+    pub fn observe(&self, paid: Money, bid: Money) {
+        if bid.0 > 0 {
+            let step = (paid.0.clamp(0, bid.0) * (SHARE_STEPS as i128 - 1) / bid.0) as usize;
+            self.0[step.min(SHARE_STEPS - 1)].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The median share; one where nothing is known.
+    pub fn median(&self) -> Ratio {
+        let counts: [u64; SHARE_STEPS] = std::array::from_fn(|at| self.0[at].load(Ordering::Relaxed));
+        let half = counts.iter().sum::<u64>().div_ceil(2);
+        let mut seen = 0;
+        for (step, count) in counts.iter().enumerate() {
+            seen += count;
+            if half > 0 && seen >= half {
+                return Ratio::of(step as u64, SHARE_STEPS as u64 - 1);
+            }
+        }
+        Ratio::ONE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_row_survives() {
+        let row = DayRow {
+            impressions: 1,
+            clicks: 2,
+            conversions: 3,
+            media_cost: Money(i128::MAX),
+            billed: Money(5),
+            conversion_value: Money(-6),
+        };
+        assert_eq!(DayRow::read(&row.write()), Some(row));
+        assert_eq!(DayRow::read(&row.write()[1..]), None);
+    }
+
+    #[test]
+    fn the_median_share_is_what_is_mostly_paid() {
+        let paid = PaidShare::default();
+        assert_eq!(paid.median(), Ratio::ONE);
+        for price in [50, 50, 90] {
+            paid.observe(Money(price), Money(100));
+        }
+        let median = paid.median();
+        assert!(median > Ratio(480_000_000) && median < Ratio(520_000_000), "{median}");
+    }
+}

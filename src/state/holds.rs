@@ -1,0 +1,264 @@
+//! Frequency holds, and `commit`: the one place where a decision takes effect before any evidence.
+//!
+//! A fixed table of buckets by user. A bucket's epoch moves with whatever changes what a cap counts
+//! for its users; `commit` refuses a decision that was made at another epoch. Locks are taken in one
+//! order (bucket, then books by number) and never together with a map's.
+
+use parking_lot::Mutex;
+
+use super::State;
+use crate::base::id::{BidTag, CampaignNo, CreativeNo, UserKey};
+use crate::base::limits::{HOLD_BUCKETS, HOLDS_PER_BUCKET, SAME_PLACEMENT_MS};
+use crate::base::time::{Day, Millis};
+use crate::model::advertiser::Budget;
+use crate::model::outcome::Pick;
+
+/// One bid that counts for frequency until evidence, loss or lapse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hold {
+    user: u32,
+    tag: u32,
+    campaign: u32,
+    placement: u16,
+    creative: u8,
+    taken: Millis,
+    lapses: Millis,
+}
+
+impl Hold {
+    /// Its campaign.
+    pub fn campaign(&self) -> CampaignNo {
+        CampaignNo(self.campaign)
+    }
+
+    /// Its creative.
+    pub fn creative(&self) -> CreativeNo {
+        CreativeNo(self.creative)
+    }
+
+    /// Whether a bid now for this placement is the same impression bid again.
+    pub fn is_same_place(&self, placement: u16, now: Millis) -> bool {
+        self.placement == placement && now.0 - self.taken.0 <= i64::from(SAME_PLACEMENT_MS)
+    }
+}
+
+/// A user's bucket as one decision sees it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BucketView {
+    /// The state it was copied at.
+    pub epoch: u32,
+    holds: [Hold; HOLDS_PER_BUCKET],
+    live: [bool; HOLDS_PER_BUCKET],
+    free: u8,
+}
+
+impl BucketView {
+    /// The user's own holds.
+    pub fn holds(&self) -> impl Iterator<Item = &Hold> {
+        self.holds.iter().zip(&self.live).filter(|(_, live)| **live).map(|(hold, _)| hold)
+    }
+
+    /// Holds that can still be taken.
+    pub fn free(&self) -> usize {
+        usize::from(self.free)
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Bucket {
+    epoch: u32,
+    holds: [Hold; HOLDS_PER_BUCKET],
+}
+
+/// The table.
+pub struct CapHolds {
+    buckets: Box<[Mutex<Bucket>]>,
+}
+
+impl Default for CapHolds {
+    fn default() -> CapHolds {
+        CapHolds { buckets: (0..HOLD_BUCKETS).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl CapHolds {
+    fn bucket(&self, user: UserKey) -> &Mutex<Bucket> {
+        &self.buckets[(user.0 >> 20) as usize & (HOLD_BUCKETS - 1)]
+    }
+
+    /// Copies a user's bucket. Copy it before the user's exposures: an impression that arrives in
+    /// between moves the epoch, and the decision is refused rather than wrong.
+    pub fn view(&self, user: UserKey, now: Millis) -> BucketView {
+        let bucket = self.bucket(user).lock();
+        let mut view = BucketView { epoch: bucket.epoch, holds: bucket.holds, ..BucketView::default() };
+        for (at, hold) in bucket.holds.iter().enumerate() {
+            let standing = hold.lapses > now;
+            view.live[at] = standing && hold.user == user.0 as u32;
+            view.free += u8::from(!standing);
+        }
+        view
+    }
+
+    /// Frees a bid's hold: evidence has taken its place, or it lost. Moves the epoch.
+    pub fn free(&self, user: UserKey, tag: BidTag) {
+        let mut bucket = self.bucket(user).lock();
+        bucket.epoch = bucket.epoch.wrapping_add(1);
+        let found = bucket.holds.iter_mut().find(|hold| hold.user == user.0 as u32 && hold.tag == tag.0 as u32);
+        if let Some(hold) = found {
+            *hold = Hold::default();
+        }
+    }
+}
+
+/// Why a decision was not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// What caps count has changed since.
+    Stale,
+    /// This campaign's budget leaves no room any more.
+    Budget(CampaignNo),
+}
+
+/// The budgets a pick is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The campaign's.
+    pub campaign: Budget,
+    /// The advertiser's over all campaigns.
+    pub advertiser: Budget,
+    /// The advertiser's local day.
+    pub day: Day,
+}
+
+/// Takes the holds of a decision, all or none. `limits` gives each pick's budgets.
+pub fn commit(state: &State, picks: &[Pick], epoch: u32, now: Millis, limits: impl Fn(&Pick) -> Limits) -> Result<(), Refused> {
+    let Some(user) = picks.first().map(|pick| pick.user) else { return Ok(()) };
+    let mut bucket = state.cap_holds.bucket(user).lock();
+    if bucket.epoch != epoch {
+        return Err(Refused::Stale);
+    }
+    for (at, pick) in picks.iter().enumerate() {
+        if !pick.test && !hold_budgets(state, pick, &limits(pick), now) {
+            for taken in picks[..at].iter().filter(|taken| !taken.test) {
+                release_budgets(state, taken, now);
+            }
+            return Err(Refused::Budget(pick.campaign));
+        }
+    }
+    for pick in picks.iter().filter(|pick| !pick.test) {
+        take_hold(&mut bucket, pick, now);
+    }
+    bucket.epoch = bucket.epoch.wrapping_add(1);
+    Ok(())
+}
+
+fn hold_budgets(state: &State, pick: &Pick, limits: &Limits, now: Millis) -> bool {
+    let secs = now.to_secs();
+    if !state.books.hold(pick.campaign, &limits.campaign, limits.day, pick.hold, secs, pick.hold_s) {
+        return false;
+    }
+    if state.books.hold(pick.advertiser_book, &limits.advertiser, limits.day, pick.hold, secs, pick.hold_s) {
+        return true;
+    }
+    state.books.release(pick.campaign, pick.hold, secs, pick.hold_s, secs);
+    false
+}
+
+fn release_budgets(state: &State, pick: &Pick, now: Millis) {
+    for book in [pick.campaign, pick.advertiser_book] {
+        state.books.release(book, pick.hold, now.to_secs(), pick.hold_s, now.to_secs());
+    }
+}
+
+fn take_hold(bucket: &mut Bucket, pick: &Pick, now: Millis) {
+    let user = pick.user.0 as u32;
+    let again = bucket
+        .holds
+        .iter()
+        .position(|h| h.user == user && h.campaign == pick.campaign.0 && h.lapses > now && h.is_same_place(pick.placement, now));
+    let place = again.or_else(|| bucket.holds.iter().position(|h| h.lapses <= now));
+    // A decision saw the free places at this epoch, so there is one.
+    if let Some(place) = place {
+        bucket.holds[place] = Hold {
+            user,
+            tag: pick.tag.0 as u32,
+            campaign: pick.campaign.0,
+            placement: pick.placement,
+            creative: pick.creative.0,
+            taken: now,
+            lapses: Millis(now.0 + i64::from(pick.cap_hold_s) * 1000),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::{AdvertiserNo, ExchangeNo, ProductKey};
+    use crate::base::money::Money;
+
+    const NOW: Millis = Millis(1_790_000_000_000);
+
+    fn pick(campaign: u32, tag: u64, hold: i64) -> Pick {
+        Pick {
+            imp: 0,
+            exchange: ExchangeNo(0),
+            advertiser: AdvertiserNo(1),
+            advertiser_book: CampaignNo(100),
+            campaign: CampaignNo(campaign),
+            creative: CreativeNo(1),
+            product: ProductKey(1),
+            user: UserKey(77),
+            tag: BidTag(tag),
+            price: Money::units(1),
+            hold: Money::units(hold),
+            at: NOW.to_secs(),
+            hold_s: 60,
+            cap_hold_s: 5,
+            placement: tag as u16,
+            test: false,
+        }
+    }
+
+    fn limits(total: i64) -> Limits {
+        let budget = Budget { total: Some(Money::units(total)), ..Budget::default() };
+        Limits { campaign: budget, advertiser: Budget::default(), day: Day(1) }
+    }
+
+    #[test]
+    fn a_decision_made_on_an_old_view_is_refused() {
+        let state = State::default();
+        let view = state.cap_holds.view(UserKey(77), NOW);
+        assert_eq!(commit(&state, &[pick(1, 5, 1)], view.epoch, NOW, |_| limits(10)), Ok(()));
+        assert_eq!(commit(&state, &[pick(1, 6, 1)], view.epoch, NOW, |_| limits(10)), Err(Refused::Stale));
+        let view = state.cap_holds.view(UserKey(77), NOW);
+        assert_eq!(view.holds().count(), 1);
+        state.cap_holds.free(UserKey(77), BidTag(5));
+        assert_eq!(commit(&state, &[pick(1, 6, 1)], view.epoch, NOW, |_| limits(10)), Err(Refused::Stale));
+        assert_eq!(state.cap_holds.view(UserKey(77), NOW).holds().count(), 0);
+    }
+
+    #[test]
+    fn a_refused_pick_gives_back_what_others_took() {
+        let state = State::default();
+        let view = state.cap_holds.view(UserKey(77), NOW);
+        let refused = commit(&state, &[pick(1, 5, 6), pick(2, 6, 20)], view.epoch, NOW, |_| limits(10));
+        assert_eq!(refused, Err(Refused::Budget(CampaignNo(2))));
+        for book in [1, 2, 100] {
+            assert_eq!(state.books.totals(CampaignNo(book), NOW.to_secs()).1, Money::ZERO, "book {book}");
+        }
+    }
+
+    #[test]
+    fn the_same_placement_within_two_seconds_counts_once_and_holds_lapse() {
+        let state = State::default();
+        for (tag, later_ms) in [(5, 0), (5, 1_500)] {
+            let now = Millis(NOW.0 + later_ms);
+            let epoch = state.cap_holds.view(UserKey(77), now).epoch;
+            assert_eq!(commit(&state, &[pick(1, tag, 0)], epoch, now, |_| limits(10)), Ok(()));
+        }
+        assert_eq!(state.cap_holds.view(UserKey(77), Millis(NOW.0 + 1_500)).holds().count(), 1);
+        assert_eq!(state.cap_holds.view(UserKey(77), Millis(NOW.0 + 6_500)).holds().count(), 0);
+        assert_eq!(state.cap_holds.view(UserKey(78), NOW).holds().count(), 0, "another user's");
+    }
+}

@@ -1,0 +1,124 @@
+//! The World: config, feeds and rates, checked whole and swapped in one pointer (architecture rule 7).
+//!
+//! A request takes one World at the top and sees no other. A swap clones pointers and builds one
+//! shop; nothing here changes after it is built.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::hash::Hashes;
+use crate::base::id::{AdvertiserNo, ExchangeNo};
+use crate::base::money::Rates;
+use crate::base::seal::Seals;
+use crate::model::advertiser::Shop;
+use crate::model::exchange::Exchange;
+
+/// What does not change while a request is decided.
+#[derive(Clone)]
+pub struct World {
+    /// Exchanges by number.
+    pub exchanges: Vec<Arc<Exchange>>,
+    /// Exchange rates.
+    pub rates: Rates,
+    /// `public.url`, without a trailing slash.
+    pub public_url: String,
+    /// The host of `public_url`: the source of EIDs that carry our own id.
+    pub public_host: String,
+    /// Keyed hashes of ids.
+    pub hashes: Hashes,
+    /// Keys of tracking tokens.
+    pub seals: Arc<Seals>,
+    /// How old an id or event may be and still count, days.
+    pub retention_s: u32,
+    /// Where the privacy choices are explained.
+    pub ad_choices_url: Option<String>,
+    shops: Vec<Option<Arc<Shop>>>,
+    by_id: HashMap<String, AdvertiserNo>,
+    by_site_key: HashMap<String, AdvertiserNo>,
+}
+
+impl World {
+    /// A World without advertisers.
+    pub fn new(exchanges: Vec<Exchange>, rates: Rates, public_url: &str, hashes: Hashes, seals: Seals) -> World {
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        let public_host = url::Url::parse(&public_url).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_default();
+        World {
+            exchanges: exchanges.into_iter().map(Arc::new).collect(),
+            rates,
+            public_url,
+            public_host,
+            hashes,
+            seals: Arc::new(seals),
+            retention_s: 90 * 86_400,
+            ad_choices_url: None,
+            shops: Vec::new(),
+            by_id: HashMap::new(),
+            by_site_key: HashMap::new(),
+        }
+    }
+
+    /// This World with an advertiser added or replaced.
+    pub fn with_shop(&self, shop: Shop) -> World {
+        let mut world = self.clone();
+        world.put(shop);
+        world
+    }
+
+    /// This World without an advertiser.
+    pub fn without_shop(&self, no: AdvertiserNo) -> World {
+        let mut world = self.clone();
+        world.drop_indexes(no);
+        if let Some(place) = world.shops.get_mut(no.0 as usize) {
+            *place = None;
+        }
+        world
+    }
+
+    /// Adds or replaces an advertiser; for building a World, before anyone sees it.
+    pub fn put(&mut self, shop: Shop) {
+        let no = shop.advertiser.no;
+        self.drop_indexes(no);
+        self.by_id.insert(shop.advertiser.id.clone(), no);
+        self.by_site_key.insert(shop.advertiser.site_key.clone(), no);
+        let place = no.0 as usize;
+        if self.shops.len() <= place {
+            self.shops.resize(place + 1, None);
+        }
+        self.shops[place] = Some(Arc::new(shop));
+    }
+
+    fn drop_indexes(&mut self, no: AdvertiserNo) {
+        self.by_id.retain(|_, n| *n != no);
+        self.by_site_key.retain(|_, n| *n != no);
+    }
+
+    /// An advertiser by number.
+    pub fn shop(&self, no: AdvertiserNo) -> Option<&Arc<Shop>> {
+        self.shops.get(no.0 as usize)?.as_ref()
+    }
+
+    /// An advertiser by id.
+    pub fn shop_by_id(&self, id: &str) -> Option<&Arc<Shop>> {
+        self.shop(*self.by_id.get(id)?)
+    }
+
+    /// An advertiser by the key its events are sent to.
+    pub fn shop_by_site_key(&self, site_key: &str) -> Option<&Arc<Shop>> {
+        self.shop(*self.by_site_key.get(site_key)?)
+    }
+
+    /// All advertisers, in the order of their numbers.
+    pub fn shops(&self) -> impl Iterator<Item = &Arc<Shop>> {
+        self.shops.iter().flatten()
+    }
+
+    /// An exchange by number.
+    pub fn exchange(&self, no: ExchangeNo) -> Option<&Arc<Exchange>> {
+        self.exchanges.get(usize::from(no.0))
+    }
+
+    /// An exchange by id.
+    pub fn exchange_by_id(&self, id: &str) -> Option<&Arc<Exchange>> {
+        self.exchanges.iter().find(|exchange| exchange.id == id)
+    }
+}

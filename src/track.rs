@@ -1,0 +1,12 @@
+//! What happens after and around bids: events, matches, notices, impressions, clicks, conversions.
+//!
+//! Everything that must not be lost is a fact. Facts are folded into rows, rows are committed, and
+//! only then does State change and the caller hear of it (architecture rules 3 and 4). Nothing here
+//! reads a clock or does IO; the disk is a trait.
+
+pub mod events;
+pub mod fact;
+pub mod fold;
+pub mod notice;
+pub mod settle;
+pub mod writer;

@@ -1,0 +1,313 @@
+//! Reading events: a batch of JSON to what is remembered of it, every fault with its place.
+//!
+//! A bad event is rejected and named; the others count. Amounts are read from their text. Permission
+//! is checked before any id is looked at.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use smallvec::SmallVec;
+
+use super::fact::{EventBatch, IdRef, NewEvent};
+use crate::base::hash::{NS_EMAIL, NS_IFA};
+use crate::base::id::{ProductKey, UserKey};
+use crate::base::limits::{EVENTS_PER_BATCH_MAX, ITEMS_PER_EVENT_MAX};
+use crate::base::money::{Currency, Money, Round};
+use crate::base::time::{Millis, Secs};
+use crate::model::advertiser::Shop;
+use crate::model::event::{EventKind, Happening};
+use crate::privacy::Regime;
+use crate::state::world::World;
+
+/// An event may be dated this far ahead of our clock.
+const AHEAD_MS_MAX: i64 = 5 * 60_000;
+/// Characters of an id.
+const ID_CHARS_MAX: usize = 256;
+
+/// Who sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The shop's server, by its event key: may name users and times.
+    Server,
+    /// A browser: the user is the cookie's or the tag's, the time is now.
+    Browser {
+        /// `wb_uid`.
+        cookie: Option<String>,
+    },
+}
+
+/// A rejected event.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Rejected {
+    /// Its index in the batch.
+    pub index: usize,
+    /// Where in it.
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+/// A batch as read.
+#[derive(Debug)]
+pub struct Read {
+    /// What is to be recorded; none where nothing is left.
+    pub batch: Option<EventBatch>,
+    /// How many events were accepted.
+    pub accepted: usize,
+    /// The others.
+    pub rejected: Vec<Rejected>,
+}
+
+#[derive(Deserialize)]
+struct RawBatch<'a> {
+    #[serde(borrow, default)]
+    user: Option<&'a RawValue>,
+    #[serde(default)]
+    consent: Option<RawConsent>,
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawConsent {
+    #[serde(default)]
+    gdpr: Option<serde_json::Value>,
+    #[serde(default)]
+    gpp_sid: Option<serde_json::Value>,
+    #[serde(default)]
+    us_privacy: Option<String>,
+    #[serde(default)]
+    gpc: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawUser {
+    id: Option<String>,
+    first_party_id: Option<String>,
+    email_sha256: Option<String>,
+    ifa: Option<String>,
+    #[serde(default)]
+    exchange_ids: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct RawEvent<'a> {
+    event: String,
+    event_id: Option<String>,
+    #[serde(borrow)]
+    time: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    items: Vec<RawItem<'a>>,
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+    currency: Option<String>,
+    transaction_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawItem<'a> {
+    item_id: String,
+    #[serde(borrow)]
+    quantity: Option<&'a RawValue>,
+    #[serde(borrow)]
+    price: Option<&'a RawValue>,
+}
+
+/// A fault of one event: where, and what.
+type Fault = (String, String);
+
+/// Reads one batch. The error is the batch's own: not JSON of the shape, too long, no user.
+pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: Millis, fresh: (UserKey, String)) -> Result<Read, String> {
+    let raw: RawBatch<'_> = serde_json::from_str(body).map_err(|e| format!("the batch is not as described: {e}"))?;
+    if raw.events.len() > EVENTS_PER_BATCH_MAX {
+        return Err(format!("{} events in one batch: send at most {EVENTS_PER_BATCH_MAX}", raw.events.len()));
+    }
+    if !raw.consent.map_or(Regime::default(), |consent| regime(&consent)).allows_ids() {
+        return Ok(refused(raw.events.len(), "the consent given does not allow storing events"));
+    }
+    let ids = match sender {
+        Sender::Server => server_ids(world, shop, raw.user)?,
+        Sender::Browser { cookie } => browser_ids(world, shop, cookie.as_deref(), raw.user)?,
+    };
+    if ids.is_empty() && *sender == Sender::Server {
+        return Err("no user: give at least one of `id`, `first_party_id`, `email_sha256`, `ifa`, `exchange_ids`".into());
+    }
+    let (mut events, mut rejected) = (Vec::new(), Vec::new());
+    for (index, text) in raw.events.iter().enumerate() {
+        match event(world, shop, sender, text, now) {
+            Ok(event) => events.push(event),
+            Err((pointer, problem)) => rejected.push(Rejected { index, pointer, problem }),
+        }
+    }
+    let accepted = events.len();
+    let batch = (accepted > 0).then(|| EventBatch { shop: shop.clone(), ids, fresh, events });
+    Ok(Read { batch, accepted, rejected })
+}
+
+fn refused(events: usize, problem: &str) -> Read {
+    let all = (0..events).map(|index| Rejected { index, pointer: "/consent".into(), problem: problem.into() });
+    Read { batch: None, accepted: 0, rejected: all.collect() }
+}
+
+fn regime(consent: &RawConsent) -> Regime {
+    let text = |value: &Option<serde_json::Value>| match value {
+        Some(serde_json::Value::String(text)) => Some(text.clone()),
+        Some(serde_json::Value::Array(list)) => Some(list.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+        Some(serde_json::Value::Null) | None => None,
+        Some(other) => Some(other.to_string()),
+    };
+    let (gdpr, sid, gpc) = (text(&consent.gdpr), text(&consent.gpp_sid), text(&consent.gpc));
+    Regime::of_parameters(gdpr.as_deref(), sid.as_deref(), consent.us_privacy.as_deref(), gpc.as_deref())
+}
+
+/// All ids of a server's `user`, the most trusted first.
+fn server_ids(world: &World, shop: &Shop, user: Option<&RawValue>) -> Result<Vec<IdRef>, String> {
+    let user: RawUser = match user {
+        Some(text) => serde_json::from_str(text.get()).map_err(|e| format!("`user` is not as described: {e}"))?,
+        None => RawUser::default(),
+    };
+    let mut ids = Vec::new();
+    let given = |id: Option<String>| id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+    if let Some(id) = given(user.id) {
+        ids.push(IdRef::Ours(world.hashes.user(id.as_bytes()), id));
+    }
+    let mut foreign = |namespace: &str, id: Option<String>| {
+        if let Some(id) = given(id) {
+            ids.push(IdRef::Foreign(world.hashes.foreign(namespace, id.as_bytes()), namespace.to_owned()));
+        }
+    };
+    foreign(&shop.advertiser.domain, user.first_party_id);
+    foreign(NS_EMAIL, user.email_sha256.map(|hash| hash.to_ascii_lowercase()));
+    foreign(NS_IFA, user.ifa.map(|ifa| ifa.to_ascii_lowercase()).filter(|ifa| ifa.bytes().any(|b| !matches!(b, b'0' | b'-'))));
+    for (namespace, id) in user.exchange_ids {
+        foreign(&namespace, Some(id));
+    }
+    match ids.iter().any(|id| matches!(id, IdRef::Ours(_, name) if name.len() > ID_CHARS_MAX)) {
+        true => Err(format!("`user.id` is longer than {ID_CHARS_MAX} characters")),
+        false => Ok(ids),
+    }
+}
+
+/// A browser may be named by its cookie, else by the tag's first-party id alone.
+fn browser_ids(world: &World, shop: &Shop, cookie: Option<&str>, user: Option<&RawValue>) -> Result<Vec<IdRef>, String> {
+    let named: RawUser = match user {
+        Some(text) => serde_json::from_str(text.get()).map_err(|e| format!("`user` is not as described: {e}"))?,
+        None => RawUser::default(),
+    };
+    let own = cookie.map(|id| IdRef::Ours(world.hashes.user(id.as_bytes()), id.to_owned()));
+    let first_party = named.first_party_id.filter(|id| !id.is_empty());
+    let domain = &shop.advertiser.domain;
+    let first_party = first_party.map(|id| IdRef::Foreign(world.hashes.foreign(domain, id.as_bytes()), domain.clone()));
+    Ok(own.into_iter().chain(first_party).collect())
+}
+
+fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Millis) -> Result<NewEvent, Fault> {
+    let raw: RawEvent<'_> = serde_json::from_str(text.get()).map_err(|e| (String::new(), format!("not an event: {e}")))?;
+    let unknown = || ("/event".into(), format!("unknown event `{}`: use a name of the list, or `custom:<name>`", shorten(&raw.event)));
+    let kind = EventKind::parse(&raw.event).ok_or_else(unknown)?;
+    let at = time(sender, raw.time, now, world.retention_s)?;
+    let currency = match &raw.currency {
+        None => shop.advertiser.currency,
+        Some(code) => Currency::parse(code)
+            .ok_or_else(|| ("/currency".into(), format!("`{}` is no ISO 4217 code", shorten(code))))?,
+    };
+    if raw.items.len() > ITEMS_PER_EVENT_MAX {
+        return Err(("/items".into(), format!("{} items: at most {ITEMS_PER_EVENT_MAX} are kept", raw.items.len())));
+    }
+    let into_own = |amount: Money| {
+        let conversion = world.rates.conversion(currency, shop.advertiser.currency);
+        conversion.map_or(Money::ZERO, |conversion| conversion.apply(amount, Round::Nearest))
+    };
+    let total = amount(raw.value, "/value")?.map(into_own);
+    let mut entries: SmallVec<[Happening; 2]> = SmallVec::new();
+    for (index, item) in raw.items.iter().enumerate() {
+        let quantity = quantity(item.quantity, index)?;
+        let price = amount(item.price, &format!("/items/{index}/price"))?.map(into_own);
+        let product = product_key(world, shop, &item.item_id, index)?;
+        let listed = || shop.catalog.get(product).map_or(Money::ZERO, |product| product.price);
+        let each = price.unwrap_or_else(listed);
+        let value = Money(each.0.saturating_mul(i128::from(quantity)));
+        entries.push(Happening { kind, at, continued: index > 0, product, quantity, value });
+    }
+    let sum: Money = entries.iter().map(|entry| entry.value).sum();
+    if entries.is_empty() {
+        let product = if kind == EventKind::Custom { custom_key(world, &raw.event) } else { ProductKey::NONE };
+        entries.push(Happening { kind, at, continued: false, product, quantity: 1, value: total.unwrap_or_default() });
+    }
+    let hash = |domain: &str, id: Option<String>| id.filter(|id| !id.is_empty()).map(|id| world.hashes.of(domain, &[id.as_bytes()]));
+    Ok(NewEvent {
+        entries,
+        event_id: hash("event_id", raw.event_id),
+        order: hash("order", raw.transaction_id),
+        value: total.unwrap_or(sum),
+    })
+}
+
+/// What stands for a custom event's name in records and rules.
+pub fn custom_key(world: &World, name: &str) -> ProductKey {
+    ProductKey((world.hashes.of("custom", &[name.as_bytes()]) & 0xff_ffff_ffff).max(1))
+}
+
+/// RFC 3339 text, or a number of seconds or milliseconds since 1970.
+fn time(sender: &Sender, raw: Option<&RawValue>, now: Millis, retention_s: u32) -> Result<Secs, Fault> {
+    let fault = |problem: String| ("/time".to_owned(), problem);
+    let Some(raw) = raw.map(|raw| raw.get()).filter(|raw| *raw != "null") else { return Ok(now.to_secs()) };
+    if *sender != Sender::Server {
+        return Err(fault("a browser's events are dated by the server: leave `time` out".into()));
+    }
+    let millis = match serde_json::from_str::<String>(raw) {
+        Ok(text) => text.parse::<jiff::Timestamp>().map(|t| t.as_millisecond()).ok(),
+        Err(_) => Money::parse_lossy(raw).ok().and_then(|number| {
+            // Numbers this large are milliseconds.
+            let seconds = number.0 < Money::units(100_000_000_000).0;
+            i64::try_from(if seconds { number.0 / 1_000_000 } else { number.0 / 1_000_000_000 }).ok()
+        }),
+    };
+    let millis = millis.ok_or_else(|| fault(format!("`{}` is no time: use RFC 3339, as 2026-01-31T12:00:00Z", shorten(raw))))?;
+    if millis > now.0 + AHEAD_MS_MAX {
+        return Err(fault(format!("{} is in the future", Millis(millis).to_rfc3339())));
+    }
+    if millis < now.0 - i64::from(retention_s) * 1000 {
+        return Err(fault(format!("{} is longer ago than events are kept", Millis(millis).to_rfc3339())));
+    }
+    Ok(Millis(millis).to_secs())
+}
+
+fn amount(raw: Option<&RawValue>, pointer: &str) -> Result<Option<Money>, Fault> {
+    let Some(raw) = raw.map(|raw| raw.get()).filter(|raw| *raw != "null") else { return Ok(None) };
+    let text = serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned());
+    match Money::parse_lossy(&text) {
+        Ok(amount) if amount >= Money::ZERO => Ok(Some(amount)),
+        _ => Err((pointer.to_owned(), format!("`{}` is no amount: use a decimal number, as 12.50", shorten(raw)))),
+    }
+}
+
+fn quantity(raw: Option<&RawValue>, index: usize) -> Result<u32, Fault> {
+    let Some(raw) = raw.map(|raw| raw.get()).filter(|raw| *raw != "null") else { return Ok(1) };
+    let text = raw.trim_matches('"');
+    let whole = Money::parse(text).ok().and_then(|n| u32::try_from(n.0 / Money::units(1).0).ok());
+    whole.filter(|n| (1..=1_000_000).contains(n)).ok_or_else(|| {
+        (format!("/items/{index}/quantity"), format!("`{}` is no quantity: use a whole number from 1", shorten(raw)))
+    })
+}
+
+/// The product of an `item_id`; configured prefixes are cut where only the rest is in the feed.
+fn product_key(world: &World, shop: &Shop, item_id: &str, index: usize) -> Result<ProductKey, Fault> {
+    let item_id = item_id.trim();
+    if item_id.is_empty() || item_id.len() > ID_CHARS_MAX {
+        return Err((format!("/items/{index}/item_id"), format!("an id has 1 to {ID_CHARS_MAX} characters")));
+    }
+    let key = |id: &str| world.hashes.product(shop.advertiser.no, id);
+    let prefixes = shop.advertiser.feed.as_ref().map_or(&[][..], |feed| &feed.id_prefixes);
+    let cut = prefixes.iter().filter_map(|prefix| item_id.strip_prefix(prefix.as_str())).map(key);
+    let listed = |key: &ProductKey| shop.catalog.get(*key).is_some();
+    Ok(std::iter::once(key(item_id)).chain(cut).find(listed).unwrap_or_else(|| key(item_id)))
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}

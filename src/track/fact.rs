@@ -1,0 +1,130 @@
+//! Facts: what is recorded, and what became of it.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::base::id::{BidTag, MatchKey, UserKey};
+use crate::base::money::Money;
+use crate::base::time::Secs;
+use crate::model::advertiser::Shop;
+use crate::model::event::Happening;
+use crate::model::ticket::Ticket;
+
+/// Something to be recorded.
+#[derive(Debug)]
+pub enum Fact {
+    /// What one user did on an advertiser's site.
+    Events(EventBatch),
+    /// An exchange's id of a user of ours.
+    Match(Vec<IdRef>),
+    /// A sign of an impression.
+    Evidence(Evidence),
+    /// A user is erased everywhere, and opted out for good if so wished.
+    Forget {
+        /// Whom.
+        user: UserKey,
+        /// Whether they opted out.
+        opt_out: bool,
+    },
+}
+
+/// One id of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdRef {
+    /// Ours: an unseen one makes a user.
+    Ours(UserKey, String),
+    /// Somebody else's, in their namespace.
+    Foreign(MatchKey, String),
+}
+
+/// Events of one user.
+#[derive(Debug)]
+pub struct EventBatch {
+    /// Of whom.
+    pub shop: Arc<Shop>,
+    /// All ids are one person's, the most trusted first.
+    pub ids: Vec<IdRef>,
+    /// The id of a new user, should none of `ids` be known.
+    pub fresh: (UserKey, String),
+    /// What they did.
+    pub events: Vec<NewEvent>,
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// What is remembered of it: one entry for each item, the first not `continued`; never empty.
+    pub entries: SmallVec<[Happening; 2]>,
+    /// Hash of its `event_id`.
+    pub event_id: Option<u64>,
+    /// Hash of its `transaction_id`.
+    pub order: Option<u64>,
+    /// Its value in the advertiser's currency.
+    pub value: Money,
+}
+
+/// What a sign says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// The auction was won.
+    Win,
+    /// The impression is billed.
+    Bill,
+    /// The pixel was loaded.
+    Pixel,
+    /// The ad was clicked.
+    Click,
+}
+
+/// A price as a notice carried it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paid {
+    /// CPM in the currency of the answer.
+    Price(Money),
+    /// Empty, `AUDIT`, unreplaced, nonsense or undecryptable; which, for the counter.
+    Unknown(&'static str),
+}
+
+/// A sign of one bid's impression.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence {
+    /// What it says.
+    pub sign: Sign,
+    /// The bid.
+    pub ticket: Ticket,
+    /// The bid's tag.
+    pub tag: BidTag,
+    /// What was paid.
+    pub paid: Paid,
+    /// When it came.
+    pub at: Secs,
+}
+
+/// What became of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Recorded.
+    Recorded,
+    /// Recorded, and the impression billed.
+    Settled,
+    /// Known already: nothing changed.
+    Repeat,
+    /// The token's time is over: counted, not applied.
+    Expired,
+    /// A `test` request's: nothing is kept.
+    Test,
+}
+
+impl Effect {
+    /// The metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Effect::Recorded => "recorded",
+            Effect::Settled => "settled",
+            Effect::Repeat => "repeat",
+            Effect::Expired => "expired",
+            Effect::Test => "test",
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Folds facts into rows and effects: a view of the State with the facts of one commit laid over it.
+//!
+//! Pure but for reads of the disk. What is folded is seen by the facts after it, so two facts about one
+//! user in one batch compose; nothing is visible to anyone else before the commit.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, MatchKey, UserKey};
+use crate::base::limits::EVENT_ID_LIFE;
+use crate::base::money::Money;
+use crate::base::time::{Day, Secs};
+use crate::model::exposure::{self, Exposure};
+use crate::model::profile::Profile;
+use crate::model::rows::{Row, Table, head, pair, tail};
+use crate::model::ticket::Ticket;
+use crate::state::world::World;
+use crate::state::{DayRow, State};
+use crate::track::fact::{EventBatch, IdRef, NewEvent};
+use crate::track::settle;
+
+/// Reads of the disk, for what is kept there only; and the one write.
+pub trait Disk {
+    /// A row's value.
+    fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>>;
+    /// Rows whose key begins with `prefix`.
+    fn prefix(&self, table: Table, prefix: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>>;
+    /// Writes all rows or none, and returns when they are durable.
+    fn commit(&mut self, rows: &[Row]) -> io::Result<()>;
+}
+
+/// Changes of memory that follow from a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Spend of a book.
+    Spend(CampaignNo, Day, Money),
+    /// One more impression, click or conversion of a campaign.
+    Count(CampaignNo, Counted),
+    /// A frequency hold has become an impression.
+    Seen(UserKey, BidTag),
+    /// A bid's budget hold is given back.
+    Release(Ticket, BidTag, CampaignNo, Money),
+    /// A share of a bid that was paid.
+    Paid(u8, Money, Money),
+    /// A pixel waits for its billing notice.
+    Wait(Secs, BidTag, Ticket),
+    /// It waits no more.
+    Waited(Secs, BidTag),
+    /// A user opted out.
+    OptOut(UserKey),
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// A settled impression.
+    Impression,
+    /// A click.
+    Click,
+    /// A conversion.
+    Conversion,
+}
+
+/// The facts of one commit laid over the State.
+pub struct Fold<'a> {
+    pub(super) state: &'a State,
+    pub(super) world: &'a World,
+    disk: &'a dyn Disk,
+    users: HashMap<UserKey, Option<Profile>>,
+    exposures: HashMap<UserKey, Option<Vec<Exposure>>>,
+    matches: HashMap<MatchKey, Option<UserKey>>,
+    /// Rows of tables that are on disk only, or mirrored by changes.
+    rows: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+    days: HashMap<(CampaignNo, Day), DayRow>,
+    pub(super) changes: Vec<Change>,
+    next_fact: u64,
+}
+
+/// What a fold comes to.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// For the disk.
+    pub rows: Vec<Row>,
+    /// For memory, once the rows are durable.
+    pub changes: Vec<Change>,
+    /// The number the next fact gets.
+    pub next_fact: u64,
+}
+
+impl<'a> Fold<'a> {
+    /// Nothing laid over yet; facts are numbered from `next_fact`.
+    pub fn new(state: &'a State, world: &'a World, disk: &'a dyn Disk, next_fact: u64) -> Fold<'a> {
+        Fold {
+            state,
+            world,
+            disk,
+            users: HashMap::new(),
+            exposures: HashMap::new(),
+            matches: HashMap::new(),
+            rows: BTreeMap::new(),
+            days: HashMap::new(),
+            changes: Vec::new(),
+            next_fact,
+        }
+    }
+
+    /// Records events of one user, and credits conversions.
+    pub fn events(&mut self, batch: &EventBatch, now: Secs) -> io::Result<()> {
+        if batch.ids.iter().any(|id| self.is_opted_out(id)) {
+            return Ok(());
+        }
+        let user = self.resolve(&batch.ids, &batch.fresh)?;
+        for event in &batch.events {
+            if self.is_repeat(batch.shop.advertiser.no, event, now)? {
+                continue;
+            }
+            self.profile(user).remember(batch.shop.advertiser.no, &event.entries);
+            if event.entries[0].kind == batch.shop.advertiser.attribution.goal {
+                settle::convert(self, &batch.shop, user, event, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes all ids lead to one user, and returns it. Users that turn out to be the same person are
+    /// merged into the one named by the most trusted id.
+    pub fn resolve(&mut self, ids: &[IdRef], fresh: &(UserKey, String)) -> io::Result<UserKey> {
+        let known: Vec<UserKey> = ids.iter().filter_map(|id| self.user_of(id)).collect();
+        let named = ids.iter().find_map(|id| match id {
+            IdRef::Ours(key, name) => Some((self.alias(*key).unwrap_or(*key), name)),
+            IdRef::Foreign(..) => None,
+        });
+        let user = match (named, known.first()) {
+            (Some((user, name)), _) => {
+                self.name(user, name)?;
+                user
+            }
+            (None, Some(user)) => *user,
+            (None, None) => {
+                self.name(fresh.0, &fresh.1)?;
+                fresh.0
+            }
+        };
+        for other in known.into_iter().filter(|other| *other != user) {
+            self.merge(user, other)?;
+        }
+        for id in ids {
+            if let IdRef::Foreign(key, namespace) = id
+                && self.matched(*key) != Some(user)
+            {
+                self.matches.insert(*key, Some(user));
+                self.put(Table::UserMatches, pair(user.0, key.0), Some(namespace.clone().into_bytes()));
+            }
+        }
+        Ok(user)
+    }
+
+    /// Erases a user: record, impressions, matches and names; what was billed stays, without a name.
+    pub fn forget(&mut self, user: UserKey, opt_out: bool) -> io::Result<()> {
+        let user = self.alias(user).unwrap_or(user);
+        for exposure in self.exposures(user).clone() {
+            self.put(Table::Orphans, exposure.tag.0.to_be_bytes().to_vec(), Some(vec![exposure.flags]));
+        }
+        self.users.insert(user, None);
+        self.exposures.insert(user, None);
+        for (key, _) in self.scan(Table::UserMatches, &user.0.to_be_bytes())? {
+            if let Some(foreign) = tail(&key) {
+                self.matches.insert(MatchKey(foreign), None);
+            }
+            self.put(Table::UserMatches, key, None);
+        }
+        self.put(Table::UserIds, user.0.to_be_bytes().to_vec(), None);
+        if opt_out {
+            self.put(Table::OptedOut, user.0.to_be_bytes().to_vec(), Some(Vec::new()));
+            self.changes.push(Change::OptOut(user));
+        }
+        Ok(())
+    }
+
+    /// The user's record, to be changed.
+    pub fn profile(&mut self, user: UserKey) -> &mut Profile {
+        let state = self.state;
+        let entry = self.users.entry(user).or_insert_with(|| {
+            let mut profile = Profile::default();
+            state.users.read(user.0, |record| profile.read(record));
+            Some(profile)
+        });
+        entry.get_or_insert_default()
+    }
+
+    /// The user's impressions, to be changed.
+    pub fn exposures(&mut self, user: UserKey) -> &mut Vec<Exposure> {
+        let state = self.state;
+        let entry = self.exposures.entry(user).or_insert_with(|| {
+            let mut list = Vec::new();
+            state.exposures.read(user.0, |bytes| exposure::read(bytes, &mut list));
+            Some(list)
+        });
+        entry.get_or_insert_default()
+    }
+
+    /// Whether a user has a record.
+    pub fn is_known(&self, user: UserKey) -> bool {
+        self.users.get(&user).map_or_else(|| self.state.users.contains(user.0), Option::is_some)
+    }
+
+    /// A book's row of a day, to be changed.
+    pub fn day(&mut self, campaign: CampaignNo, day: Day) -> &mut DayRow {
+        let state = self.state;
+        self.days.entry((campaign, day)).or_insert_with(|| state.days.lock().get(&(campaign, day)).copied().unwrap_or_default())
+    }
+
+    /// A row of a table that is on disk only.
+    pub fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        match self.rows.get(&(table, key.to_vec())) {
+            Some(value) => Ok(value.clone()),
+            None => self.disk.get(table, key),
+        }
+    }
+
+    /// Writes such a row.
+    pub fn put(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.rows.insert((table, key), value);
+    }
+
+    /// Appends to the log of what happened.
+    pub fn log(&mut self, fact: &serde_json::Value) {
+        let key = self.next_fact.to_be_bytes().to_vec();
+        self.next_fact += 1;
+        self.put(Table::Facts, key, Some(fact.to_string().into_bytes()));
+    }
+
+    /// Rows and changes.
+    pub fn finish(self) -> Folded {
+        let mut rows = Vec::with_capacity(self.users.len() + self.exposures.len() + self.matches.len() + self.rows.len());
+        let mut push = |table, key: Vec<u8>, value| rows.push(Row { table, key, value });
+        for (user, profile) in self.users {
+            push(Table::Users, user.0.to_be_bytes().to_vec(), profile.map(|p| p.write()));
+        }
+        for (user, list) in self.exposures {
+            let value = list.filter(|list| !list.is_empty()).map(|list| exposure::write(&list));
+            push(Table::Exposures, user.0.to_be_bytes().to_vec(), value);
+        }
+        for (key, user) in self.matches {
+            push(Table::Matches, key.0.to_be_bytes().to_vec(), user.map(|user| user.0.to_be_bytes().to_vec()));
+        }
+        for ((campaign, day), row) in self.days {
+            push(Table::Days, pair(u64::from(campaign.0), day.0 as u32 as u64), Some(row.write().to_vec()));
+        }
+        for ((table, key), value) in self.rows {
+            push(table, key, value);
+        }
+        Folded { rows, changes: self.changes, next_fact: self.next_fact }
+    }
+
+    fn is_opted_out(&self, id: &IdRef) -> bool {
+        let own = match id {
+            IdRef::Ours(key, _) => Some(*key),
+            IdRef::Foreign(..) => None,
+        };
+        let gone = |user: UserKey| self.state.opted_out.contains(user.0);
+        own.into_iter().chain(self.user_of(id)).any(gone)
+    }
+
+    fn user_of(&self, id: &IdRef) -> Option<UserKey> {
+        match id {
+            IdRef::Ours(key, _) => self.alias(*key).or_else(|| self.is_known(*key).then_some(*key)),
+            IdRef::Foreign(key, _) => self.matched(*key),
+        }
+    }
+
+    fn matched(&self, key: MatchKey) -> Option<UserKey> {
+        self.matches.get(&key).map_or_else(|| self.state.matched(key), |user| *user)
+    }
+
+    /// Where a merged user went.
+    fn alias(&self, user: UserKey) -> Option<UserKey> {
+        self.matched(MatchKey(user.0))
+    }
+
+    fn name(&mut self, user: UserKey, name: &str) -> io::Result<()> {
+        let key = user.0.to_be_bytes();
+        if self.get(Table::UserIds, &key)?.is_none() {
+            self.put(Table::UserIds, key.to_vec(), Some(name.as_bytes().to_vec()));
+        }
+        Ok(())
+    }
+
+    /// Moves all that is known of `other` to `user`; `other` leads there from now on.
+    fn merge(&mut self, user: UserKey, other: UserKey) -> io::Result<()> {
+        let profile = std::mem::take(self.profile(other));
+        self.profile(user).absorb(&profile);
+        self.users.insert(other, None);
+        let moved = std::mem::take(self.exposures(other));
+        let kept = self.exposures(user);
+        kept.extend(moved);
+        kept.sort_by_key(|exposure| exposure.at);
+        self.exposures.insert(other, None);
+        for (key, namespace) in self.scan(Table::UserMatches, &other.0.to_be_bytes())? {
+            if let Some(foreign) = tail(&key) {
+                self.matches.insert(MatchKey(foreign), Some(user));
+                self.put(Table::UserMatches, pair(user.0, foreign), Some(namespace));
+            }
+            self.put(Table::UserMatches, key, None);
+        }
+        self.matches.insert(MatchKey(other.0), Some(user));
+        self.put(Table::UserMatches, pair(user.0, other.0), Some(b"merged".to_vec()));
+        self.put(Table::UserIds, other.0.to_be_bytes().to_vec(), None);
+        Ok(())
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut found: BTreeMap<Vec<u8>, Vec<u8>> = self.disk.prefix(table, prefix)?.into_iter().collect();
+        for ((_, key), value) in self.rows.range((table, prefix.to_vec())..).take_while(|((t, key), _)| *t == table && key.starts_with(prefix)) {
+            match value {
+                Some(value) => found.insert(key.clone(), value.clone()),
+                None => found.remove(key),
+            };
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Whether an event has been recorded before, by its `event_id` or as an order.
+    fn is_repeat(&mut self, advertiser: AdvertiserNo, event: &NewEvent, now: Secs) -> io::Result<bool> {
+        let shop = u64::from(advertiser.0);
+        if let Some(id) = event.event_id {
+            let key = pair(shop, id);
+            let before = self.get(Table::EventIds, &key)?.and_then(|value| head(&value)).map(|at| Secs(at as u32));
+            if before.is_some_and(|at| now.since(at) < EVENT_ID_LIFE.0) {
+                return Ok(true);
+            }
+            self.put(Table::EventIds, key, Some(u64::from(now.0).to_be_bytes().to_vec()));
+        }
+        let is_purchase = event.entries[0].kind == crate::model::event::EventKind::Purchase;
+        if let Some(order) = event.order.filter(|_| is_purchase) {
+            let key = pair(shop, order);
+            if self.get(Table::Orders, &key)?.is_some() {
+                return Ok(true);
+            }
+            self.put(Table::Orders, key, Some(u64::from(now.0).to_be_bytes().to_vec()));
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,190 @@
+//! Impressions, clicks and conversions: the first evidence bills, once; the last click or view is
+//! credited with an order (contract §2 `billing`, §3 `attribution`).
+//!
+//! Idempotent by the bid's tag: a repeat finds its flag set. Booked on the advertiser's local day of
+//! the auction.
+
+use std::io;
+
+use serde_json::json;
+
+use super::fact::{Effect, Evidence, NewEvent, Paid, Sign};
+use super::fold::{Change, Counted, Fold};
+use crate::base::id::{BidTag, UserKey};
+use crate::base::limits::{CLICK_LIFE, EXPOSURES_MAX, NOTICE_LIFE};
+use crate::base::money::{Money, Ratio, Round};
+use crate::base::time::{Day, Secs};
+use crate::model::advertiser::Shop;
+use crate::model::exchange::Billing;
+use crate::model::exposure::{Exposure, evidence};
+use crate::model::rows::{Table, pair};
+use crate::model::ticket::Ticket;
+
+/// Applies a sign of an impression.
+pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
+    let life = if sign.sign == Sign::Click { CLICK_LIFE } else { NOTICE_LIFE };
+    if sign.at.since(sign.ticket.at) > life.0 {
+        return Ok(Effect::Expired);
+    }
+    if sign.ticket.test {
+        return Ok(Effect::Test);
+    }
+    let flag = match sign.sign {
+        Sign::Win => evidence::WIN,
+        Sign::Bill => evidence::BILL,
+        Sign::Pixel => evidence::PIXEL,
+        Sign::Click => evidence::CLICK,
+    };
+    let before = flags(fold, &sign.ticket, sign.tag)?;
+    if before & flag != 0 {
+        return Ok(Effect::Repeat);
+    }
+    let billing = fold.world.exchange(sign.ticket.exchange).map_or(Billing::Burl, |exchange| exchange.billing);
+    let bills = match billing {
+        Billing::Burl => sign.sign == Sign::Bill,
+        Billing::Impression => sign.sign == Sign::Pixel,
+        Billing::Nurl => sign.sign == Sign::Win,
+    };
+    let settles = bills && before & evidence::SETTLED == 0;
+    let after = before | flag | if settles { evidence::SETTLED } else { 0 };
+    set_flags(fold, sign, after);
+    fold.changes.push(Change::Seen(sign.ticket.user, sign.tag));
+    let due = Secs(sign.ticket.at.0.saturating_add(NOTICE_LIFE.0));
+    if settles {
+        settle(fold, &sign.ticket, sign.tag, sign.paid, sign.at);
+        if before & evidence::PIXEL != 0 {
+            wait_no_more(fold, due, sign.tag);
+        }
+    } else if sign.sign == Sign::Pixel && billing == Billing::Burl && before & evidence::SETTLED == 0 {
+        fold.put(Table::Pending, pair(u64::from(due.0), sign.tag.0), Some(sign.ticket.write().to_vec()));
+        fold.changes.push(Change::Wait(due, sign.tag, sign.ticket));
+    }
+    if sign.sign == Sign::Click {
+        click(fold, sign);
+    }
+    Ok(if settles { Effect::Settled } else { Effect::Recorded })
+}
+
+/// Bills a pixel whose billing notice never came, now that the token's billing time has ended.
+pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now: Secs) -> io::Result<()> {
+    wait_no_more(fold, due, tag);
+    let before = flags(fold, ticket, tag)?;
+    if before & evidence::SETTLED == 0 {
+        let sign = Evidence { sign: Sign::Bill, ticket: *ticket, tag, paid: Paid::Unknown("never_billed"), at: now };
+        set_flags(fold, &sign, before | evidence::SETTLED);
+        settle(fold, ticket, tag, sign.paid, now);
+    }
+    Ok(())
+}
+
+/// Credits a conversion: to the last click in its window, else to the last impression in its own.
+pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent, now: Secs) {
+    let at = event.entries[0].at;
+    let windows = shop.advertiser.attribution;
+    let ours = |e: &&Exposure| shop.advertiser.campaigns.iter().any(|campaign| campaign.no == e.campaign);
+    let seen = fold.exposures(user);
+    let clicked = |e: &&Exposure| e.flags & evidence::CLICK != 0 && e.clicked <= at && at.since(e.clicked) <= windows.click.0;
+    let viewed = |e: &&Exposure| e.at <= at && at.since(e.at) <= windows.view.0;
+    let credited = seen.iter().filter(ours).filter(clicked).max_by_key(|e| e.clicked);
+    let credited = credited.or_else(|| seen.iter().filter(ours).filter(viewed).max_by_key(|e| e.at));
+    let Some(campaign) = credited.map(|e| e.campaign) else { return };
+    let day = at.to_millis().local_day(&shop.advertiser.timezone);
+    let row = fold.day(campaign, day);
+    row.conversions += 1;
+    row.conversion_value += event.value;
+    fold.changes.push(Change::Count(campaign, Counted::Conversion));
+    fold.log(&json!({"fact": "conversion", "campaign": campaign.0, "day": day.to_string(), "at": now.to_millis().to_rfc3339(),
+        "value": event.value.to_string(), "currency": shop.advertiser.currency.as_str()}));
+}
+
+/// What evidence of a bid has been seen: of a user who is here, else of one who is gone.
+fn flags(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag) -> io::Result<u8> {
+    if let Some(entry) = fold.exposures(ticket.user).iter().find(|e| e.tag == tag) {
+        return Ok(entry.flags);
+    }
+    let orphan = fold.get(Table::Orphans, &tag.0.to_be_bytes())?;
+    Ok(orphan.and_then(|value| value.first().copied()).unwrap_or(0))
+}
+
+fn set_flags(fold: &mut Fold<'_>, sign: &Evidence, flags: u8) {
+    let clicked = |before: Secs| if sign.sign == Sign::Click { sign.at } else { before };
+    let known = fold.is_known(sign.ticket.user);
+    let list = fold.exposures(sign.ticket.user);
+    if let Some(entry) = list.iter_mut().find(|e| e.tag == sign.tag) {
+        entry.flags = flags;
+        entry.clicked = clicked(entry.clicked);
+        return;
+    }
+    if !known {
+        fold.put(Table::Orphans, sign.tag.0.to_be_bytes().to_vec(), Some(vec![flags]));
+        return;
+    }
+    if list.len() >= EXPOSURES_MAX {
+        list.remove(0);
+    }
+    list.push(Exposure {
+        tag: sign.tag,
+        campaign: sign.ticket.campaign,
+        creative: sign.ticket.creative,
+        at: sign.at,
+        clicked: clicked(Secs(0)),
+        flags,
+    });
+}
+
+/// Books an impression and gives its hold back.
+fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Secs) {
+    let exchange = usize::from(ticket.exchange.0);
+    let price = match paid {
+        Paid::Price(price) => price.min(ticket.price),
+        Paid::Unknown(_) => ticket.price.times(fold.state.paid[exchange.min(fold.state.paid.len() - 1)].median(), Round::Nearest),
+    };
+    if let Paid::Price(_) = paid {
+        fold.changes.push(Change::Paid(ticket.exchange.0, price, ticket.price));
+    }
+    let shop = fold.world.shop(ticket.advertiser).cloned();
+    let fee = shop.as_ref().map_or(Ratio(0), |shop| shop.advertiser.fee);
+    let discrepancy = fold.world.exchange(ticket.exchange).map_or(Ratio(0), |exchange| exchange.discrepancy);
+    let media_cost = ticket.media_cost(price);
+    let billed = media_cost + media_cost.times(fee, Round::Nearest);
+    let day = day_of(shop.as_deref(), ticket.at);
+    let row = fold.day(ticket.campaign, day);
+    row.impressions += 1;
+    row.media_cost += media_cost;
+    row.billed += billed;
+    let book = shop.as_ref().map_or(ticket.campaign, |shop| shop.advertiser.book);
+    fold.changes.push(Change::Count(ticket.campaign, Counted::Impression));
+    fold.changes.push(Change::Spend(ticket.campaign, day, billed));
+    if book != ticket.campaign {
+        fold.changes.push(Change::Spend(book, day, billed));
+    }
+    fold.changes.push(Change::Release(*ticket, tag, book, ticket.hold(fee, discrepancy)));
+    log(fold, "impression", ticket, day, now, &[("media_cost", media_cost), ("billed", billed)]);
+}
+
+fn click(fold: &mut Fold<'_>, sign: &Evidence) {
+    let shop = fold.world.shop(sign.ticket.advertiser).cloned();
+    let day = day_of(shop.as_deref(), sign.ticket.at);
+    fold.day(sign.ticket.campaign, day).clicks += 1;
+    fold.changes.push(Change::Count(sign.ticket.campaign, Counted::Click));
+    log(fold, "click", &sign.ticket, day, sign.at, &[]);
+}
+
+fn day_of(shop: Option<&Shop>, auction: Secs) -> Day {
+    let utc = jiff::tz::TimeZone::UTC;
+    auction.to_millis().local_day(shop.map_or(&utc, |shop| &shop.advertiser.timezone))
+}
+
+fn wait_no_more(fold: &mut Fold<'_>, due: Secs, tag: BidTag) {
+    fold.put(Table::Pending, pair(u64::from(due.0), tag.0), None);
+    fold.changes.push(Change::Waited(due, tag));
+}
+
+fn log(fold: &mut Fold<'_>, fact: &str, ticket: &Ticket, day: Day, now: Secs, amounts: &[(&str, Money)]) {
+    let mut entry = json!({"fact": fact, "campaign": ticket.campaign.0, "creative": ticket.creative.0, "exchange": ticket.exchange.0,
+        "product": ticket.product.0, "day": day.to_string(), "auction": ticket.at.to_millis().to_rfc3339(), "at": now.to_millis().to_rfc3339()});
+    for (name, amount) in amounts {
+        entry[*name] = json!(amount.to_string());
+    }
+    fold.log(&entry);
+}

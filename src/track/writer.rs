@@ -1,0 +1,188 @@
+//! The writer as a pure machine: facts in, one batch of rows out, effects applied once it is durable.
+//!
+//! Its thread lives in `app`, its disk is a trait, its clock is passed in: so simulation needs neither.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::fact::{Effect, Fact};
+use super::fold::{Change, Counted, Disk, Fold, Folded};
+use super::settle;
+use crate::base::id::{BidTag, CampaignNo, UserKey};
+use crate::base::time::{Day, Millis, Secs};
+use crate::model::rows::{Row, Table, head, tail};
+use crate::model::ticket::Ticket;
+use crate::state::world::World;
+use crate::state::{DayRow, State};
+
+/// Folds and applies.
+#[derive(Debug, Default)]
+pub struct Writer {
+    next_fact: u64,
+}
+
+/// The store refused a read or a write: nothing of the batch has taken effect.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot record {facts} facts: free the disk or repair `data_dir`, then restart")]
+pub struct Unrecorded {
+    /// How many were lost.
+    pub facts: usize,
+    /// Why.
+    #[source]
+    pub source: std::io::Error,
+}
+
+impl Writer {
+    /// A writer that numbers facts from `next_fact`.
+    pub fn new(next_fact: u64) -> Writer {
+        Writer { next_fact }
+    }
+
+    /// Records facts: folds them, commits them in one batch, then changes State. The effects are in
+    /// the order of the facts. On an error the State is poisoned and unchanged.
+    pub fn record(&mut self, facts: &[Fact], state: &State, world: &World, disk: &mut dyn Disk, now: Millis) -> Result<Vec<Effect>, Unrecorded> {
+        let outcome = self.fold(facts, state, world, disk, now.to_secs()).and_then(|(mut folded, effects)| {
+            let held = state.books.take_dirty(now.to_secs());
+            folded.rows.extend(held.into_iter().map(|(no, held)| hold_row(no, held.0)));
+            if !folded.rows.is_empty() {
+                disk.commit(&folded.rows)?;
+            }
+            Ok((folded, effects))
+        });
+        match outcome {
+            Ok((folded, effects)) => {
+                self.next_fact = folded.next_fact;
+                install(&folded, state, now.to_secs());
+                Ok(effects)
+            }
+            Err(source) => {
+                state.status.poison();
+                Err(Unrecorded { facts: facts.len(), source })
+            }
+        }
+    }
+
+    fn fold(&self, facts: &[Fact], state: &State, world: &World, disk: &dyn Disk, now: Secs) -> std::io::Result<(Folded, Vec<Effect>)> {
+        let mut fold = Fold::new(state, world, disk, self.next_fact);
+        let due: Vec<((Secs, BidTag), Ticket)> =
+            state.pending.lock().range(..=(now, BidTag(u64::MAX))).map(|(key, ticket)| (*key, *ticket)).collect();
+        for ((when, tag), ticket) in due {
+            settle::overdue(&mut fold, when, tag, &ticket, now)?;
+        }
+        let mut effects = Vec::with_capacity(facts.len());
+        for fact in facts {
+            effects.push(match fact {
+                Fact::Events(batch) => fold.events(batch, now).map(|()| Effect::Recorded)?,
+                Fact::Match(ids) => match ids.first() {
+                    Some(super::fact::IdRef::Ours(key, name)) => fold.resolve(ids, &(*key, name.clone())).map(|_| Effect::Recorded)?,
+                    _ => Effect::Repeat,
+                },
+                Fact::Evidence(sign) => settle::evidence(&mut fold, sign)?,
+                Fact::Forget { user, opt_out } => fold.forget(*user, *opt_out).map(|()| Effect::Recorded)?,
+            });
+        }
+        Ok((fold.finish(), effects))
+    }
+}
+
+fn hold_row(no: CampaignNo, held: i128) -> Row {
+    let value = (held != 0).then(|| held.to_le_bytes().to_vec());
+    Row { table: Table::Holds, key: u64::from(no.0).to_be_bytes().to_vec(), value }
+}
+
+/// Changes State by what has become durable.
+fn install(folded: &Folded, state: &State, now: Secs) {
+    for row in &folded.rows {
+        install_row(row, state);
+    }
+    for change in &folded.changes {
+        match change {
+            Change::Spend(book, day, amount) => state.books.spend(*book, *day, *amount),
+            Change::Count(campaign, counted) => {
+                let entry = state.books.entry(*campaign);
+                let counter = match counted {
+                    Counted::Impression => &entry.impressions,
+                    Counted::Click => &entry.clicks,
+                    Counted::Conversion => &entry.conversions,
+                };
+                counter.fetch_add(1, Relaxed);
+            }
+            Change::Seen(user, tag) => state.cap_holds.free(*user, *tag),
+            Change::Release(ticket, tag, book, hold) => {
+                if state.resolved.insert(*tag, now) {
+                    for no in [ticket.campaign, *book] {
+                        state.books.release(no, *hold, ticket.at, u32::from(ticket.hold_s), now);
+                    }
+                }
+            }
+            Change::Paid(exchange, paid, bid) => {
+                if let Some(share) = state.paid.get(usize::from(*exchange)) {
+                    share.observe(*paid, *bid);
+                }
+            }
+            Change::Wait(due, tag, ticket) => {
+                state.pending.lock().insert((*due, *tag), *ticket);
+            }
+            Change::Waited(due, tag) => {
+                state.pending.lock().remove(&(*due, *tag));
+            }
+            Change::OptOut(user) => state.opted_out.put(user.0, ()),
+        }
+    }
+}
+
+/// Puts one stored row where memory mirrors it: after a commit, and at start for every row.
+pub fn install_row(row: &Row, state: &State) {
+    let Some(key) = head(&row.key) else { return };
+    match (row.table, &row.value) {
+        (Table::Users, Some(value)) => state.users.put(key, value.clone().into_boxed_slice()),
+        (Table::Users, None) => state.users.remove(key),
+        (Table::Exposures, Some(value)) => state.exposures.put(key, value.clone().into_boxed_slice()),
+        (Table::Exposures, None) => state.exposures.remove(key),
+        (Table::Matches, Some(value)) => {
+            if let Some(user) = head(value) {
+                state.matches.put(key, UserKey(user));
+            }
+        }
+        (Table::Matches, None) => state.matches.remove(key),
+        (Table::Days, Some(value)) => {
+            if let (Some(day), Some(figures)) = (tail(&row.key), DayRow::read(value)) {
+                state.days.lock().insert((CampaignNo(key as u32), Day(day as u32 as i32)), figures);
+            }
+        }
+        (Table::OptedOut, Some(_)) => state.opted_out.put(key, ()),
+        _ => {}
+    }
+}
+
+/// At start: what is neither a mirror of rows nor told by one row alone. `book_of` names the
+/// advertiser's book of a campaign.
+pub fn restore(state: &State, rows: impl Iterator<Item = Row>, book_of: impl Fn(CampaignNo) -> Option<CampaignNo>, now: Secs) {
+    for row in rows {
+        let Some(key) = head(&row.key) else { continue };
+        match (row.table, &row.value) {
+            (Table::Holds, Some(value)) => {
+                if let Some(held) = value.first_chunk::<16>() {
+                    let held = crate::base::money::Money(i128::from_le_bytes(*held));
+                    state.books.restore_held(CampaignNo(key as u32), held, now);
+                }
+            }
+            (Table::Pending, Some(value)) => {
+                if let (Some(tag), Some(ticket)) = (tail(&row.key), Ticket::read(value)) {
+                    state.pending.lock().insert((Secs(key as u32), BidTag(tag)), ticket);
+                }
+            }
+            _ => {}
+        }
+    }
+    let days: Vec<((CampaignNo, Day), DayRow)> = state.days.lock().iter().map(|(key, row)| (*key, *row)).collect();
+    for ((campaign, day), row) in days {
+        let entry = state.books.entry(campaign);
+        entry.impressions.fetch_add(row.impressions, Relaxed);
+        entry.clicks.fetch_add(row.clicks, Relaxed);
+        entry.conversions.fetch_add(row.conversions, Relaxed);
+        state.books.spend(campaign, day, row.billed);
+        if let Some(book) = book_of(campaign).filter(|book| *book != campaign) {
+            state.books.spend(book, day, row.billed);
+        }
+    }
+}
