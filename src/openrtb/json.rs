@@ -170,9 +170,9 @@ impl<'b> Scanner<'b> {
             if self.peek() != Some(b'"') {
                 return self.fault();
             }
-            let key = self.string()?;
+            let (key, escaped) = self.string_and_kind()?;
             self.expect(b':')?;
-            if key.contains('\\') {
+            if escaped {
                 visit(self, Text::new(key).unescape_within(&mut [0; KEY_BYTES_MAX]).unwrap_or(""))?;
             } else {
                 visit(self, key)?;
@@ -203,8 +203,14 @@ impl<'b> Scanner<'b> {
 
     /// The content of the string that starts here, escapes checked and left as they are.
     fn string(&mut self) -> Scan<&'b str> {
+        self.string_and_kind().map(|(content, _)| content)
+    }
+
+    /// As [`Scanner::string`], and whether there are escapes in it.
+    fn string_and_kind(&mut self) -> Scan<(&'b str, bool)> {
         self.at += 1;
         let start = self.at;
+        let mut escaped = false;
         let bytes = self.text.as_bytes();
         loop {
             self.at += plain_run(bytes.get(self.at..).unwrap_or_default());
@@ -212,9 +218,10 @@ impl<'b> Scanner<'b> {
                 Some(b'"') => {
                     let content = self.since(start);
                     self.at += 1;
-                    return Ok(content);
+                    return Ok((content, escaped));
                 }
                 Some(b'\\') => {
+                    escaped = true;
                     let mut rest = self.text.get(self.at + 1..).unwrap_or_default().chars();
                     if unescape_one(&mut rest).is_none() {
                         return self.fault();
