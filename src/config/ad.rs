@@ -84,12 +84,12 @@ const LAYOUTS: [Layout; 7] = [
     Layout {
         name: "skyscraper",
         css: include_str!("ad/skyscraper.css"),
-        design: (140, 560),
+        design: (124, 480),
     },
 ];
 
 /// Bounds of one em, in pixels: below, nothing is legible; above, nothing is gained.
-const EM_PX: (f64, f64) = (6.5, 22.0);
+const EM_PX: (f64, f64) = (7.5, 22.0);
 
 /// Primary subtags of languages written from right to left.
 const RIGHT_TO_LEFT: [&str; 10] = ["ar", "ckb", "dv", "fa", "he", "iw", "ps", "ug", "ur", "yi"];
@@ -160,6 +160,9 @@ fn product(ad: &mut Markup, spec: &AdSpec<'_>) {
         .raw(r#"</bdi><span class="wb-price"#);
     ad.when(Cond::OnSale, |ad| {
         ad.raw(" wb-was");
+    });
+    ad.when(Cond::LongPrice, |ad| {
+        ad.raw(" wb-long");
     });
     ad.raw(r#""><bdi class="wb-now">"#).field(Field::Price).raw("</bdi>");
     ad.when(Cond::OnSale, |ad| {

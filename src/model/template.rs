@@ -31,6 +31,8 @@ pub enum Cond {
     OnSale,
     /// The product has a brand.
     HasBrand,
+    /// The price in force is a long text, such as prices in rupiah are.
+    LongPrice,
 }
 
 /// A part of a template.
@@ -52,6 +54,9 @@ pub struct Template {
     /// In order.
     pub pieces: Box<[Piece]>,
 }
+
+/// A price of more characters is long.
+const PRICE_CHARS: usize = 11;
 
 /// What one impression fills in, as it came: unescaped.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +104,7 @@ impl Cond {
         match self {
             Cond::OnSale => slots.regular_price.is_some(),
             Cond::HasBrand => !slots.brand.is_empty(),
+            Cond::LongPrice => slots.price.chars().count() > PRICE_CHARS,
         }
     }
 }
