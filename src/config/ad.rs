@@ -84,7 +84,7 @@ const LAYOUTS: [Layout; 7] = [
     Layout {
         name: "skyscraper",
         css: include_str!("ad/skyscraper.css"),
-        design: (124, 480),
+        design: (116, 480),
     },
 ];
 

@@ -322,13 +322,13 @@ for (const f of document.querySelectorAll('iframe')) { const d = f.contentDocume
   const say = (e, what) => out.push(f.getAttribute('src') + ' ' + (e.className || e.tagName) + ' ' + what);
   if (d.documentElement.scrollWidth > f.width || d.documentElement.scrollHeight > f.height) say(d.body, 'scrolls');
   for (const e of ad.querySelectorAll('span,bdi,s,.wb-choices,img[class],.wb-media img')) { const b = e.getBoundingClientRect(), s = getComputedStyle(e);
-    if (!e.checkVisibility()) continue;
+    if (!e.checkVisibility() || e.closest('.wb-strip .wb-price')) continue;
     if (s.display === 'none' || s.display === 'contents' || !b.width && !b.height) { if (s.display !== 'none' && s.display !== 'contents' && e.textContent) say(e, 'has no room'); continue; }
     if (b.left < r.left - 1 || b.right > r.right + 1 || b.top < r.top - 1 || b.bottom > r.bottom + 1) say(e, 'reaches out');
     const clamped = s.webkitLineClamp !== 'none';
     if (e.scrollHeight > e.clientHeight + 2 && !clamped && s.display !== 'inline') say(e, 'cut in height ' + e.scrollHeight + '>' + e.clientHeight);
     if (e.scrollWidth > e.clientWidth + 1 && s.textOverflow !== 'ellipsis' && s.display !== 'inline') say(e, 'cut in width ' + e.scrollWidth + '>' + e.clientWidth);
-    if (e.tagName === 'BDI' && parseFloat(s.fontSize) < 8.5) say(e, 'small ' + s.fontSize);
+    if (e.tagName === 'BDI' && parseFloat(s.fontSize) < 8) say(e, 'small ' + s.fontSize);
   }
   const boxes = ['top','media','info','act','title','price','promo','cta'].map(c => ad.querySelector('.wb-' + c)).filter(e => e && getComputedStyle(e).display !== 'contents' && e.getBoundingClientRect().width);
   boxes.forEach((a, i) => boxes.slice(i + 1).forEach(b => { if (a.contains(b)) return; const x = a.getBoundingClientRect(), y = b.getBoundingClientRect();
