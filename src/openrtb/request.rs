@@ -13,7 +13,7 @@ use crate::openrtb::json::{List, Text};
 pub struct Opportunity<'b> {
     /// `id`.
     pub id: Text<'b>,
-    /// `imp`, at most `IMPS_MAX`; lent from scratch.
+    /// `imp`, those with an id, at most `IMPS_MAX`; lent from scratch. Ids may repeat.
     pub imps: Vec<Imp<'b>>,
     /// Imps passed over because there were more.
     pub imps_dropped: u32,
@@ -67,7 +67,7 @@ pub struct Place<'b> {
 pub struct Device<'b> {
     /// `ua`.
     pub ua: Text<'b>,
-    /// `ip`.
+    /// `ip`, else `ipv6`.
     pub ip: Text<'b>,
     /// `devicetype`.
     pub devicetype: Option<i64>,
@@ -79,7 +79,7 @@ pub struct Device<'b> {
     pub ifa: Text<'b>,
     /// `geo.country`, else `user.geo.country`.
     pub country: Text<'b>,
-    /// `geo.region`, likewise.
+    /// `geo.region`, likewise; not of another country than `country`.
     pub region: Text<'b>,
     /// `geo.city`, likewise.
     pub city: Text<'b>,
@@ -109,6 +109,8 @@ pub struct Signals<'b> {
     pub coppa: bool,
     /// `device.lmt` is 1.
     pub lmt: bool,
+    /// `device.dnt` is 1.
+    pub dnt: bool,
     /// `regs.us_privacy`.
     pub us_privacy: Text<'b>,
     /// `regs.gpp`.
@@ -132,9 +134,11 @@ pub struct Imp<'b> {
     pub audio: bool,
     /// `native` is present.
     pub native: bool,
-    /// `bidfloor`, CPM; none where absent or not above zero.
+    /// `bidfloor`, CPM; none where absent, no number or not above zero. One too large for money is
+    /// [`crate::openrtb::decode::FLOOR_UNREACHABLE`].
     pub floor: Option<Money>,
-    /// `bidfloorcur`; `None` where it is no code (a floor without a rate is no bid).
+    /// `bidfloorcur`, USD where absent; `None` where it is there and no three letters (a floor
+    /// without a rate is no bid).
     pub floor_currency: Option<Currency>,
     /// `tagid`.
     pub tagid: Text<'b>,

@@ -1,0 +1,439 @@
+//! Bytes to an [`Opportunity`]: one pass over the body, leniently, without allocation.
+//!
+//! Reads what can be made out and takes the rest as absent: numbers as text and text as numbers,
+//! booleans as 0 and 1, one value for an array and the reverse, 2.5 and 2.6 places. Of duplicate keys
+//! the last wins, but for privacy signals, of which the stricter does. Decides nothing about the
+//! request, and never reads an id's meaning.
+
+use crate::base::limits::{IMPS_MAX, JSON_DEPTH_MAX};
+use crate::base::money::{Currency, Money, MoneyFault};
+use crate::openrtb::json::{Fault, List, Scan, Scanner, Text, eids};
+use crate::openrtb::request::{Banner, Device, Imp, Opportunity, Place, Signals, User};
+
+/// A floor beyond what money can hold: no bid reaches it, and rates can still be applied to it.
+pub const FLOOR_UNREACHABLE: Money = Money(i128::MAX / 1_000_000_000_000);
+/// The byte order mark, which some libraries write before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// Longest price text that is read where it is written with escapes.
+const PRICE_BYTES_MAX: usize = 64;
+
+/// Why a body is no bid request: the answer is 400 with nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// No JSON, no UTF-8, or more than one document.
+    #[error("the body is not one JSON document: fault at byte {offset}")]
+    NotJson {
+        /// The byte at which reading ended.
+        offset: usize,
+    },
+    /// Nested deeper than [`JSON_DEPTH_MAX`].
+    #[error("the body nests deeper than {JSON_DEPTH_MAX} levels at byte {offset}")]
+    TooDeep {
+        /// The byte at which reading ended.
+        offset: usize,
+    },
+    /// JSON of another type.
+    #[error("the body is JSON but not an object")]
+    NotAnObject,
+    /// `id` is missing, `null`, empty, or no scalar.
+    #[error("`id` is missing, empty or not a text")]
+    NoId,
+    /// `imp` is missing or empty, or no impression in it has an id.
+    #[error("`imp` holds no impression with an id")]
+    NoImp,
+}
+
+impl Unreadable {
+    /// The name in metrics and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Unreadable::NotJson { .. } => "not_json",
+            Unreadable::TooDeep { .. } => "too_deep",
+            Unreadable::NotAnObject => "not_an_object",
+            Unreadable::NoId => "no_id",
+            Unreadable::NoImp => "no_imp",
+        }
+    }
+}
+
+/// Empties a vector of imps and lends its memory to the next body.
+pub fn recycle<'b>(mut imps: Vec<Imp<'_>>) -> Vec<Imp<'b>> {
+    imps.clear();
+    imps.into_iter().map(|_| Imp::default()).collect()
+}
+
+/// Reads a bid request. `imps` lends its memory, see [`recycle`]; on an error that memory is lost,
+/// which [`decode_into`] avoids.
+pub fn decode<'b>(body: &'b [u8], imps: Vec<Imp<'b>>) -> Result<Opportunity<'b>, Unreadable> {
+    let mut ask = Opportunity {
+        imps,
+        ..Opportunity::default()
+    };
+    decode_into(body, &mut ask)?;
+    Ok(ask)
+}
+
+/// Reads a bid request into `ask`, which must be as [`Opportunity::default`] makes it, but for the
+/// memory of `imps`. After an error the rest of `ask` means nothing.
+pub fn decode_into<'b>(body: &'b [u8], ask: &mut Opportunity<'b>) -> Result<(), Unreadable> {
+    ask.imps.clear();
+    let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let marked = body.len() - text.len();
+    let is_object = document(text, ask).map_err(|fault| match fault {
+        Fault::Syntax(at) => Unreadable::NotJson { offset: at + marked },
+        Fault::Depth(at) => Unreadable::TooDeep { offset: at + marked },
+    })?;
+    if !is_object {
+        Err(Unreadable::NotAnObject)
+    } else if ask.id.is_empty() {
+        Err(Unreadable::NoId)
+    } else if ask.imps.is_empty() {
+        Err(Unreadable::NoImp)
+    } else {
+        Ok(())
+    }
+}
+
+/// Places of which only one is used in the end.
+#[derive(Default)]
+struct Rivals<'b> {
+    site: Option<Found<'b>>,
+    app: Option<Found<'b>>,
+    here: Geo<'b>,
+    home: Geo<'b>,
+    regs: Regs<'b>,
+    regs_ext: Regs<'b>,
+    consent_ext: Text<'b>,
+    eids_ext: &'b str,
+    /// `source.schain`, `source.ext.schain`, `ext.schain`.
+    schain: [Option<bool>; 3],
+}
+
+/// A `site` or `app`, and whether it says anything.
+struct Found<'b> {
+    place: Place<'b>,
+    filled: bool,
+}
+
+#[derive(Default)]
+struct Geo<'b> {
+    country: Text<'b>,
+    region: Text<'b>,
+    city: Text<'b>,
+    utcoffset: Option<i64>,
+}
+
+/// `regs`, or `regs.ext`.
+#[derive(Default)]
+struct Regs<'b> {
+    gdpr: Option<i64>,
+    us_privacy: Text<'b>,
+    gpp: Text<'b>,
+    gpp_sid: List<'b>,
+}
+
+fn document<'b>(body: &'b [u8], ask: &mut Opportunity<'b>) -> Scan<bool> {
+    let mut scanner = Scanner::of_bytes(body)?;
+    let is_object = scanner.peek() == Some(b'{');
+    if is_object {
+        let mut rivals = Rivals::default();
+        request(&mut scanner, ask, &mut rivals)?;
+        settle(ask, rivals);
+    } else {
+        scanner.skip()?;
+    }
+    scanner.end()?;
+    Ok(is_object)
+}
+
+fn request<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan<bool> {
+    s.object(|s, key| match key {
+        "id" => s.scalar().map(|text| ask.id = text),
+        "imp" => imps(s, ask),
+        "test" => s.flag().map(|set| ask.test = set),
+        "at" => s.integer().map(|n| ask.at = n),
+        "tmax" => s.integer().map(|n| ask.tmax = n),
+        "cur" => s.list().map(|list| ask.cur = list),
+        "wseat" => s.list().map(|list| ask.wseat = list),
+        "bseat" => s.list().map(|list| ask.bseat = list),
+        "bcat" => s.list().map(|list| ask.bcat = list),
+        "badv" => s.list().map(|list| ask.badv = list),
+        "site" => place(s).map(|found| rivals.site = found),
+        "app" => place(s).map(|found| rivals.app = found),
+        "device" => device(s, ask, rivals),
+        "user" => user(s, ask, rivals),
+        "regs" => regs(s, &mut ask.signals, rivals),
+        "source" => source(s, rivals),
+        "ext" => schain_in(s).map(|complete| rivals.schain[2] = complete),
+        _ => s.skip(),
+    })
+}
+
+/// Chooses between rival places.
+fn settle<'b>(ask: &mut Opportunity<'b>, rivals: Rivals<'b>) {
+    let Rivals {
+        site,
+        app,
+        here,
+        home,
+        regs,
+        regs_ext,
+        ..
+    } = rivals;
+    let app_wins = match (&app, &site) {
+        (Some(app), Some(site)) => app.filled || !site.filled,
+        (app, _) => app.is_some(),
+    };
+    if let Some(found) = if app_wins { app } else { site } {
+        ask.place = Place {
+            is_app: app_wins,
+            ..found.place
+        };
+    }
+
+    // The parts of two geos are mixed only where they cannot be of two countries.
+    let mixable = here.country.is_empty() || home.country.is_empty() || same_text(here.country, home.country);
+    let home = if mixable { home } else { Geo::default() };
+    ask.device.country = here.country.or(home.country);
+    ask.device.region = here.region.or(home.region);
+    ask.device.city = here.city.or(home.city);
+    ask.device.utcoffset = here.utcoffset.or(home.utcoffset);
+
+    ask.signals.gdpr = regs.gdpr.or(regs_ext.gdpr);
+    ask.signals.us_privacy = regs.us_privacy.or(regs_ext.us_privacy);
+    ask.signals.gpp = regs.gpp.or(regs_ext.gpp);
+    ask.signals.gpp_sid = regs.gpp_sid.or(regs_ext.gpp_sid);
+
+    ask.user.consent = ask.user.consent.or(rivals.consent_ext);
+    if eids(ask.user.eids).next().is_none() {
+        ask.user.eids = rivals.eids_ext.as_bytes();
+    }
+    ask.schain_complete = rivals.schain.into_iter().flatten().next();
+}
+
+fn same_text(one: Text<'_>, other: Text<'_>) -> bool {
+    one.raw().eq_ignore_ascii_case(other.raw())
+}
+
+fn place<'b>(s: &mut Scanner<'b>) -> Scan<Option<Found<'b>>> {
+    let (mut place, mut filled) = (Place::default(), false);
+    let found = s.object(|s, key| {
+        filled = true;
+        match key {
+            "domain" => s.text().map(|text| place.domain = text),
+            "page" => s.text().map(|text| place.page = text),
+            "bundle" => s.text().map(|text| place.bundle = text),
+            "cat" => s.list().map(|list| place.cat = list),
+            "publisher" => member(s, "id", Scanner::text).map(|text| place.publisher = text),
+            _ => s.skip(),
+        }
+    })?;
+    Ok(found.then_some(Found { place, filled }))
+}
+
+/// The one member that matters of the object that comes next.
+fn member<'b, T: Default>(s: &mut Scanner<'b>, name: &str, mut read: impl FnMut(&mut Scanner<'b>) -> Scan<T>) -> Scan<T> {
+    let mut value = T::default();
+    s.object(|s, key| match key == name {
+        true => read(s).map(|read| value = read),
+        false => s.skip(),
+    })?;
+    Ok(value)
+}
+
+fn device<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
+    let (mut device, signals) = (Device::default(), &mut ask.signals);
+    let (mut ipv6, mut langb) = (Text::default(), Text::default());
+    rivals.here = Geo::default();
+    s.object(|s, key| match key {
+        "ua" => s.text().map(|text| device.ua = text),
+        "ip" => s.text().map(|text| device.ip = text),
+        "ipv6" => s.text().map(|text| ipv6 = text),
+        "devicetype" => s.integer().map(|n| device.devicetype = n),
+        "os" => s.text().map(|text| device.os = text),
+        "language" => s.text().map(|text| device.language = text),
+        "langb" => s.text().map(|text| langb = text),
+        "ifa" => s.text().map(|text| device.ifa = text),
+        "lmt" => s.flag().map(|set| signals.lmt |= set),
+        "dnt" => s.flag().map(|set| signals.dnt |= set),
+        "geo" => geo(s).map(|geo| rivals.here = geo),
+        _ => s.skip(),
+    })?;
+    device.ip = device.ip.or(ipv6);
+    device.language = device.language.or(langb);
+    ask.device = device;
+    Ok(())
+}
+
+fn geo<'b>(s: &mut Scanner<'b>) -> Scan<Geo<'b>> {
+    let mut geo = Geo::default();
+    s.object(|s, key| match key {
+        "country" => s.text().map(|text| geo.country = text),
+        "region" => s.text().map(|text| geo.region = text),
+        "city" => s.text().map(|text| geo.city = text),
+        "utcoffset" => s.integer().map(|n| geo.utcoffset = n),
+        _ => s.skip(),
+    })?;
+    Ok(geo)
+}
+
+fn user<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
+    let mut user = User::default();
+    (rivals.home, rivals.consent_ext, rivals.eids_ext) = Default::default();
+    s.object(|s, key| match key {
+        "id" => s.text().map(|text| user.id = text),
+        "buyeruid" => s.text().map(|text| user.buyeruid = text),
+        "consent" => s.text().map(|text| user.consent = text),
+        "eids" => s.raw().map(|raw| user.eids = raw.as_bytes()),
+        "geo" => geo(s).map(|geo| rivals.home = geo),
+        "ext" => user_ext(s, rivals),
+        _ => s.skip(),
+    })?;
+    ask.user = user;
+    Ok(())
+}
+
+fn user_ext<'b>(s: &mut Scanner<'b>, rivals: &mut Rivals<'b>) -> Scan {
+    (rivals.consent_ext, rivals.eids_ext) = Default::default();
+    s.object(|s, key| match key {
+        "consent" => s.text().map(|text| rivals.consent_ext = text),
+        "eids" => s.raw().map(|raw| rivals.eids_ext = raw),
+        _ => s.skip(),
+    })
+    .map(drop)
+}
+
+fn regs<'b>(s: &mut Scanner<'b>, signals: &mut Signals<'b>, rivals: &mut Rivals<'b>) -> Scan {
+    s.object(|s, key| match key {
+        "ext" => s.object(|s, key| regulation(s, key, signals, &mut rivals.regs_ext)).map(drop),
+        _ => regulation(s, key, signals, &mut rivals.regs),
+    })
+    .map(drop)
+}
+
+/// One member of `regs` or `regs.ext`; given twice, the stricter holds.
+fn regulation<'b>(s: &mut Scanner<'b>, key: &str, signals: &mut Signals<'b>, regs: &mut Regs<'b>) -> Scan {
+    match key {
+        "coppa" => s.flag().map(|set| signals.coppa |= set),
+        "gpc" => s.flag().map(|set| signals.gpc |= set),
+        "gdpr" => s.integer().map(|n| regs.gdpr = stricter_gdpr(regs.gdpr, n)),
+        "us_privacy" => s.text().map(|text| regs.us_privacy = stricter_us_privacy(regs.us_privacy, text)),
+        "gpp" => s.text().map(|text| regs.gpp = text.or(regs.gpp)),
+        "gpp_sid" => s.list().map(|list| regs.gpp_sid = list.or(regs.gpp_sid)),
+        _ => s.skip(),
+    }
+}
+
+fn stricter_gdpr(before: Option<i64>, now: Option<i64>) -> Option<i64> {
+    if before == Some(1) { before } else { now.or(before) }
+}
+
+/// The one with the opt-out of sale (third character), else the later.
+fn stricter_us_privacy<'b>(before: Text<'b>, now: Text<'b>) -> Text<'b> {
+    let opted_out = before.chars().nth(2).is_some_and(|c| c.eq_ignore_ascii_case(&'y'));
+    if opted_out { before } else { now.or(before) }
+}
+
+fn source(s: &mut Scanner<'_>, rivals: &mut Rivals<'_>) -> Scan {
+    rivals.schain[..2].fill(None);
+    s.object(|s, key| match key {
+        "schain" => schain(s).map(|complete| rivals.schain[0] = complete),
+        "ext" => schain_in(s).map(|complete| rivals.schain[1] = complete),
+        _ => s.skip(),
+    })
+    .map(drop)
+}
+
+fn schain_in(s: &mut Scanner<'_>) -> Scan<Option<bool>> {
+    member(s, "schain", schain)
+}
+
+fn schain(s: &mut Scanner<'_>) -> Scan<Option<bool>> {
+    member(s, "complete", Scanner::integer).map(|n| n.map(|n| n == 1))
+}
+
+fn imps<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>) -> Scan {
+    ask.imps.clear();
+    ask.imps_dropped = 0;
+    s.objects(|s| {
+        if ask.imps.len() >= IMPS_MAX {
+            ask.imps_dropped += 1;
+            return s.skip();
+        }
+        let imp = imp(s)?;
+        // Without an id it cannot be answered.
+        if imp.id.is_present() {
+            ask.imps.push(imp);
+        }
+        Ok(())
+    })
+    .map(drop)
+}
+
+fn imp<'b>(s: &mut Scanner<'b>) -> Scan<Imp<'b>> {
+    let (mut imp, mut currency) = (Imp::default(), Text::default());
+    s.object(|s, key| match key {
+        "id" => s.scalar().map(|text| imp.id = text),
+        "banner" => banner(s).map(|banner| imp.banner = banner),
+        "video" => any_object(s).map(|found| imp.video = found),
+        "audio" => any_object(s).map(|found| imp.audio = found),
+        "native" => any_object(s).map(|found| imp.native = found),
+        "bidfloor" => s.text().map(|text| imp.floor = floor(text)),
+        "bidfloorcur" => s.text().map(|text| currency = text),
+        "tagid" => s.text().map(|text| imp.tagid = text),
+        "exp" => s.integer().map(|n| imp.exp = n),
+        "instl" => s.flag().map(|set| imp.interstitial = set),
+        "pmp" => member(s, "private_auction", Scanner::flag).map(|set| imp.private_auction = set),
+        "ext" => member(s, "gpid", Scanner::text).map(|text| imp.gpid = text),
+        _ => s.skip(),
+    })?;
+    imp.floor_currency = floor_currency(currency);
+    Ok(imp)
+}
+
+fn any_object(s: &mut Scanner<'_>) -> Scan<bool> {
+    s.object(|s, _| s.skip())
+}
+
+fn banner<'b>(s: &mut Scanner<'b>) -> Scan<Option<Banner<'b>>> {
+    let mut banner = Banner::default();
+    let found = s.object(|s, key| match key {
+        "format" => s.raw().map(|raw| banner.format = raw.as_bytes()),
+        "w" => s.integer().map(|n| banner.w = n),
+        "h" => s.integer().map(|n| banner.h = n),
+        "battr" => s.list().map(|list| banner.battr = list),
+        "mimes" => s.list().map(|list| banner.mimes = list),
+        "btype" => s.list().map(|list| banner.btype = list),
+        _ => s.skip(),
+    })?;
+    Ok(found.then_some(banner))
+}
+
+/// A floor above zero. What is too large for money is a floor all the same, one that no bid reaches;
+/// what is no number is none.
+fn floor(text: Text<'_>) -> Option<Money> {
+    let mut buffer = [0; PRICE_BYTES_MAX];
+    let text = text.unescape_within(&mut buffer)?.trim();
+    let amount = match Money::parse_lossy(text) {
+        Ok(amount) => amount,
+        Err(MoneyFault::TooLarge | MoneyFault::NotDecimal | MoneyFault::TooFine) => beyond_money(text)?,
+    };
+    (amount > Money::ZERO).then_some(amount)
+}
+
+/// Whether a text that money cannot hold is a large number, an infinite one among them.
+fn beyond_money(text: &str) -> Option<Money> {
+    let number: f64 = text.parse().ok()?;
+    (number >= 1.0).then_some(FLOOR_UNREACHABLE)
+}
+
+/// US dollars where none is named (OpenRTB 2.6 §3.2.4); `None` where what is named is no code.
+fn floor_currency(text: Text<'_>) -> Option<Currency> {
+    if text.is_empty() {
+        return Some(Currency::USD);
+    }
+    Currency::parse(text.unescape_within(&mut [0; PRICE_BYTES_MAX])?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! Values of a request that has been checked: text, lists, sizes, EIDs; read when they are asked for.
+//!
+//! Assumes slices of a document that [`Scanner`] has passed over; given anything else, iteration
+//! ends early. Never allocates, but into a scratch that the caller lends.
+
+use super::{Scan, Scanner};
+use crate::base::limits::SIZES_MAX;
+
+/// Longest text that is read as a number when it is written with escapes.
+const NUMBER_BYTES_MAX: usize = 64;
+
+/// A scalar as text: a string's raw content, or the text of a number or boolean. Empty where the
+/// request has none, has `null`, or has something that is no scalar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Text<'b> {
+    raw: &'b str,
+}
+
+impl<'b> Text<'b> {
+    /// From the raw content of a JSON string: escapes unprocessed, valid.
+    pub fn new(raw: &'b str) -> Text<'b> {
+        Text { raw }
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// Whether there is text.
+    pub fn is_present(&self) -> bool {
+        !self.is_empty()
+    }
+
+    /// This, or `other` where this is empty.
+    pub fn or(self, other: Text<'b>) -> Text<'b> {
+        if self.is_empty() { other } else { self }
+    }
+
+    /// The bytes as they stand: valid between quotes in JSON.
+    pub fn raw(&self) -> &'b [u8] {
+        self.raw.as_bytes()
+    }
+
+    /// The text, where nothing in it is escaped.
+    pub fn plain(&self) -> Option<&'b str> {
+        (!self.raw.contains('\\')).then_some(self.raw)
+    }
+
+    /// The characters, escapes processed.
+    pub fn chars(&self) -> Chars<'b> {
+        Chars(self.raw.chars())
+    }
+
+    /// The text, escapes processed; `scratch` is used, and overwritten, only where there are some.
+    pub fn unescape<'s>(&self, scratch: &'s mut String) -> &'s str
+    where
+        'b: 's,
+    {
+        match self.plain() {
+            Some(text) => text,
+            None => {
+                scratch.clear();
+                scratch.extend(self.chars());
+                scratch
+            }
+        }
+    }
+
+    /// As [`Text::unescape`], into a fixed buffer; `None` where it does not fit.
+    pub fn unescape_within<'s, const N: usize>(&self, buffer: &'s mut [u8; N]) -> Option<&'s str>
+    where
+        'b: 's,
+    {
+        if let Some(text) = self.plain() {
+            return Some(text);
+        }
+        let mut used = 0;
+        for character in self.chars() {
+            let place = buffer.get_mut(used..used + character.len_utf8())?;
+            used += character.encode_utf8(place).len();
+        }
+        std::str::from_utf8(buffer.get(..used)?).ok()
+    }
+
+    /// Whether the text is `other`, ASCII letters of either case being the same.
+    pub fn eq_ignore_case(&self, other: &str) -> bool {
+        match self.plain() {
+            Some(text) => text.eq_ignore_ascii_case(other),
+            None => {
+                let lower = |c: char| c.to_ascii_lowercase();
+                self.chars().map(lower).eq(other.chars().map(lower))
+            }
+        }
+    }
+
+    /// An integer: `1`, `1.0`, `1e2`, `"1"`, `true`. Decimals are cut, what is beyond 64 bits becomes
+    /// the nearest; `None` where the text is no number.
+    pub fn integer(&self) -> Option<i64> {
+        let mut buffer = [0; NUMBER_BYTES_MAX];
+        let text = self.unescape_within(&mut buffer)?.trim();
+        if let Ok(number) = text.parse() {
+            return Some(number);
+        }
+        if text.eq_ignore_ascii_case("true") {
+            return Some(1);
+        }
+        if text.eq_ignore_ascii_case("false") {
+            return Some(0);
+        }
+        // `f64` also reads "nan" and "inf".
+        let numeric = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+        let number: f64 = text.parse().ok().filter(|_| numeric)?;
+        Some(number as i64)
+    }
+}
+
+/// The characters of a [`Text`], escapes processed.
+#[derive(Clone, Debug)]
+pub struct Chars<'b>(std::str::Chars<'b>);
+
+impl Iterator for Chars<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        match self.0.next()? {
+            '\\' => unescape_one(&mut self.0),
+            character => Some(character),
+        }
+    }
+}
+
+/// The character that the escape stands for whose backslash has just been passed; `None` where it is
+/// none, half a surrogate pair among them.
+pub(super) fn unescape_one(rest: &mut std::str::Chars<'_>) -> Option<char> {
+    match rest.next()? {
+        same @ ('"' | '\\' | '/') => Some(same),
+        'b' => Some('\u{8}'),
+        'f' => Some('\u{c}'),
+        'n' => Some('\n'),
+        'r' => Some('\r'),
+        't' => Some('\t'),
+        'u' => {
+            let unit = four_hex(rest)?;
+            if !(0xD800..0xDC00).contains(&unit) {
+                return char::from_u32(unit);
+            }
+            if rest.next() != Some('\\') || rest.next() != Some('u') {
+                return None;
+            }
+            let low = four_hex(rest).filter(|low| (0xDC00..0xE000).contains(low))?;
+            char::from_u32(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00))
+        }
+        _ => None,
+    }
+}
+
+fn four_hex(rest: &mut std::str::Chars<'_>) -> Option<u32> {
+    let mut unit = 0;
+    for _ in 0..4 {
+        unit = unit * 16 + rest.next()?.to_digit(16)?;
+    }
+    Some(unit)
+}
+
+/// An array of scalars, or one scalar given for it; empty where the request has neither.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct List<'b> {
+    raw: &'b str,
+}
+
+impl<'b> List<'b> {
+    /// From the raw text of a JSON value.
+    pub fn new(raw: &'b str) -> List<'b> {
+        List { raw }
+    }
+
+    /// Whether it has no scalar.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// This, or `other` where this is empty.
+    pub fn or(self, other: List<'b>) -> List<'b> {
+        if self.is_empty() { other } else { self }
+    }
+
+    /// The raw text of the value.
+    pub fn raw(&self) -> &'b [u8] {
+        self.raw.as_bytes()
+    }
+
+    /// Its scalars that are not empty. One string given for an array is read as its parts between
+    /// commas, for some write lists so.
+    pub fn iter(&self) -> impl Iterator<Item = Text<'b>> + use<'b> {
+        let array = self.raw.starts_with('[');
+        elements(self.raw)
+            .filter_map(|raw| Scanner::new(raw).scalar().ok())
+            .flat_map(move |text| parts(text, !array))
+            .filter(Text::is_present)
+    }
+
+    /// Its integers; a string's parts between commas count one by one.
+    pub fn integers(&self) -> impl Iterator<Item = i64> + use<'b> {
+        self.iter().flat_map(|text| parts(text, true)).filter_map(|text| text.integer())
+    }
+}
+
+/// The text, or what stands between its commas.
+fn parts(text: Text<'_>, split: bool) -> impl Iterator<Item = Text<'_>> {
+    let mut rest = Some(text.raw);
+    std::iter::from_fn(move || {
+        let (part, after) = match rest?.split_once(',') {
+            Some((part, after)) if split => (part.trim(), Some(after)),
+            _ if split => (rest?.trim(), None),
+            _ => (rest?, None),
+        };
+        rest = after;
+        Some(Text::new(part))
+    })
+}
+
+/// The values of a raw array, each as raw text; of anything else, that alone.
+pub fn elements(raw: &str) -> Elements<'_> {
+    let mut scanner = Scanner::new(raw);
+    let array = scanner.peek() == Some(b'[');
+    scanner.at += usize::from(array);
+    Elements { scanner, array }
+}
+
+/// See [`elements`].
+#[derive(Clone, Debug)]
+pub struct Elements<'b> {
+    scanner: Scanner<'b>,
+    array: bool,
+}
+
+impl<'b> Iterator for Elements<'b> {
+    type Item = &'b str;
+
+    fn next(&mut self) -> Option<&'b str> {
+        let scanner = &mut self.scanner;
+        if self.array && scanner.peek()? == b',' {
+            scanner.at += 1;
+        }
+        scanner.peek()?;
+        let start = scanner.at;
+        scanner.skip().ok()?;
+        Some(scanner.since(start))
+    }
+}
+
+/// The pairs of `w` and `h` in a raw `banner.format`, an array or one object; entries without either
+/// are passed over, as are those beyond `SIZES_MAX`.
+pub fn sizes(format: &[u8]) -> impl Iterator<Item = (i64, i64)> {
+    elements(std::str::from_utf8(format).unwrap_or_default())
+        .filter_map(size)
+        .take(SIZES_MAX)
+}
+
+fn size(raw: &str) -> Option<(i64, i64)> {
+    let (mut w, mut h) = (None, None);
+    let read = Scanner::new(raw).object(|s, key| match key {
+        "w" => s.integer().map(|n| w = n),
+        "h" => s.integer().map(|n| h = n),
+        _ => s.skip(),
+    });
+    read.ok()?;
+    w.zip(h)
+}
+
+/// One id of `user.eids` (§3.2.27).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Eid<'b> {
+    /// `source`.
+    pub source: Text<'b>,
+    /// `uids[].id`.
+    pub id: Text<'b>,
+}
+
+/// The ids in a raw `eids` array, each with its source, in order; those without either are passed over.
+pub fn eids(raw: &[u8]) -> impl Iterator<Item = Eid<'_>> {
+    elements(std::str::from_utf8(raw).unwrap_or_default())
+        .filter_map(|raw| source_and_uids(raw).ok())
+        .flat_map(|(source, uids)| elements(uids).filter_map(uid).map(move |id| Eid { source, id }))
+        .filter(|eid| eid.source.is_present() && eid.id.is_present())
+}
+
+fn source_and_uids(raw: &str) -> Scan<(Text<'_>, &str)> {
+    let (mut source, mut uids) = (Text::default(), "");
+    Scanner::new(raw).object(|s, key| match key {
+        "source" => s.text().map(|text| source = text),
+        "uids" => s.raw().map(|raw| uids = raw),
+        _ => s.skip(),
+    })?;
+    Ok((source, uids))
+}
+
+/// The id of one entry of `uids`: an object's `id`, or the scalar given for it.
+fn uid(raw: &str) -> Option<Text<'_>> {
+    let mut scanner = Scanner::new(raw);
+    if scanner.peek() != Some(b'{') {
+        return scanner.scalar().ok();
+    }
+    let mut id = Text::default();
+    let read = scanner.object(|s, key| match key {
+        "id" => s.text().map(|text| id = text),
+        _ => s.skip(),
+    });
+    read.ok().map(|_| id)
+}
