@@ -123,6 +123,17 @@ pub struct Rejected {
     pub detail: String,
 }
 
+impl std::fmt::Display for Rejected {
+    /// One line: where, what, the value and what would be right.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: item `{}`: {}", self.line, self.item_id, self.reason)?;
+        if !self.detail.is_empty() {
+            write!(f, " `{}`", self.detail)?;
+        }
+        write!(f, ": {}", self.reason.remedy())
+    }
+}
+
 /// What reading a feed found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedReport {

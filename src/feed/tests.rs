@@ -106,6 +106,19 @@ fn text_is_understood_however_it_is_written() {
 }
 
 #[test]
+fn merchant_center_may_be_the_default_namespace() {
+    let feed = "\n<rss xmlns='https://base.google.com/ns/1.0/'><channel><item><id>a</id><title>T</title>\
+        <link href='https://acme-shoes.example/a?b=1&amp;c=2&copy=3'/><image_link>https://cdn.example/a.jpg</image_link>\
+        <price>1 USD</price></item></channel></rss>";
+    let (catalog, report) = text(feed).expect("feed");
+    assert_eq!(report.rejected, []);
+    let links: Vec<&str> = catalog.iter().map(|product| &*product.link).collect();
+    assert_eq!(links, ["https://acme-shoes.example/a?b=1&c=2&copy=3"]);
+    let (catalog, report) = text("<feed xmlns='http://www.w3.org/2005/Atom'/>").expect("feed");
+    assert_eq!((catalog.len(), report), (0, FeedReport::default()));
+}
+
+#[test]
 fn bad_items_are_named_and_the_rest_is_kept() {
     let (catalog, report) = fixture("bad.xml").expect("feed");
     assert_eq!(ids(&catalog), ["good"]);
@@ -117,10 +130,13 @@ fn bad_items_are_named_and_the_rest_is_kept() {
         assert_eq!(rejected.line as usize, 5 + 7 * at, "{}", rejected.item_id);
         assert!(!rejected.reason.remedy().is_empty());
     }
-    assert_eq!(
-        report.examples.iter().find(|r| r.item_id == "currency").map(|r| r.detail.as_str()),
-        Some("12.50 EUR")
-    );
+    let currency = report
+        .examples
+        .iter()
+        .find(|r| r.reason == Rejection::Currency)
+        .map(ToString::to_string);
+    let expected = "line 89: item `currency`: currency `12.50 EUR`: price the item in the advertiser's currency";
+    assert_eq!(currency.as_deref(), Some(expected));
 }
 
 #[test]
@@ -232,4 +248,26 @@ impl<I: Iterator<Item = Cursor<String>>> Read for Parts<I> {
         }
         Ok(0)
     }
+}
+
+#[test]
+fn a_feed_cut_or_damaged_anywhere_is_survived() {
+    let whole = include_str!("../../tests/fixtures/feeds/text.xml");
+    let end = whole.rfind("</rss>").expect("end") + "</rss>".len();
+    with_shelf(|shelf| {
+        for cut in 0..end {
+            let kept = read(&whole.as_bytes()[..cut], "cut.xml", shelf);
+            assert!(kept.is_err(), "cut at {cut}");
+        }
+        for at in 0..end {
+            for byte in *b"<>&;\"/\0\xff" {
+                let mut damaged = whole.as_bytes().to_vec();
+                damaged[at] = byte;
+                if let Ok((catalog, report)) = read(&damaged[..], "damaged.xml", shelf) {
+                    assert_eq!(catalog.len() as u32, report.accepted);
+                    assert_eq!(report.items, report.accepted + report.duplicates + report.rejected_total());
+                }
+            }
+        }
+    });
 }

@@ -238,7 +238,8 @@ impl Place {
             return unreadable(format!("<{local}> is no feed: give an RSS 2.0 or Atom 1.0 feed"));
         }
         let rank = self.rank(tag)?;
-        let is_item = matches!(local, "item" | "entry") && rank == Some(Rank::Plain) && !self.open.is_empty();
+        let is_feeds_own = rank == Some(Rank::Plain) || name.prefix().is_none();
+        let is_item = matches!(local, "item" | "entry") && is_feeds_own && !self.open.is_empty();
         let unclosed = if is_item { self.abandon() } else { None };
         if self.open.len() >= DEPTH_MAX {
             return unreadable(format!("elements nest deeper than {DEPTH_MAX}: is this a feed?"));
