@@ -73,7 +73,7 @@ impl Trace for Silent {
 #[derive(Default)]
 pub struct Scratch {
     imps: Vec<Imp<'static>>,
-    text: Vec<u8>,
+    text: String,
     keys: Vec<UserKey>,
     known: Known,
     candidates: Vec<narrow::Candidate>,
@@ -136,9 +136,10 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
     trace.stage("admit");
     let exchange = admit::admit(world, state, ask)?;
     trace.stage("decode");
-    let request = decode::decode(ask, exchange, imps)?;
-    let case = Case { world, state, ask, exchange, request: &request };
+    let mut request = decode::lend(imps);
     let outcome = (|| {
+        decode::decode(ask, exchange, &mut request)?;
+        let case = Case { world, state, ask, exchange, request: &request };
         trace.stage("identify");
         identify::identify(&case, text, keys)?;
         trace.stage("lookup");
@@ -150,11 +151,11 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
         trace.stage("price");
         let currency = price::price(&case, known, offers, &mut furthest, trace)?;
         trace.stage("render");
-        render::render(&case, known, offers, currency, ads, markup, picks, &mut furthest, trace)?;
+        render::render(&case, known, offers, currency, ads, picks, &mut furthest, trace)?;
         trace.stage("respond");
         respond::respond(&case, currency, picks, ads, out);
         Ok(Outcome::Bid { bids: picks.len() as u16, epoch: known.holds.epoch })
     })();
-    *imps = decode::recycle(request.imps);
+    decode::take_back(request, imps);
     outcome
 }

@@ -40,7 +40,7 @@ impl Regime {
             coppa: signals.coppa,
             lmt: signals.lmt,
             us_opt_out: says_opt_out(signals.us_privacy.raw()),
-            gpp: signals.gpp_sid.iter().any(|sid| sid.as_i64().is_some_and(section_in_force)),
+            gpp: signals.gpp_sid.iter().any(|sid| sid.integer().is_some_and(section_in_force)),
             gpc: signals.gpc,
         }
     }

@@ -8,16 +8,20 @@ use crate::model::outcome::NoBid;
 use crate::openrtb::decode as openrtb;
 use crate::openrtb::request::{Imp, Opportunity};
 
-pub use crate::openrtb::decode::recycle;
+/// An empty request that is lent the memory of the imps before.
+pub fn lend<'b>(imps: &mut Vec<Imp<'static>>) -> Opportunity<'b> {
+    Opportunity { imps: openrtb::recycle(std::mem::take(imps)), ..Opportunity::default() }
+}
 
-/// Reads the request; `imps` lends its memory.
-pub fn decode<'b>(ask: &Ask<'b>, exchange: &Exchange, imps: &mut Vec<Imp<'static>>) -> Result<Opportunity<'b>, NoBid> {
-    let request = openrtb::decode(ask.body, recycle(std::mem::take(imps))).map_err(|_| NoBid::Malformed)?;
-    if ask.waited_ms >= patience_ms(&request, exchange) {
-        *imps = recycle(request.imps);
-        return Err(NoBid::TooLate);
-    }
-    Ok(request)
+/// Takes the memory back.
+pub fn take_back(request: Opportunity<'_>, imps: &mut Vec<Imp<'static>>) {
+    *imps = openrtb::recycle(request.imps);
+}
+
+/// Reads the request.
+pub fn decode<'b>(ask: &Ask<'b>, exchange: &Exchange, request: &mut Opportunity<'b>) -> Result<(), NoBid> {
+    openrtb::decode_into(ask.body, request).map_err(|_| NoBid::Malformed)?;
+    if ask.waited_ms >= patience_ms(request, exchange) { Err(NoBid::TooLate) } else { Ok(()) }
 }
 
 /// Milliseconds from arrival within which an answer is in time: the request's `tmax`, at most the

@@ -4,7 +4,7 @@
 
 use super::Case;
 use crate::base::hash::NS_IFA;
-use crate::base::id::UserKey;
+use crate::base::id::{MatchKey, UserKey};
 use crate::base::limits::EID_PROBES_MAX;
 use crate::model::outcome::NoBid;
 use crate::openrtb::json::{Text, eids};
@@ -12,7 +12,7 @@ use crate::privacy::Regime;
 
 /// Users the request may be about, the most trusted id first: ours, the exchange's, EIDs, the
 /// device's. `text` is memory for unescaping.
-pub fn identify(case: &Case<'_>, text: &mut Vec<u8>, keys: &mut Vec<UserKey>) -> Result<(), NoBid> {
+pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> Result<(), NoBid> {
     let (world, state, request) = (case.world, case.state, case.request);
     if !Regime::of_request(&request.signals).allows_ids() {
         return Err(NoBid::Consent);
@@ -21,23 +21,27 @@ pub fn identify(case: &Case<'_>, text: &mut Vec<u8>, keys: &mut Vec<UserKey>) ->
     let mut named = false;
     if let Some(id) = id_text(request.user.buyeruid, text) {
         named = true;
-        keys.push(world.hashes.user(id));
+        let key = world.hashes.user(id);
+        keys.push(key);
+        // A user who turned out to be another leads there.
+        keys.extend(state.matched(MatchKey(key.0)));
     }
-    let mut probe = |namespace: &str, id: Text<'_>, text: &mut Vec<u8>| {
+    let mut ours = None;
+    let mut probe = |namespace: &str, id: Text<'_>, text: &mut String| {
         if let Some(id) = id_text(id, text) {
             named = true;
             keys.extend(state.matched(world.hashes.foreign(namespace, id)));
         }
     };
     probe(&case.exchange.id, request.user.id, text);
-    let mut source = Vec::new();
+    let mut source = String::new();
     for eid in eids(request.user.eids).take(EID_PROBES_MAX) {
         // An EID of a source that is named as such, else one that the exchange vouches for.
         if let Some(name) = id_text(eid.source, &mut source)
             && let Ok(name) = std::str::from_utf8(name)
         {
             if name == world.public_host {
-                ours.extend(id_text(eid.id, text).map(|id| world.hashes.user(id)));
+                ours = ours.or(id_text(eid.id, text).map(|id| world.hashes.user(id)));
             }
             probe(name, eid.id, text);
         }
@@ -51,6 +55,7 @@ pub fn identify(case: &Case<'_>, text: &mut Vec<u8>, keys: &mut Vec<UserKey>) ->
         named = true;
         keys.extend(state.matched(world.hashes.foreign(NS_IFA, lower)));
     }
+    keys.extend(ours);
     if keys.iter().any(|key| state.opted_out.contains(key.0)) {
         return Err(NoBid::OptedOut);
     }
@@ -62,7 +67,7 @@ pub fn identify(case: &Case<'_>, text: &mut Vec<u8>, keys: &mut Vec<UserKey>) ->
 }
 
 /// The bytes of an id, unescaped; none where it is empty.
-fn id_text<'s>(id: Text<'s>, memory: &'s mut Vec<u8>) -> Option<&'s [u8]> {
+fn id_text<'s>(id: Text<'s>, memory: &'s mut String) -> Option<&'s [u8]> {
     Some(id.unescape(memory).as_bytes()).filter(|id| !id.is_empty())
 }
 

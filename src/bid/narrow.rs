@@ -183,7 +183,7 @@ fn offer<T: Trace>(
     }
     if !found {
         furthest.note(why);
-        trace.dropped(campaign.no, why, || format!("imp {}: {}", case.request.imps[usize::from(at)].id.lossy(), why.sentence()));
+        trace.dropped(campaign.no, why, || format!("imp {}: {}", case.request.imps[usize::from(at)].id.plain().unwrap_or("?"), why.sentence()));
     }
 }
 
@@ -197,7 +197,7 @@ fn fit(shop: &Shop, imp: &Imp<'_>, sizes: &[(u32, u32)], creative: u32, targetin
         return Err(NoBid::Deal);
     }
     let (Some(banner), Format::Banner) = (&imp.banner, creative.format) else { return Err(NoBid::Format) };
-    if banner.battr.iter().any(|blocked| blocked.as_i64().is_some_and(|b| creative.attr.iter().any(|a| i64::from(*a) == b))) {
+    if banner.battr.iter().any(|blocked| blocked.integer().is_some_and(|b| creative.attr.iter().any(|a| i64::from(*a) == b))) {
         return Err(NoBid::CreativeBlocked);
     }
     let place = |(w, h): &(u32, u32)| creative.ads.iter().position(|(size, _)| *size == Size { w: *w, h: *h });

@@ -7,7 +7,7 @@
 use super::narrow::{Offer, meets};
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
-use crate::base::money::{Conversion, Currency, Money, Ratio, Round};
+use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::Span;
 use crate::model::advertiser::{BidKind, BidRule, Campaign, Shop};
 use crate::model::audience::in_window;

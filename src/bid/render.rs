@@ -65,7 +65,8 @@ pub fn render<T: Trace>(
     ads.markup.clear();
     for offer in offers {
         let Some(shop) = case.world.shop(offer.shop) else { continue };
-        let imp_taken = picks.iter().any(|pick| pick.imp == offer.imp);
+        let imp_id = |imp: u16| case.request.imps[usize::from(imp)].id.raw();
+        let imp_taken = picks.iter().any(|pick| imp_id(pick.imp) == imp_id(offer.imp));
         let of_shop = picks.iter().filter(|pick| pick.advertiser == offer.shop);
         let (imps, held) = of_shop.fold((0, Money::ZERO), |(n, sum), pick| (n + 1, sum + pick.hold));
         if imp_taken || imps >= shop.advertiser.per_request || picks.len() >= known.holds.free() {
