@@ -1,5 +1,6 @@
 //! winback: a retargeting bidder.
 #![doc = ""]
 pub mod base;
+pub mod config;
 pub mod model;
 pub mod openrtb;
