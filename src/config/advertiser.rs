@@ -107,7 +107,7 @@ fn event_key_file<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<std::path::Path
 
 fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server) -> Option<Advertiser> {
     let o = r.object(root, &KEYS)?;
-    o.optional("version", |r, n| r.integer(n, 1, 1));
+    o.optional("version", version);
     let retention = server.privacy.retention;
     let exchanges: Vec<String> = server.exchanges.iter().map(|exchange| exchange.id.clone()).collect();
     let id = o.required("id", Reader::id).unwrap_or_default();
@@ -133,20 +133,15 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server) -> Option<Advertis
             retention,
         },
     };
-    r.ids(o.get("campaigns"));
-    check_count(r, &o, "creatives", CREATIVES_MAX);
-    check_count(r, &o, "campaigns", CAMPAIGNS_PER_ADVERTISER_MAX);
+    check_lists(r, &o);
     let memory = Memory {
         retention,
         handle: &|_| ProductKey::NONE,
     };
     let cattax = o.or("cattax", 1, |r, n| r.integer(n, 1, 1_000));
-    let campaigns = o.list("campaigns", |r, n| campaign(r, n, &around));
-    let per_request_of_campaigns = campaigns.iter().map(|(_, per_request)| *per_request).max().unwrap_or(1);
-    let (campaigns, creatives) = (
-        campaigns.into_iter().map(|(campaign, _)| campaign).collect(),
-        o.list("creatives", |r, n| creative(r, n, &shop)),
-    );
+    let (campaigns, per_request_of_campaigns): (Vec<_>, Vec<_>) = o.list("campaigns", |r, n| campaign(r, n, &around)).into_iter().unzip();
+    let per_request_default = per_request_of_campaigns.into_iter().max().unwrap_or(1);
+    let creatives = o.list("creatives", |r, n| creative(r, n, &shop));
     Some(Advertiser {
         no: AdvertiserNo(0),
         book: CampaignNo(0),
@@ -162,7 +157,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server) -> Option<Advertis
         frequency: o.or("frequency", Vec::new(), |r, n| caps(r, n, CapScope::Advertiser, retention)),
         fee: o.or("fee_percent", Ratio(0), fee),
         seats: seats(r, &o, &exchanges),
-        per_request: o.or("per_request", per_request_of_campaigns, per_request),
+        per_request: o.or("per_request", per_request_default, per_request),
         attribution: attribution(&o, retention),
         audiences: o.list("audiences", |r, n| audience(r, n, &memory)),
         products: product_rules::products(&o, retention),
@@ -178,12 +173,22 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server) -> Option<Advertis
     })
 }
 
-fn check_count<'t>(r: &Reader<'t>, o: &Object<'_, 't>, key: &str, most: usize) {
-    if let Some(node) = o.get(key)
-        && let Value::Array(items) = &node.value
-        && items.len() > most
-    {
-        r.fault(node, format!("{} {key}", items.len()), format!("at most {most}"));
+fn version<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<()> {
+    match node.raw {
+        "1" => Some(()),
+        _ => r.refuse(node, "unknown version", "this program reads version `1`"),
+    }
+}
+
+fn check_lists<'t>(r: &Reader<'t>, o: &Object<'_, 't>) {
+    r.ids(o.get("campaigns"));
+    for (key, most) in [("creatives", CREATIVES_MAX), ("campaigns", CAMPAIGNS_PER_ADVERTISER_MAX)] {
+        if let Some(node) = o.get(key)
+            && let Value::Array(items) = &node.value
+            && items.len() > most
+        {
+            r.fault(node, format!("{} {key}", items.len()), format!("at most {most}"));
+        }
     }
 }
 
@@ -259,7 +264,7 @@ fn feed<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<FeedSource> {
     let o = r.object(node, &["path", "url", "format", "refresh", "id_prefixes"])?;
     let path = o.optional("path", Reader::path);
     let url = o.optional("url", Reader::url);
-    if o.get("path").is_some() == o.get("url").is_some() {
+    if o.has("path") == o.has("url") {
         r.fault(node, "a feed is by `path` or by `url`", "give one of them");
     }
     if let (Some(path), Some(node)) = (&path, o.get("path"))
@@ -348,11 +353,23 @@ fn seats<'t>(r: &Reader<'t>, o: &Object<'_, 't>, exchanges: &[String]) -> Vec<(S
     seats
 }
 
+fn goal<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<EventKind> {
+    let kind = event_kind(r, node)?;
+    if kind == EventKind::Custom {
+        r.warn(
+            node,
+            "custom events are one kind here: each of them counts as a conversion",
+            "name one of the standard events",
+        );
+    }
+    Some(kind)
+}
+
 fn attribution(advertiser: &Object<'_, '_>, retention: Span) -> Attribution {
     advertiser.inner("attribution", &["goal", "click", "view"], |o| Attribution {
-        goal: o.map_or(EventKind::Purchase, |o| o.or("goal", EventKind::Purchase, event_kind)),
-        click: o.map_or(Span::days(30), |o| {
-            o.or("click", Span::days(30), |r, n| remembered(r, n, retention))
+        goal: o.map_or(EventKind::Purchase, |o| o.or("goal", EventKind::Purchase, goal)),
+        click: o.map_or(Span::days(30).min(retention), |o| {
+            o.or("click", Span::days(30).min(retention), |r, n| remembered(r, n, retention))
         }),
         view: o.map_or(Span::DAY, |o| o.or("view", Span::DAY, |r, n| remembered(r, n, retention))),
     })

@@ -49,7 +49,8 @@ pub(super) fn audience<'t>(r: &Reader<'t>, node: &Node<'t>, memory: &Memory<'_>)
         o.get(key)
             .is_some_and(|list| !matches!(&list.value, Value::Array(items) if items.is_empty()))
     };
-    if !is_given("include") && !is_given("exclude") {
+    let is_meant = |key: &str| o.get(key).is_none() && o.has(key);
+    if !["include", "exclude"].into_iter().any(|key| is_given(key) || is_meant(key)) {
         r.fault(node, "an audience without rules", "give `include` or `exclude` at least one rule");
     }
     // Who cannot be told apart is left out, not let in: an exclude rule that cannot be evaluated
@@ -100,6 +101,7 @@ fn subject<'t>(r: &Reader<'t>, o: &Object<'_, 't>, memory: &Memory<'_>) -> Optio
         }
         (None, Some(state)) => r.word(state, &[("cart", ())]).map(|()| RuleSubject::Cart),
         (Some(_), Some(state)) => r.refuse(state, "both `event` and `state`", "give one of them"),
+        (None, None) if o.has("event") || o.has("state") => None,
         (None, None) => r.refuse(o.node, "neither `event` nor `state`", "such as `\"event\": \"purchase\"`"),
     }
 }

@@ -160,7 +160,7 @@ fn bid<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<BidRule> {
     let kind = o.required("type", |r, n| r.word(n, &BIDS));
     let amount = o.required("amount", Reader::money);
     let max_cpm = o.optional("max_cpm", Reader::money);
-    if matches!(kind, Some(BidKind::Cpc | BidKind::Cpa)) && o.get("max_cpm").is_none() {
+    if matches!(kind, Some(BidKind::Cpc | BidKind::Cpa)) && !o.has("max_cpm") {
         r.fault(node, "`max_cpm` is missing", "it must be given with `cpc` and `cpa`");
     }
     let rate = |r: &Reader<'t>, n: &Node<'t>| r.ratio(n, Ratio(1), Ratio::ONE);
@@ -180,7 +180,7 @@ fn bid<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<BidRule> {
 /// `budget`, of a campaign or over all of an advertiser's.
 pub(super) fn budget<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Budget> {
     let o = r.object(node, &["daily", "total", "pacing"])?;
-    if o.get("daily").is_none() && o.get("total").is_none() {
+    if !o.has("daily") && !o.has("total") {
         r.fault(node, "neither `daily` nor `total`", "give at least one");
     }
     Some(Budget {

@@ -78,7 +78,7 @@ pub(super) fn creative<'t>(r: &Reader<'t>, node: &Node<'t>, shop: &Shop<'_>) -> 
         call_to_action: o.optional("call_to_action", Reader::text),
         promotion: o.optional("promotion", promotion),
         attr: o.list("attr", |r, n| r.integer(n, 1, 1_000)),
-        media: media(r, &o, format),
+        media: media(&o, format),
         id: id?,
         format: format?,
     };
@@ -214,7 +214,7 @@ fn trackers<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<()> {
 }
 
 /// Checks what video and audio need, and names the files for the revision.
-fn media<'t>(r: &Reader<'t>, o: &Object<'_, 't>, format: Option<Format>) -> Vec<String> {
+fn media<'t>(o: &Object<'_, 't>, format: Option<Format>) -> Vec<String> {
     let seconds = |r: &Reader<'t>, n: &Node<'t>| r.integer(n, 1, 600);
     let file = |r: &Reader<'t>, n: &Node<'t>| {
         let o = r.object(n, &["url", "mime", "bitrate_kbps", "w", "h", "delivery", "codec"])?;

@@ -33,7 +33,7 @@ pub fn edit_campaign(text: &str, campaign: &str, patch: &serde_json::Value) -> R
 
 /// [`edit_campaign`] from the patch's text: its numbers stay as they are written.
 pub fn edit_campaign_text(text: &str, campaign: &str, patch: &str) -> Result<String, EditFault> {
-    let mut root = parse(text).map_err(|_| EditFault::NotAnObject)?;
+    let mut root = parse(text.trim_start_matches('\u{feff}')).map_err(|_| EditFault::NotAnObject)?;
     let patch = parse(patch).map_err(|_| EditFault::NotAnObject)?;
     let Value::Object(changes) = patch.value else {
         return Err(EditFault::NotAnObject);

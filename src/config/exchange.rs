@@ -210,7 +210,7 @@ fn auth<'t>(r: &Reader<'t>, exchange: &Object<'_, 't>) -> Auth {
         let Some(o) = o else { return Auth::default() };
         let header = o.optional("header", header_name);
         let value_file = o.optional("value_file", Reader::path);
-        if o.get("header").is_some() != o.get("value_file").is_some() {
+        if o.has("header") != o.has("value_file") {
             r.fault(o.node, "`header` and `value_file` go together", "give both or neither");
         }
         Auth {

@@ -88,20 +88,23 @@ pub(super) fn shorten(raw: &str) -> String {
 
 /// What to say about a word that is none of those known: the nearest, else all of them.
 pub(super) fn suggest<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
-    let near = 1 + word.chars().count() / 4;
-    let lower = word.to_lowercase();
-    let best = known
-        .clone()
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, candidate), candidate))
-        .min_by_key(|(distance, _)| *distance);
-    match best {
-        Some((distance, candidate)) if distance <= near => format!("did you mean `{candidate}`?"),
-        Some(_) => {
-            let all: Vec<String> = known.map(|k| format!("`{k}`")).collect();
-            format!("known: {}", all.join(", "))
-        }
-        None => "there is none to name".to_owned(),
+    let quote = |words: Vec<&str>, between: &str| words.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(between);
+    match nearest(word, known.clone()) {
+        near if !near.is_empty() => format!("did you mean {}?", quote(near, " or ")),
+        _ if known.clone().next().is_none() => "there is none to name".to_owned(),
+        _ => format!("known: {}", quote(known.collect(), ", ")),
     }
+}
+
+/// The known words that one may have meant, all equally near.
+pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> Vec<&'k str> {
+    let lower = word.to_lowercase();
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&lower, candidate);
+    let best = known.clone().map(distance).min().unwrap_or(usize::MAX);
+    if best > 1 + word.chars().count() / 4 {
+        return Vec::new();
+    }
+    known.filter(|candidate| distance(candidate) == best).collect()
 }
 
 /// Line and column, from 1, of a byte offset.

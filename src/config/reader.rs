@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use url::{Host, Url};
 
-use super::fault::{Fault, position, shorten, suggest};
+use super::fault::{Fault, nearest, position, shorten, suggest};
 use super::node::{Entry, Node, Value};
 use crate::base::id::is_id;
 use crate::base::limits::FAULTS_MAX;
@@ -81,9 +81,10 @@ impl<'t> Reader<'t> {
 
     /// An object with these keys only.
     pub fn object<'r>(&'r self, node: &'r Node<'t>, keys: &[&'static str]) -> Option<Object<'r, 't>> {
-        let object = self.map(node)?;
+        let mut object = self.map(node)?;
         for entry in object.entries() {
             if !keys.contains(&entry.key.as_str()) {
+                object.meant.extend(nearest(&entry.key, keys.iter().copied()));
                 let remedy = suggest(&entry.key, keys.iter().copied());
                 self.note(entry.at, &entry.node.pointer, entry.node.raw, "unknown key".into(), remedy, false);
             }
@@ -116,6 +117,7 @@ impl<'t> Reader<'t> {
             reader: self,
             node,
             entries,
+            meant: Vec::new(),
         })
     }
 
@@ -352,11 +354,14 @@ pub(super) struct Object<'r, 't> {
     /// The object itself, for faults that concern all of it.
     pub node: &'r Node<'t>,
     entries: &'r [Entry<'t>],
+    /// What its unknown keys were probably meant to be: one slip is one fault, so these are not also
+    /// reported as missing.
+    meant: Vec<&'static str>,
 }
 
 impl<'r, 't> Object<'r, 't> {
     /// Its entries, without the keys that are allowed anywhere.
-    pub fn entries(&self) -> impl Iterator<Item = &'r Entry<'t>> {
+    pub fn entries(&self) -> impl Iterator<Item = &'r Entry<'t>> + use<'r, 't> {
         self.entries.iter().filter(|entry| !KEYS_ANYWHERE.contains(&entry.key.as_str()))
     }
 
@@ -370,10 +375,15 @@ impl<'r, 't> Object<'r, 't> {
         self.written(key).filter(|node| !node.is_null())
     }
 
+    /// Whether a key is given, or was meant to be.
+    pub fn has(&self, key: &str) -> bool {
+        self.get(key).is_some() || self.meant.contains(&key)
+    }
+
     /// The value of a key that must be given.
     pub fn must(&self, key: &str) -> Option<&'r Node<'t>> {
         let found = self.get(key);
-        if found.is_none() {
+        if !self.has(key) {
             self.reader.fault(self.node, format!("`{key}` is missing"), "it must be given");
         }
         found
