@@ -3,8 +3,8 @@
 //! A reader that returns `None` has noted why. Never stops at a fault; whoever assembles a value looks
 //! at [`Reader::finish`] before using it.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use url::{Host, Url};
@@ -19,12 +19,17 @@ use crate::base::time::Span;
 /// Keys that any object may have, for the people and tools around the file.
 const KEYS_ANYWHERE: [&str; 3] = ["$schema", "note", "labels"];
 
+/// Faults and warnings that are kept while reading; finding the place of each takes a pass over the file.
+const NOTES_MAX: usize = 5 * FAULTS_MAX;
+
 /// A file being read: its text and the faults so far.
 pub(super) struct Reader<'t> {
     name: &'t str,
     text: &'t str,
     dir: PathBuf,
     faults: RefCell<Vec<Fault>>,
+    /// Faults and warnings beyond what is worth finding the place of.
+    more: Cell<usize>,
 }
 
 impl<'t> Reader<'t> {
@@ -35,6 +40,7 @@ impl<'t> Reader<'t> {
             text,
             dir: dir.to_owned(),
             faults: RefCell::default(),
+            more: Cell::new(0),
         }
     }
 
@@ -45,12 +51,12 @@ impl<'t> Reader<'t> {
         if found.iter().all(|fault| fault.warning) {
             return Ok(found);
         }
-        let more = found.len().saturating_sub(FAULTS_MAX);
+        let more = (found.len() + self.more.get()).saturating_sub(FAULTS_MAX);
         if more > 0 {
             // Warnings give way first: what is cut must not hide why the file is refused.
             found.sort_by_key(|fault| fault.warning);
             found.truncate(FAULTS_MAX);
-            found.push(Fault::of_file(self.name, 0, 0, format!("and {more} more faults")));
+            found.push(Fault::of_file(self.name, 0, 0, format!("and {more} more faults and warnings")));
         }
         Err(found)
     }
@@ -66,8 +72,14 @@ impl<'t> Reader<'t> {
     }
 
     fn note(&self, at: usize, pointer: &str, raw: &str, problem: String, remedy: String, warning: bool) {
+        let mut faults = self.faults.borrow_mut();
+        // The first fault is kept however many warnings came before it: it decides.
+        if faults.len() >= NOTES_MAX && (warning || faults.iter().any(|fault| !fault.warning)) {
+            self.more.set(self.more.get() + 1);
+            return;
+        }
         let (line, column) = position(self.text, at);
-        self.faults.borrow_mut().push(Fault {
+        faults.push(Fault {
             file: self.name.to_owned(),
             line,
             column,
@@ -98,11 +110,10 @@ impl<'t> Reader<'t> {
             self.fault(node, "not an object", "write `{...}`");
             return None;
         };
-        let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut seen: HashMap<&str, usize> = HashMap::new();
         for entry in entries {
-            let line = position(self.text, entry.at).0;
-            if let Some(first) = seen.insert(&entry.key, line) {
-                let remedy = format!("keep one; the first is on line {first}");
+            if let Some(first) = seen.insert(&entry.key, entry.at) {
+                let remedy = format!("keep one; the first is on line {}", position(self.text, first).0);
                 self.note(
                     entry.at,
                     &entry.node.pointer,
@@ -149,6 +160,7 @@ impl<'t> Reader<'t> {
     /// is wrong with the object. An id given twice is a fault.
     pub fn ids(&self, list: Option<&Node<'t>>) -> Vec<String> {
         let mut ids: Vec<String> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         let Some(Node {
             value: Value::Array(items),
             ..
@@ -162,13 +174,13 @@ impl<'t> Reader<'t> {
                 _ => None,
             };
             let text = match id.map(|node| &node.value) {
-                Some(Value::Text(text)) => text.clone(),
-                _ => String::new(),
+                Some(Value::Text(text)) => text.as_str(),
+                _ => "",
             };
-            if let Some(node) = id.filter(|_| ids.contains(&text)) {
+            if let Some(node) = id.filter(|_| !seen.insert(text)) {
                 self.fault(node, "id given twice", "ids are unique in their list");
             }
-            ids.push(text);
+            ids.push(text.to_owned());
         }
         ids
     }

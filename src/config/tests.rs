@@ -266,5 +266,13 @@ fn a_long_list_of_faults_is_cut_and_counted() {
     let text = format!("{{{}}}", (0..300).map(|i| format!("\"k{i}\": 1")).collect::<Vec<_>>().join(","));
     let faults = blamed(read_server(&text));
     assert_eq!(faults.len(), crate::base::limits::FAULTS_MAX + 1);
-    assert_eq!(faults.last().map(String::as_str), Some("winback.json: and 101 more faults"));
+    assert_eq!(
+        faults.last().map(String::as_str),
+        Some("winback.json: and 101 more faults and warnings")
+    );
+    let text = format!("{{{}}}", (0..30_000).map(|i| format!("\"k{i}\": 1")).collect::<Vec<_>>().join(","));
+    assert_eq!(
+        blamed(read_server(&text)).last().map(String::as_str),
+        Some("winback.json: and 29801 more faults and warnings")
+    );
 }
