@@ -131,7 +131,18 @@ pub fn decide<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &m
 }
 
 fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scratch, trace: &mut T) -> Result<Outcome, NoBid> {
-    let Scratch { imps, text, keys, known, candidates, sizes, offers, ads, picks, out } = scratch;
+    let Scratch {
+        imps,
+        text,
+        keys,
+        known,
+        candidates,
+        sizes,
+        offers,
+        ads,
+        picks,
+        out,
+    } = scratch;
     let mut furthest = Furthest(NoBid::NoAudience);
     trace.stage("admit");
     let exchange = admit::admit(world, state, ask)?;
@@ -139,7 +150,13 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
     let mut request = decode::lend(imps);
     let outcome = (|| {
         decode::decode(ask, exchange, &mut request)?;
-        let case = Case { world, state, ask, exchange, request: &request };
+        let case = Case {
+            world,
+            state,
+            ask,
+            exchange,
+            request: &request,
+        };
         trace.stage("identify");
         identify::identify(&case, text, keys)?;
         trace.stage("lookup");
@@ -154,7 +171,10 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
         render::render(&case, known, offers, currency, ads, picks, &mut furthest, trace)?;
         trace.stage("respond");
         respond::respond(&case, currency, picks, ads, out);
-        Ok(Outcome::Bid { bids: picks.len() as u16, epoch: known.holds.epoch })
+        Ok(Outcome::Bid {
+            bids: picks.len() as u16,
+            epoch: known.holds.epoch,
+        })
     })();
     decode::take_back(request, imps);
     outcome

@@ -53,8 +53,10 @@ impl Regime {
         Regime {
             gdpr: set(gdpr.filter(known)),
             us_opt_out: us_privacy.is_some_and(|text| says_opt_out(text.as_bytes())),
-            gpp: gpp_sid
-                .is_some_and(|list| list.split([',', '_', ' ']).any(|sid| sid.trim().parse().is_ok_and(section_in_force))),
+            gpp: gpp_sid.is_some_and(|list| {
+                list.split([',', '_', ' '])
+                    .any(|sid| sid.trim().parse().is_ok_and(section_in_force))
+            }),
             gpc: set(gpc.filter(known)),
             ..Regime::default()
         }

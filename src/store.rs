@@ -22,7 +22,9 @@ impl Store {
     /// Opens the store in a folder, or makes it.
     pub fn open(dir: &Path) -> io::Result<Store> {
         let db = Database::builder(dir).worker_threads(1).open().map_err(other)?;
-        let tables = Table::ALL.iter().map(|table| db.keyspace(table.name(), KeyspaceCreateOptions::default).map_err(other));
+        let tables = Table::ALL
+            .iter()
+            .map(|table| db.keyspace(table.name(), KeyspaceCreateOptions::default).map_err(other));
         let tables = tables.collect::<io::Result<Vec<_>>>()?;
         Ok(Store { db, tables })
     }
@@ -35,13 +37,21 @@ impl Store {
     pub fn rows(&self, table: Table) -> impl Iterator<Item = io::Result<Row>> + '_ {
         self.table(table).iter().map(move |guard| {
             let (key, value) = guard.into_inner().map_err(other)?;
-            Ok(Row { table, key: key.to_vec(), value: Some(value.to_vec()) })
+            Ok(Row {
+                table,
+                key: key.to_vec(),
+                value: Some(value.to_vec()),
+            })
         })
     }
 
     /// The number after the last one of a table whose keys begin with one.
     pub fn next_number(&self, table: Table) -> io::Result<u64> {
-        let last = self.table(table).last_key_value().map(|guard| guard.key().map_err(other)).transpose()?;
+        let last = self
+            .table(table)
+            .last_key_value()
+            .map(|guard| guard.key().map_err(other))
+            .transpose()?;
         Ok(last.and_then(|key| crate::model::rows::head(&key)).map_or(0, |n| n + 1))
     }
 }
@@ -79,7 +89,11 @@ mod tests {
     #[test]
     fn what_is_committed_is_there_after_reopening() {
         let dir = tempfile::tempdir().expect("folder");
-        let row = |key: u64, value: Option<&[u8]>| Row { table: Table::Facts, key: key.to_be_bytes().to_vec(), value: value.map(<[u8]>::to_vec) };
+        let row = |key: u64, value: Option<&[u8]>| Row {
+            table: Table::Facts,
+            key: key.to_be_bytes().to_vec(),
+            value: value.map(<[u8]>::to_vec),
+        };
         let mut store = Store::open(dir.path()).expect("open");
         store.commit(&[row(1, Some(b"a")), row(2, Some(b"b"))]).expect("commit");
         store.commit(&[row(1, None)]).expect("commit");

@@ -10,7 +10,10 @@ use crate::openrtb::request::{Imp, Opportunity};
 
 /// An empty request that is lent the memory of the imps before.
 pub fn lend<'b>(imps: &mut Vec<Imp<'static>>) -> Opportunity<'b> {
-    Opportunity { imps: openrtb::recycle(std::mem::take(imps)), ..Opportunity::default() }
+    Opportunity {
+        imps: openrtb::recycle(std::mem::take(imps)),
+        ..Opportunity::default()
+    }
 }
 
 /// Takes the memory back.
@@ -21,7 +24,11 @@ pub fn take_back(request: Opportunity<'_>, imps: &mut Vec<Imp<'static>>) {
 /// Reads the request.
 pub fn decode<'b>(ask: &Ask<'b>, exchange: &Exchange, request: &mut Opportunity<'b>) -> Result<(), NoBid> {
     openrtb::decode_into(ask.body, request).map_err(|_| NoBid::Malformed)?;
-    if ask.waited_ms >= patience_ms(request, exchange) { Err(NoBid::TooLate) } else { Ok(()) }
+    if ask.waited_ms >= patience_ms(request, exchange) {
+        Err(NoBid::TooLate)
+    } else {
+        Ok(())
+    }
 }
 
 /// Milliseconds from arrival within which an answer is in time: the request's `tmax`, at most the

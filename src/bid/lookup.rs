@@ -17,7 +17,12 @@ pub fn lookup(case: &Case<'_>, keys: &[UserKey], known: &mut Known) -> Result<()
             continue;
         }
         known.key = *key;
-        if case.state.exposures.read(key.0, |entries| exposure::read(entries, &mut known.exposures)).is_none() {
+        if case
+            .state
+            .exposures
+            .read(key.0, |entries| exposure::read(entries, &mut known.exposures))
+            .is_none()
+        {
             known.exposures.clear();
         }
         return Ok(());

@@ -68,14 +68,25 @@ pub fn narrow<T: Trace>(
     offers.clear();
     for at in 0..known.profile.sections.len() {
         let section = known.profile.sections[at];
-        let Some(shop) = case.world.shop(section.advertiser) else { continue };
+        let Some(shop) = case.world.shop(section.advertiser) else {
+            continue;
+        };
         let events = known.profile.events(&section);
         cart(events, &mut known.cart);
-        let past = Past { events, cart: &known.cart, catalog: &shop.catalog, now: case.ask.now.to_secs() };
+        let past = Past {
+            events,
+            cart: &known.cart,
+            catalog: &shop.catalog,
+            now: case.ask.now.to_secs(),
+        };
         for (index, campaign) in shop.advertiser.campaigns.iter().enumerate() {
             match audience(&past, &shop.advertiser, campaign).and_then(|m| admit_campaign(case, shop, campaign).map(|()| m)) {
                 Ok(multiplier) if candidates.len() < CANDIDATES_MAX => {
-                    candidates.push(Candidate { shop: section.advertiser, campaign: index as u32, multiplier });
+                    candidates.push(Candidate {
+                        shop: section.advertiser,
+                        campaign: index as u32,
+                        multiplier,
+                    });
                 }
                 Ok(_) => furthest.note(NoBid::Targeting),
                 Err(why) => {
@@ -96,11 +107,22 @@ pub fn narrow<T: Trace>(
 
 /// The largest multiplier of the audiences that hold.
 fn audience(past: &Past<'_>, advertiser: &Advertiser, campaign: &Campaign) -> Result<Ratio, NoBid> {
-    let is_in = |index: u32| advertiser.audiences.get(index as usize).is_some_and(|audience| past.is_in(audience));
+    let is_in = |index: u32| {
+        advertiser
+            .audiences
+            .get(index as usize)
+            .is_some_and(|audience| past.is_in(audience))
+    };
     if campaign.exclude_audiences.iter().any(|index| is_in(*index)) {
         return Err(NoBid::NoAudience);
     }
-    campaign.audiences.iter().filter(|wanted| is_in(wanted.audience)).map(|wanted| wanted.multiplier).max().ok_or(NoBid::NoAudience)
+    campaign
+        .audiences
+        .iter()
+        .filter(|wanted| is_in(wanted.audience))
+        .map(|wanted| wanted.multiplier)
+        .max()
+        .ok_or(NoBid::NoAudience)
 }
 
 /// Rules of a campaign that no imp changes.
@@ -121,10 +143,19 @@ fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign) -> Result<(
         return Err(NoBid::Targeting);
     }
     let request = case.request;
-    if request.badv.iter().any(|blocked| plain(blocked).is_some_and(|blocked| is_of_domain(&shop.advertiser.domain, blocked))) {
+    if request
+        .badv
+        .iter()
+        .any(|blocked| plain(blocked).is_some_and(|blocked| is_of_domain(&shop.advertiser.domain, blocked)))
+    {
         return Err(NoBid::BlockedAdvertiser);
     }
-    let blocks = |category: &String| request.bcat.iter().any(|blocked| plain(blocked).is_some_and(|b| covers_category(b, category)));
+    let blocks = |category: &String| {
+        request
+            .bcat
+            .iter()
+            .any(|blocked| plain(blocked).is_some_and(|b| covers_category(b, category)))
+    };
     if shop.advertiser.categories.iter().any(blocks) {
         return Err(NoBid::BlockedCategory);
     }
@@ -136,10 +167,10 @@ fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign) -> Result<(
     Ok(())
 }
 
-/// The seat an advertiser bids under here.
+/// The seat an advertiser bids under here; empty where neither it nor the exchange names one.
 pub fn seat<'a>(case: &Case<'a>, advertiser: &'a Advertiser) -> &'a str {
     let own = advertiser.seats.iter().find(|(exchange, _)| *exchange == case.exchange.id);
-    own.map_or(case.exchange.seat.as_str(), |(_, seat)| seat.as_str())
+    own.map(|(_, seat)| seat.as_str()).or(case.exchange.seat.as_deref()).unwrap_or("")
 }
 
 /// Adds the offers of a candidate for one imp: one for each creative that fits.
@@ -183,7 +214,13 @@ fn offer<T: Trace>(
     }
     if !found {
         furthest.note(why);
-        trace.dropped(campaign.no, why, || format!("imp {}: {}", case.request.imps[usize::from(at)].id.plain().unwrap_or("?"), why.sentence()));
+        trace.dropped(campaign.no, why, || {
+            format!(
+                "imp {}: {}",
+                case.request.imps[usize::from(at)].id.plain().unwrap_or("?"),
+                why.sentence()
+            )
+        });
     }
 }
 
@@ -196,8 +233,14 @@ fn fit(shop: &Shop, imp: &Imp<'_>, sizes: &[(u32, u32)], creative: u32, targetin
     if imp.private_auction || !targeting.deals.open_market {
         return Err(NoBid::Deal);
     }
-    let (Some(banner), Format::Banner) = (&imp.banner, creative.format) else { return Err(NoBid::Format) };
-    if banner.battr.iter().any(|blocked| blocked.integer().is_some_and(|b| creative.attr.iter().any(|a| i64::from(*a) == b))) {
+    let (Some(banner), Format::Banner) = (&imp.banner, creative.format) else {
+        return Err(NoBid::Format);
+    };
+    if banner
+        .battr
+        .iter()
+        .any(|blocked| blocked.integer().is_some_and(|b| creative.attr.iter().any(|a| i64::from(*a) == b)))
+    {
         return Err(NoBid::CreativeBlocked);
     }
     let place = |(w, h): &(u32, u32)| creative.ads.iter().position(|(size, _)| *size == Size { w: *w, h: *h });
@@ -224,13 +267,21 @@ pub fn meets(case: &Case<'_>, targeting: &Targeting) -> bool {
     targeting.exchanges.admits(Some(case.exchange.no), |wanted, no| *wanted == no)
         && targeting.countries.admits(country, |wanted, country| *wanted == country)
         && targeting.devices.admits(device_kind(request), |wanted, kind| *wanted == kind)
-        && targeting.domains.admits(domain(request), |wanted, domain| is_of_domain(domain, wanted))
+        && targeting
+            .domains
+            .admits(domain(request), |wanted, domain| is_of_domain(domain, wanted))
         && targeting.regions.admits(plain(device.region), same)
         && targeting.cities.admits(plain(device.city), same)
         && targeting.os.admits(plain(device.os), same)
-        && targeting.browsers.admits(plain(device.ua), |wanted, ua| has_product_token(ua, wanted))
-        && targeting.languages.admits(plain(device.language), |wanted, tag| covers_language(wanted, tag))
-        && targeting.apps.admits(app(request), |wanted, app| same(wanted, app) || is_of_domain(app, wanted))
+        && targeting
+            .browsers
+            .admits(plain(device.ua), |wanted, ua| has_product_token(ua, wanted))
+        && targeting
+            .languages
+            .admits(plain(device.language), |wanted, tag| covers_language(wanted, tag))
+        && targeting
+            .apps
+            .admits(app(request), |wanted, app| same(wanted, app) || is_of_domain(app, wanted))
         && targeting.sellers.admits(plain(request.place.publisher), |wanted, id| wanted == id)
         && meets_categories(request, targeting)
 }
@@ -241,13 +292,21 @@ fn meets_categories(request: &Opportunity<'_>, targeting: &Targeting) -> bool {
     if choice.is_open() {
         return true;
     }
-    let has = |wanted: &String| request.place.cat.iter().any(|cat| plain(cat).is_some_and(|cat| covers_category(wanted, cat)));
+    let has = |wanted: &String| {
+        request
+            .place
+            .cat
+            .iter()
+            .any(|cat| plain(cat).is_some_and(|cat| covers_category(wanted, cat)))
+    };
     choice.include.as_ref().is_none_or(|list| list.iter().any(has)) && !choice.exclude.iter().any(has)
 }
 
 fn in_hours(case: &Case<'_>, shop: &Shop, hours: &Hours) -> bool {
     use jiff::{Timestamp, tz::Offset};
-    let Ok(now) = Timestamp::from_millisecond(case.ask.now.0) else { return false };
+    let Ok(now) = Timestamp::from_millisecond(case.ask.now.0) else {
+        return false;
+    };
     let clock = if hours.user_clock {
         let offset = case.request.device.utcoffset.and_then(|minutes| i32::try_from(minutes * 60).ok());
         match offset.and_then(|seconds| Offset::from_seconds(seconds).ok()) {
@@ -259,7 +318,13 @@ fn in_hours(case: &Case<'_>, shop: &Shop, hours: &Hours) -> bool {
     };
     let day = clock.weekday().to_monday_zero_offset() as u16;
     let minute = day * 1_440 + clock.hour() as u16 * 60 + clock.minute() as u16;
-    hours.windows.iter().any(|w| if w.from <= w.to { (w.from..w.to).contains(&minute) } else { minute >= w.from || minute < w.to })
+    hours.windows.iter().any(|w| {
+        if w.from <= w.to {
+            (w.from..w.to).contains(&minute)
+        } else {
+            minute >= w.from || minute < w.to
+        }
+    })
 }
 
 fn plain(text: Text<'_>) -> Option<&str> {
@@ -298,13 +363,19 @@ fn domain<'r>(request: &Opportunity<'r>) -> Option<&'r str> {
 }
 
 fn app<'r>(request: &Opportunity<'r>) -> Option<&'r str> {
-    request.place.is_app.then(|| plain(request.place.bundle).or_else(|| plain(request.place.domain))).flatten()
+    request
+        .place
+        .is_app
+        .then(|| plain(request.place.bundle).or_else(|| plain(request.place.domain)))
+        .flatten()
 }
 
 /// Whether `domain` is `parent` or below it.
 pub fn is_of_domain(domain: &str, parent: &str) -> bool {
     let (domain, parent) = (domain.as_bytes(), parent.trim_start_matches('.').as_bytes());
-    let Some(start) = domain.len().checked_sub(parent.len()) else { return false };
+    let Some(start) = domain.len().checked_sub(parent.len()) else {
+        return false;
+    };
     !parent.is_empty() && domain[start..].eq_ignore_ascii_case(parent) && (start == 0 || domain[start - 1] == b'.')
 }
 
@@ -317,7 +388,10 @@ fn covers_category(parent: &str, category: &str) -> bool {
 
 /// Whether language `en` covers tag `en-GB`.
 fn covers_language(wanted: &str, tag: &str) -> bool {
-    covers_category(wanted, tag) || tag.get(..wanted.len()).is_some_and(|head| head.eq_ignore_ascii_case(wanted) && tag.as_bytes()[wanted.len()] == b'_')
+    covers_category(wanted, tag)
+        || tag
+            .get(..wanted.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(wanted) && tag.as_bytes()[wanted.len()] == b'_')
 }
 
 /// Whether a user agent names a product: `Firefox/` for `firefox`. Chrome's kin name Chrome too.
@@ -330,7 +404,9 @@ fn has_product_token(ua: &str, wanted: &str) -> bool {
         "chrome" => return ua.contains("Chrome/") && !["Edg", "OPR", "SamsungBrowser"].iter().any(|kin| ua.contains(kin)),
         other => other,
     };
-    ua.as_bytes().windows(token.len()).any(|window| window.eq_ignore_ascii_case(token.as_bytes()))
+    ua.as_bytes()
+        .windows(token.len())
+        .any(|window| window.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 #[cfg(test)]
@@ -339,9 +415,13 @@ mod tests {
 
     #[test]
     fn domains_cover_what_is_below_them() {
-        for (domain, parent, expected) in
-            [("a.example", "a.example", true), ("x.A.example", "a.example", true), ("ba.example", "a.example", false), ("example", "a.example", false), ("a.example", "", false)]
-        {
+        for (domain, parent, expected) in [
+            ("a.example", "a.example", true),
+            ("x.A.example", "a.example", true),
+            ("ba.example", "a.example", false),
+            ("example", "a.example", false),
+            ("a.example", "", false),
+        ] {
             assert_eq!(is_of_domain(domain, parent), expected, "{domain} of {parent}");
         }
     }

@@ -26,13 +26,23 @@ pub fn pace<T: Trace>(
         let advertiser = &shop.advertiser;
         let campaign = &advertiser.campaigns[offer.campaign as usize];
         let place = placement(case, offer.imp);
-        let caps = campaign.frequency.iter().map(|cap| (cap, false)).chain(advertiser.frequency.iter().map(|cap| (cap, true)));
+        let caps = campaign
+            .frequency
+            .iter()
+            .map(|cap| (cap, false))
+            .chain(advertiser.frequency.iter().map(|cap| (cap, true)));
         for (cap, of_advertiser) in caps {
-            let scope = if of_advertiser && cap.scope == CapScope::Campaign { CapScope::Advertiser } else { cap.scope };
+            let scope = if of_advertiser && cap.scope == CapScope::Campaign {
+                CapScope::Advertiser
+            } else {
+                cap.scope
+            };
             let shown = count(case, known, advertiser, offer, Cap { scope, ..*cap }, place, now);
             if shown >= cap.max {
                 furthest.note(NoBid::Frequency);
-                trace.dropped(offer.no, NoBid::Frequency, || frequency_detail(known, advertiser, offer, Cap { scope, ..*cap }, shown, now));
+                trace.dropped(offer.no, NoBid::Frequency, || {
+                    frequency_detail(known, advertiser, offer, Cap { scope, ..*cap }, shown, now)
+                });
                 return false;
             }
         }
@@ -60,12 +70,16 @@ pub fn pace<T: Trace>(
 
 /// Impressions known or under way in the cap's window and scope.
 fn count(case: &Case<'_>, known: &Known, advertiser: &Advertiser, offer: &Offer, cap: Cap, place: u16, now: Secs) -> u32 {
-    let seen = known.exposures.iter().filter(|e| {
-        now.since(e.at) < cap.per.0 && in_scope(advertiser, offer, cap.scope, e.campaign, || e.creative == offer.creative_no)
-    });
+    let seen = known
+        .exposures
+        .iter()
+        .filter(|e| now.since(e.at) < cap.per.0 && in_scope(advertiser, offer, cap.scope, e.campaign, || e.creative == offer.creative_no));
     let held = known.holds.holds().filter(|hold| {
         let again = hold.campaign() == offer.no && hold.is_same_place(place, case.ask.now);
-        !again && in_scope(advertiser, offer, cap.scope, hold.campaign(), || hold.creative() == offer.creative_no)
+        !again
+            && in_scope(advertiser, offer, cap.scope, hold.campaign(), || {
+                hold.creative() == offer.creative_no
+            })
     });
     (seen.count() + held.count()) as u32
 }
@@ -86,17 +100,28 @@ fn frequency_detail(known: &Known, advertiser: &Advertiser, offer: &Offer, cap: 
         .filter(|e| now.since(e.at) < cap.per.0 && in_scope(advertiser, offer, cap.scope, e.campaign, || e.creative == offer.creative_no))
         .map(|e| e.at.to_millis().to_rfc3339())
         .collect();
-    format!("frequency {} per {} reached: {shown} shown or under way ({})", cap.max, cap.per, times.join(", "))
+    format!(
+        "frequency {} per {} reached: {shown} shown or under way ({})",
+        cap.max,
+        cap.per,
+        times.join(", ")
+    )
 }
 
 /// The hash of page or app and placement: what two bids share that are for one impression.
 pub fn placement(case: &Case<'_>, imp: u16) -> u16 {
     let request = case.request;
     let imp = &request.imps[usize::from(imp)];
-    let page = if request.place.is_app { request.place.bundle } else { request.place.page };
+    let page = if request.place.is_app {
+        request.place.bundle
+    } else {
+        request.place.page
+    };
     let spot = if imp.gpid.is_empty() { imp.tagid } else { imp.gpid };
     // Without a name of its own, a placement is told from others of the request by its imp's id.
     let name = if spot.is_empty() { imp.id } else { spot };
     let size = imp.banner.as_ref().map_or(&[][..], |banner| banner.format);
-    case.world.hashes.of("place", &[page.raw(), request.place.domain.raw(), name.raw(), size]) as u16
+    case.world
+        .hashes
+        .of("place", &[page.raw(), request.place.domain.raw(), name.raw(), size]) as u16
 }

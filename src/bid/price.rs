@@ -52,7 +52,11 @@ fn answer_currency(case: &Case<'_>) -> Option<Currency> {
     if case.request.cur.is_empty() {
         return Some(Currency::USD).filter(rated);
     }
-    case.request.cur.iter().filter_map(|code| Currency::parse(code.plain()?)).find(rated)
+    case.request
+        .cur
+        .iter()
+        .filter_map(|code| Currency::parse(code.plain()?))
+        .find(rated)
 }
 
 fn price_one<T: Trace>(
@@ -65,15 +69,23 @@ fn price_one<T: Trace>(
 ) -> Result<(), NoBid> {
     let campaign = &shop.advertiser.campaigns[offer.campaign as usize];
     let imp = &case.request.imps[usize::from(offer.imp)];
-    let conversion = case.world.rates.conversion(shop.advertiser.currency, currency).ok_or(NoBid::Currency)?;
+    let conversion = case
+        .world
+        .rates
+        .conversion(shop.advertiser.currency, currency)
+        .ok_or(NoBid::Currency)?;
     let floor = floor(case, imp, currency)?;
     let value = value(case, known, shop, campaign, offer, trace);
     offer.value = conversion.apply(value, Round::Down);
     offer.price = floor;
     offer.tie = mix(case.ask.seed as u64 ^ (u64::from(offer.no.0) << 32 | u64::from(offer.imp) << 8 | u64::from(offer.creative_no.0)));
     let rule = &case.exchange.auction;
-    let at = case.request.at.unwrap_or(rule.default_at);
-    let wanted = if at == 2 { offer.value } else { offer.value.times(rule.shade, Round::Down) };
+    let at = case.request.at.unwrap_or(i64::from(rule.default_at));
+    let wanted = if at == 2 {
+        offer.value
+    } else {
+        offer.value.times(rule.shade, Round::Down)
+    };
     let least = floor.to_decimals(PRICE_DECIMALS, Round::Up);
     let bid = wanted.to_decimals(PRICE_DECIMALS, Round::Down).max(least);
     if bid > offer.value || bid <= Money::ZERO {
@@ -131,7 +143,10 @@ fn rule_line(rule: &BidRule, (ctr, cvr): (Ratio, Ratio), base: Money, currency: 
     match rule.kind {
         BidKind::Cpm => format!("cpm {} {currency}", rule.amount),
         BidKind::Cpc => format!("cpc {} × click rate {ctr} × 1000 = cpm {base} {currency}", rule.amount),
-        BidKind::Cpa => format!("cpa {} × click rate {ctr} × conversion rate {cvr} × 1000 = cpm {base} {currency}", rule.amount),
+        BidKind::Cpa => format!(
+            "cpa {} × click rate {ctr} × conversion rate {cvr} × 1000 = cpm {base} {currency}",
+            rule.amount
+        ),
     }
 }
 
@@ -140,7 +155,10 @@ fn rates(rule: &BidRule, seen: &Entry) -> (Ratio, Ratio) {
     use std::sync::atomic::Ordering::Relaxed;
     let (impressions, clicks) = (seen.impressions.load(Relaxed), seen.clicks.load(Relaxed));
     let conversions = seen.conversions.load(Relaxed);
-    (shrunk(clicks, impressions, rule.prior_ctr), shrunk(conversions, clicks, rule.prior_cvr))
+    (
+        shrunk(clicks, impressions, rule.prior_ctr),
+        shrunk(conversions, clicks, rule.prior_cvr),
+    )
 }
 
 /// (events + prior events) / (trials + the trials in which the prior expects those).
@@ -158,17 +176,27 @@ fn shrunk(events: u64, trials: u64, prior: Ratio) -> Ratio {
 /// Whether an adjustment holds for this request and user.
 fn adjusts(case: &Case<'_>, known: &Known, shop: &Shop, campaign: &Campaign, adjustment: &Adjustment) -> bool {
     let now = case.ask.now.to_secs();
-    let last = known.profile.section(shop.advertiser.no).and_then(|section| known.profile.events(section).first());
+    let last = known
+        .profile
+        .section(shop.advertiser.no)
+        .and_then(|section| known.profile.events(section).first());
     let recent = match (adjustment.within, adjustment.older_than, last) {
         (None, None, _) => true,
         (within, older_than, Some(last)) => in_window(last.at, now, within.unwrap_or(Span(u32::MAX)), older_than),
         _ => false,
     };
-    let shown = known.exposures.iter().filter(|e| e.campaign == campaign.no && now.since(e.at) < Span::days(7).0).count() as u32;
+    let shown = known
+        .exposures
+        .iter()
+        .filter(|e| e.campaign == campaign.no && now.since(e.at) < Span::days(7).0)
+        .count() as u32;
     recent
         && adjustment.shown_min.is_none_or(|min| shown >= min)
         && adjustment.shown_max.is_none_or(|max| shown <= max)
-        && adjustment.targeting.formats.admits(Some(Format::Banner), |wanted, format| *wanted == format)
+        && adjustment
+            .targeting
+            .formats
+            .admits(Some(Format::Banner), |wanted, format| *wanted == format)
         && meets(case, &adjustment.targeting)
 }
 

@@ -80,7 +80,9 @@ pub fn render<T: Trace>(
         let pick = pick(case, known, shop, offer, currency, product.key);
         if offer.left.is_some_and(|left| left < held + pick.hold) {
             furthest.note(NoBid::Budget);
-            trace.dropped(offer.no, NoBid::Budget, || "other imps of this request hold what was left".to_owned());
+            trace.dropped(offer.no, NoBid::Budget, || {
+                "other imps of this request hold what was left".to_owned()
+            });
             continue;
         }
         match write_ad(case, shop, offer, product, &pick, currency, ads) {
@@ -107,14 +109,15 @@ fn choose<'s>(case: &Case<'_>, known: &mut Known, shop: &'s Shop, picks: &[Pick]
     let events = known.profile.events(&section);
     let since = now.before(rules.exclude_bought).to_secs();
     let bought = |product: &Product| {
-        events.iter().filter(|e| e.kind == EventKind::Purchase && e.at >= since && e.product.is_some()).any(|e| {
-            let group = shop.catalog.get(e.product).map_or(0, |bought| bought.group);
-            e.product == product.key || (group != 0 && group == product.group)
-        })
+        events
+            .iter()
+            .filter(|e| e.kind == EventKind::Purchase && e.at >= since && e.product.is_some())
+            .any(|e| {
+                let group = shop.catalog.get(e.product).map_or(0, |bought| bought.group);
+                e.product == product.key || (group != 0 && group == product.group)
+            })
     };
-    let fits = |product: &&'s Product| {
-        product.can_show(now) && !bought(product) && !picks.iter().any(|pick| pick.product == product.key)
-    };
+    let fits = |product: &&'s Product| product.can_show(now) && !bought(product) && !picks.iter().any(|pick| pick.product == product.key);
     let shown = |key: ProductKey| {
         let product = shop.catalog.get(key)?;
         if product.in_stock || bought(product) {
@@ -124,7 +127,10 @@ fn choose<'s>(case: &Case<'_>, known: &mut Known, shop: &'s Shop, picks: &[Pick]
     };
     rules.from.iter().find_map(|source| match source {
         ProductSource::Cart => known.cart.iter().find_map(|line| shown(line.product)),
-        ProductSource::Viewed => events.iter().filter(|e| e.kind == EventKind::ViewItem).find_map(|e| shown(e.product)),
+        ProductSource::Viewed => events
+            .iter()
+            .filter(|e| e.kind == EventKind::ViewItem)
+            .find_map(|e| shown(e.product)),
         ProductSource::Category | ProductSource::Popular => None,
     })
 }
@@ -137,7 +143,11 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
     let exchange = case.exchange;
     let is_app = case.request.place.is_app;
     let exp = exp(case, offer.imp);
-    let cap_hold_s = if is_app { exchange.cap_hold_s.app } else { exchange.cap_hold_s.banner };
+    let cap_hold_s = if is_app {
+        exchange.cap_hold_s.app
+    } else {
+        exchange.cap_hold_s.banner
+    };
     let mut pick = Pick {
         imp: offer.imp,
         exchange: exchange.no,
@@ -162,8 +172,15 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
 
 /// Seconds between auction and impression: the exchange's for the kind of ad, cut by `imp.exp`.
 fn exp(case: &Case<'_>, imp: u16) -> u32 {
-    let own = if case.request.place.is_app { case.exchange.exp_s.app } else { case.exchange.exp_s.banner };
-    let asked = case.request.imps[usize::from(imp)].exp.and_then(|exp| u32::try_from(exp).ok()).filter(|exp| *exp > 0);
+    let own = if case.request.place.is_app {
+        case.exchange.exp_s.app
+    } else {
+        case.exchange.exp_s.banner
+    };
+    let asked = case.request.imps[usize::from(imp)]
+        .exp
+        .and_then(|exp| u32::try_from(exp).ok())
+        .filter(|exp| *exp > 0);
     asked.map_or(own, |asked| own.min(asked))
 }
 
@@ -196,15 +213,7 @@ fn nonce(seed: u128, imp: u16, audience: Audience) -> [u8; 12] {
 }
 
 /// Seals the links and fills the template.
-fn write_ad(
-    case: &Case<'_>,
-    shop: &Shop,
-    offer: &Offer,
-    product: &Product,
-    pick: &Pick,
-    currency: Currency,
-    ads: &mut Ads,
-) -> Option<Ad> {
+fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick: &Pick, currency: Currency, ads: &mut Ads) -> Option<Ad> {
     let creative = shop.advertiser.creatives.get(offer.creative as usize)?;
     let (size, template) = creative.ads.get(usize::from(offer.size))?;
     let payload = ticket(case, shop, pick, currency).write();
@@ -221,11 +230,27 @@ fn write_ad(
     };
     let url = case.world.public_url.as_str();
     let notices = [
-        link(Audience::Notice, &[url, "/n/win/"], "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}&mtw=${AUCTION_MIN_TO_WIN}"),
-        link(Audience::Notice, &[url, "/n/bill/"], "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}"),
-        link(Audience::Notice, &[url, "/n/loss/"], "?reason=${AUCTION_LOSS}&price=${AUCTION_PRICE}&mtw=${AUCTION_MIN_TO_WIN}"),
+        link(
+            Audience::Notice,
+            &[url, "/n/win/"],
+            "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}&mtw=${AUCTION_MIN_TO_WIN}",
+        ),
+        link(
+            Audience::Notice,
+            &[url, "/n/bill/"],
+            "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}",
+        ),
+        link(
+            Audience::Notice,
+            &[url, "/n/loss/"],
+            "?reason=${AUCTION_LOSS}&price=${AUCTION_PRICE}&mtw=${AUCTION_MIN_TO_WIN}",
+        ),
     ];
-    let click = link(Audience::View, &[case.exchange.click_macro.as_deref().unwrap_or(""), url, "/click/"], "");
+    let click = link(
+        Audience::View,
+        &[case.exchange.click_macro.as_deref().unwrap_or(""), url, "/click/"],
+        "",
+    );
     let pixel = link(Audience::View, &[url, "/imp/"], "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}");
     let sale = product.sale_at(case.ask.now);
     let start = markup.len();
@@ -241,5 +266,12 @@ fn write_ad(
     template.fill(&slots, markup);
     let markup = start..markup.len();
     let exp = exp(case, offer.imp);
-    (!markup.is_empty()).then(|| Ad { campaign: offer.campaign, creative: offer.creative, size: *size, markup, notices, exp })
+    (!markup.is_empty()).then(|| Ad {
+        campaign: offer.campaign,
+        creative: offer.creative,
+        size: *size,
+        markup,
+        notices,
+        exp,
+    })
 }

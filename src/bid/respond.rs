@@ -34,9 +34,13 @@ pub fn respond(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, o
             continue;
         }
         comma(out, &mut first_seat);
-        out.put_slice(b"{\"seat\":");
-        json(out, name);
-        out.put_slice(b",\"bid\":[");
+        out.put_slice(b"{");
+        if !name.is_empty() {
+            out.put_slice(b"\"seat\":");
+            json(out, name);
+            out.put_slice(b",");
+        }
+        out.put_slice(b"\"bid\":[");
         let mut first_bid = true;
         for (pick, ad) in picks.iter().zip(&ads.list).skip(at).filter(|(pick, _)| seat_of(pick) == name) {
             if let Some(shop) = shop_of(pick) {

@@ -33,7 +33,10 @@ impl Past<'_> {
         match rule.subject {
             RuleSubject::Cart => self.cart_holds(rule),
             RuleSubject::Event(kind, custom) => {
-                let since = rule.since.and_then(|kind| self.events.iter().find(|e| e.kind == kind)).map(|e| e.at);
+                let since = rule
+                    .since
+                    .and_then(|kind| self.events.iter().find(|e| e.kind == kind))
+                    .map(|e| e.at);
                 let (mut count, mut value, mut counted) = (0u32, Money::ZERO, false);
                 for event in self.events {
                     counted &= event.continued;
@@ -55,12 +58,16 @@ impl Past<'_> {
 
     fn cart_holds(&self, rule: &Rule) -> bool {
         let lines = || self.cart.iter().filter(|line| self.is_about(rule, line.product));
-        let Some(last) = lines().map(|line| line.at).max() else { return rule.min_count == 0 };
+        let Some(last) = lines().map(|line| line.at).max() else {
+            return rule.min_count == 0;
+        };
         let count = lines().count() as u32;
         in_window(last, self.now, rule.within, rule.older_than)
             && count >= rule.min_count
             && rule.max_count.is_none_or(|max| count <= max)
-            && rule.min_value.is_none_or(|min| lines().map(|line| line.value).sum::<Money>() >= min)
+            && rule
+                .min_value
+                .is_none_or(|min| lines().map(|line| line.value).sum::<Money>() >= min)
     }
 
     fn is_about(&self, rule: &Rule, product: crate::base::id::ProductKey) -> bool {
@@ -71,8 +78,13 @@ impl Past<'_> {
             return true;
         }
         let Some(product) = self.catalog.get(product) else { return false };
-        rule.category.as_deref().is_none_or(|wanted| product.categories.iter().any(|path| has_levels(path, wanted)))
-            && rule.brand.as_deref().is_none_or(|wanted| product.brand.eq_ignore_ascii_case(wanted))
+        rule.category
+            .as_deref()
+            .is_none_or(|wanted| product.categories.iter().any(|path| has_levels(path, wanted)))
+            && rule
+                .brand
+                .as_deref()
+                .is_none_or(|wanted| product.brand.eq_ignore_ascii_case(wanted))
     }
 }
 
@@ -114,7 +126,14 @@ mod tests {
 
     fn event(kind: EventKind, ago: u32, continued: bool) -> Happening {
         let value = Money::units(10);
-        Happening { kind, at: Secs(NOW.0 - ago), continued, product: ProductKey(1), quantity: 1, value }
+        Happening {
+            kind,
+            at: Secs(NOW.0 - ago),
+            continued,
+            product: ProductKey(1),
+            quantity: 1,
+            value,
+        }
     }
 
     #[test]
@@ -127,22 +146,101 @@ mod tests {
             event(EventKind::ViewItem, 100, true),
         ];
         let catalog = Catalog::default();
-        let past = Past { events: &events, cart: &[], catalog: &catalog, now: NOW };
+        let past = Past {
+            events: &events,
+            cart: &[],
+            catalog: &catalog,
+            now: NOW,
+        };
         let base = rule(views);
         let cases = [
             (Rule { ..base.clone() }, true),
-            (Rule { within: Span(50), ..base.clone() }, true),
-            (Rule { within: Span(49), ..base.clone() }, false),
-            (Rule { older_than: Some(Span(50)), ..base.clone() }, true),
-            (Rule { within: Span(60), older_than: Some(Span(50)), ..base.clone() }, false),
-            (Rule { min_count: 2, ..base.clone() }, true),
-            (Rule { min_count: 3, ..base.clone() }, false),
-            (Rule { max_count: Some(1), ..base.clone() }, false),
-            (Rule { min_value: Some(Money::units(30)), ..base.clone() }, true),
-            (Rule { min_value: Some(Money::units(31)), ..base.clone() }, false),
-            (Rule { since: Some(EventKind::Purchase), min_count: 2, ..base.clone() }, false),
-            (Rule { product: Some(ProductKey(2)), ..base.clone() }, false),
-            (Rule { category: Some("x".into()), ..base.clone() }, false),
+            (
+                Rule {
+                    within: Span(50),
+                    ..base.clone()
+                },
+                true,
+            ),
+            (
+                Rule {
+                    within: Span(49),
+                    ..base.clone()
+                },
+                false,
+            ),
+            (
+                Rule {
+                    older_than: Some(Span(50)),
+                    ..base.clone()
+                },
+                true,
+            ),
+            (
+                Rule {
+                    within: Span(60),
+                    older_than: Some(Span(50)),
+                    ..base.clone()
+                },
+                false,
+            ),
+            (
+                Rule {
+                    min_count: 2,
+                    ..base.clone()
+                },
+                true,
+            ),
+            (
+                Rule {
+                    min_count: 3,
+                    ..base.clone()
+                },
+                false,
+            ),
+            (
+                Rule {
+                    max_count: Some(1),
+                    ..base.clone()
+                },
+                false,
+            ),
+            (
+                Rule {
+                    min_value: Some(Money::units(30)),
+                    ..base.clone()
+                },
+                true,
+            ),
+            (
+                Rule {
+                    min_value: Some(Money::units(31)),
+                    ..base.clone()
+                },
+                false,
+            ),
+            (
+                Rule {
+                    since: Some(EventKind::Purchase),
+                    min_count: 2,
+                    ..base.clone()
+                },
+                false,
+            ),
+            (
+                Rule {
+                    product: Some(ProductKey(2)),
+                    ..base.clone()
+                },
+                false,
+            ),
+            (
+                Rule {
+                    category: Some("x".into()),
+                    ..base.clone()
+                },
+                false,
+            ),
         ];
         for (rule, expected) in cases {
             assert_eq!(past.holds(&rule), expected, "{rule:?}");
@@ -151,13 +249,33 @@ mod tests {
 
     #[test]
     fn a_cart_is_dated_by_its_last_addition() {
-        let line = |ago, value| CartLine { product: ProductKey(1), quantity: 1, value: Money::units(value), at: Secs(NOW.0 - ago) };
+        let line = |ago, value| CartLine {
+            product: ProductKey(1),
+            quantity: 1,
+            value: Money::units(value),
+            at: Secs(NOW.0 - ago),
+        };
         let cart = [line(10, 60), line(5_000, 50)];
         let catalog = Catalog::default();
-        let past = Past { events: &[], cart: &cart, catalog: &catalog, now: NOW };
-        assert!(past.holds(&Rule { within: Span(10), min_value: Some(Money::units(110)), ..rule(RuleSubject::Cart) }));
-        assert!(!past.holds(&Rule { within: Span(9), ..rule(RuleSubject::Cart) }));
-        assert!(!past.holds(&Rule { min_value: Some(Money::units(111)), ..rule(RuleSubject::Cart) }));
+        let past = Past {
+            events: &[],
+            cart: &cart,
+            catalog: &catalog,
+            now: NOW,
+        };
+        assert!(past.holds(&Rule {
+            within: Span(10),
+            min_value: Some(Money::units(110)),
+            ..rule(RuleSubject::Cart)
+        }));
+        assert!(!past.holds(&Rule {
+            within: Span(9),
+            ..rule(RuleSubject::Cart)
+        }));
+        assert!(!past.holds(&Rule {
+            min_value: Some(Money::units(111)),
+            ..rule(RuleSubject::Cart)
+        }));
         assert!(!Past { cart: &[], ..past }.holds(&rule(RuleSubject::Cart)));
     }
 

@@ -1,56 +1,80 @@
 //! An exchange as configured (contract §2 `exchanges[]`).
 //!
-//! Secrets and key files are not here: the listener that checks them holds them.
+//! Built by `config`. Key files are paths here; their contents are read by who uses them.
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
 
 use crate::base::id::ExchangeNo;
 use crate::base::money::{Currency, Ratio};
 use crate::base::time::Span;
 
-/// One exchange.
+/// An exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// Its position in the file.
+    /// Its place in the file: the number changes when exchanges are put in another order, so what is
+    /// kept for longer than a process goes by `id`.
     pub no: ExchangeNo,
-    /// `id`.
+    /// `id`: the last part of its bid address.
     pub id: String,
-    /// `seat` that bids are made under, where the advertiser has none of its own.
-    pub seat: String,
-    /// `tmax_ms`: the deadline where the request has none; never waited longer.
+    /// Who may send its requests.
+    pub auth: Auth,
+    /// `seat`, where advertisers do not bring their own.
+    pub seat: Option<String>,
+    /// Time for a request that names none, and the most that is ever taken.
     pub tmax_ms: u32,
-    /// `network_margin_ms`: what of a deadline the way back needs.
+    /// What the network takes of it.
     pub network_margin_ms: u32,
-    /// `max_qps`.
+    /// Requests a second, if limited.
     pub max_qps: Option<u32>,
-    /// `auction`.
+    /// Its auctions.
     pub auction: Auction,
-    /// `billing`: the evidence of an impression.
+    /// What proves an impression.
     pub billing: Billing,
-    /// `price`.
+    /// How it tells what was paid.
     pub price: Price,
-    /// `exp_s`: what `exp` says, seconds.
-    pub exp_s: PerFormat,
-    /// `notice_grace_s`: how long after `exp` a budget hold stands.
+    /// How long a bid may still become an impression, in seconds.
+    pub exp_s: ExpS,
+    /// How late a notice may be after that, in seconds; with any of `exp_s` at most
+    /// [`HOLD_S_MAX`](crate::base::limits::HOLD_S_MAX).
     pub notice_grace_s: u32,
-    /// `cap_hold_s`: how long a bid without notice counts for frequency, seconds.
-    pub cap_hold_s: PerFormat,
-    /// `click_macro`: prefix of click links.
+    /// How long a bid without notice counts for frequency, in seconds.
+    pub cap_hold_s: CapHoldS,
+    /// Prefix of click URLs.
     pub click_macro: Option<String>,
-    /// `discrepancy`: by how much its invoices exceed our evidence.
+    /// By how much its invoices exceed our evidence.
     pub discrepancy: Ratio,
-    /// `sync`.
+    /// Id match.
     pub sync: Option<Sync>,
+}
+
+/// `auth`: whatever is given must match; [`Auth::is_none`] lets everybody in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// Networks, where given.
+    pub allow: Vec<IpNet>,
+    /// A header and the file with its value, where given.
+    pub header: Option<(String, PathBuf)>,
+}
+
+impl Auth {
+    /// Whether nothing is asked for.
+    pub fn is_none(&self) -> bool {
+        self.allow.is_empty() && self.header.is_none()
+    }
 }
 
 /// `auction`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Auction {
-    /// Where a request has no `at`.
-    pub default_at: i64,
-    /// Share of the value that a first price auction is bid.
+    /// Auction type where a request names none: 1 first price, 2 second price.
+    pub default_at: u32,
+    /// Share of the value that is bid at first price.
     pub shade: Ratio,
 }
 
-/// `billing`.
+/// `billing`: the evidence of an impression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Billing {
     /// The billing notice.
@@ -64,48 +88,61 @@ pub enum Billing {
 /// `price`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
-    /// How notices carry it.
-    pub encoding: Encoding,
-    /// What a notice's figure is multiplied by to be a CPM.
+    /// How it is written.
+    pub encoding: PriceEncoding,
+    /// What it is multiplied by to be a CPM.
     pub scale: Ratio,
     /// Its currency.
     pub currency: Currency,
 }
 
-/// `price.encoding`.
+/// How a clearing price is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// Decimal text.
+pub enum PriceEncoding {
+    /// A decimal number.
     Plain,
-    /// Google's scheme, with its key files.
+    /// Google's encrypted price.
     Google {
-        /// `encryption_key_file`.
-        encryption_key: std::path::PathBuf,
-        /// `integrity_key_file`.
-        integrity_key: std::path::PathBuf,
+        /// File with the encryption key.
+        encryption_key_file: PathBuf,
+        /// File with the integrity key.
+        integrity_key_file: PathBuf,
     },
 }
 
-/// Seconds for each kind of ad, and for anything in an app.
+/// `exp_s`, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PerFormat {
-    /// Banner.
+pub struct ExpS {
+    /// Banners on sites.
     pub banner: u32,
     /// Native.
     pub native: u32,
-    /// Video.
+    /// Video and audio.
     pub video: u32,
-    /// Whatever stands in an app.
+    /// Whatever is shown in an app.
     pub app: u32,
 }
 
-/// `sync`.
+/// `cap_hold_s`, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapHoldS {
+    /// Banners on sites.
+    pub banner: u32,
+    /// Native.
+    pub native: u32,
+    /// Video and audio.
+    pub video: u32,
+    /// Whatever is shown in an app.
+    pub app: u32,
+}
+
+/// `sync`: id match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sync {
-    /// Where to send our id, with `{uid}` and consent macros.
-    pub push_url: String,
-    /// Hosts a redirect may go to.
+    /// Where our id is sent, with `{uid}`, `{gdpr}`, `{gdpr_consent}`.
+    pub push_url: Option<String>,
+    /// Hosts that `redirect` may lead to.
     pub redirect_hosts: Vec<String>,
-    /// How long a match is fresh.
+    /// How long a match holds.
     pub ttl: Span,
 }

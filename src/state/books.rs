@@ -116,7 +116,10 @@ fn bucket_of(lapses: Secs) -> u32 {
 impl Default for Books {
     fn default() -> Books {
         let chunks = (0..CAMPAIGNS_MAX as usize / CHUNK).map(|_| OnceLock::new()).collect();
-        Books { chunks, dirty: Mutex::default() }
+        Books {
+            chunks,
+            dirty: Mutex::default(),
+        }
     }
 }
 
@@ -215,7 +218,10 @@ mod tests {
     const START: Secs = Secs(90_000_000);
 
     fn daily(units: i64) -> Budget {
-        Budget { daily: Some(Money::units(units)), ..Budget::default() }
+        Budget {
+            daily: Some(Money::units(units)),
+            ..Budget::default()
+        }
     }
 
     #[test]
@@ -225,7 +231,10 @@ mod tests {
         assert!(!books.hold(NO, &daily(10), DAY, Money::units(6), START, 60), "6 + 6 > 10");
         assert!(books.hold(NO, &daily(10), DAY, Money::units(4), START, 600));
         for after in 0..=60 {
-            assert!(!books.hold(NO, &daily(10), DAY, Money(1), Secs(START.0 + after), 60), "after {after} s");
+            assert!(
+                !books.hold(NO, &daily(10), DAY, Money(1), Secs(START.0 + after), 60),
+                "after {after} s"
+            );
         }
         let later = Secs(START.0 + 60 + 2 * RING_BUCKET_S);
         assert_eq!(books.totals(NO, later), (Money::ZERO, Money::units(4)));
@@ -242,7 +251,17 @@ mod tests {
         books.spend(NO, DAY, Money::units(9));
         assert!(!books.hold(NO, &daily(10), DAY, Money::units(2), START, 60));
         assert!(books.hold(NO, &daily(10), DAY.plus(1), Money::units(2), START, 60), "the next day");
-        assert!(!books.hold(NO, &Budget { total: Some(Money::units(10)), ..daily(10) }, DAY.plus(1), Money::units(2), START, 60));
+        assert!(!books.hold(
+            NO,
+            &Budget {
+                total: Some(Money::units(10)),
+                ..daily(10)
+            },
+            DAY.plus(1),
+            Money::units(2),
+            START,
+            60
+        ));
     }
 
     #[test]

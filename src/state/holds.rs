@@ -77,7 +77,9 @@ pub struct CapHolds {
 
 impl Default for CapHolds {
     fn default() -> CapHolds {
-        CapHolds { buckets: (0..HOLD_BUCKETS).map(|_| Mutex::default()).collect() }
+        CapHolds {
+            buckets: (0..HOLD_BUCKETS).map(|_| Mutex::default()).collect(),
+        }
     }
 }
 
@@ -90,7 +92,11 @@ impl CapHolds {
     /// between moves the epoch, and the decision is refused rather than wrong.
     pub fn view(&self, user: UserKey, now: Millis) -> BucketView {
         let bucket = self.bucket(user).lock();
-        let mut view = BucketView { epoch: bucket.epoch, holds: bucket.holds, ..BucketView::default() };
+        let mut view = BucketView {
+            epoch: bucket.epoch,
+            holds: bucket.holds,
+            ..BucketView::default()
+        };
         for (at, hold) in bucket.holds.iter().enumerate() {
             let standing = hold.lapses > now;
             view.live[at] = standing && hold.user == user.0 as u32;
@@ -103,7 +109,10 @@ impl CapHolds {
     pub fn free(&self, user: UserKey, tag: BidTag) {
         let mut bucket = self.bucket(user).lock();
         bucket.epoch = bucket.epoch.wrapping_add(1);
-        let found = bucket.holds.iter_mut().find(|hold| hold.user == user.0 as u32 && hold.tag == tag.0 as u32);
+        let found = bucket
+            .holds
+            .iter_mut()
+            .find(|hold| hold.user == user.0 as u32 && hold.tag == tag.0 as u32);
         if let Some(hold) = found {
             *hold = Hold::default();
         }
@@ -132,7 +141,9 @@ pub struct Limits {
 
 /// Takes the holds of a decision, all or none. `limits` gives each pick's budgets.
 pub fn commit(state: &State, picks: &[Pick], epoch: u32, now: Millis, limits: impl Fn(&Pick) -> Limits) -> Result<(), Refused> {
-    let Some(user) = picks.first().map(|pick| pick.user) else { return Ok(()) };
+    let Some(user) = picks.first().map(|pick| pick.user) else {
+        return Ok(());
+    };
     let mut bucket = state.cap_holds.bucket(user).lock();
     if bucket.epoch != epoch {
         return Err(Refused::Stale);
@@ -154,10 +165,16 @@ pub fn commit(state: &State, picks: &[Pick], epoch: u32, now: Millis, limits: im
 
 fn hold_budgets(state: &State, pick: &Pick, limits: &Limits, now: Millis) -> bool {
     let secs = now.to_secs();
-    if !state.books.hold(pick.campaign, &limits.campaign, limits.day, pick.hold, secs, pick.hold_s) {
+    if !state
+        .books
+        .hold(pick.campaign, &limits.campaign, limits.day, pick.hold, secs, pick.hold_s)
+    {
         return false;
     }
-    if state.books.hold(pick.advertiser_book, &limits.advertiser, limits.day, pick.hold, secs, pick.hold_s) {
+    if state
+        .books
+        .hold(pick.advertiser_book, &limits.advertiser, limits.day, pick.hold, secs, pick.hold_s)
+    {
         return true;
     }
     state.books.release(pick.campaign, pick.hold, secs, pick.hold_s, secs);
@@ -221,8 +238,15 @@ mod tests {
     }
 
     fn limits(total: i64) -> Limits {
-        let budget = Budget { total: Some(Money::units(total)), ..Budget::default() };
-        Limits { campaign: budget, advertiser: Budget::default(), day: Day(1) }
+        let budget = Budget {
+            total: Some(Money::units(total)),
+            ..Budget::default()
+        };
+        Limits {
+            campaign: budget,
+            advertiser: Budget::default(),
+            day: Day(1),
+        }
     }
 
     #[test]
@@ -230,11 +254,17 @@ mod tests {
         let state = State::default();
         let view = state.cap_holds.view(UserKey(77), NOW);
         assert_eq!(commit(&state, &[pick(1, 5, 1)], view.epoch, NOW, |_| limits(10)), Ok(()));
-        assert_eq!(commit(&state, &[pick(1, 6, 1)], view.epoch, NOW, |_| limits(10)), Err(Refused::Stale));
+        assert_eq!(
+            commit(&state, &[pick(1, 6, 1)], view.epoch, NOW, |_| limits(10)),
+            Err(Refused::Stale)
+        );
         let view = state.cap_holds.view(UserKey(77), NOW);
         assert_eq!(view.holds().count(), 1);
         state.cap_holds.free(UserKey(77), BidTag(5));
-        assert_eq!(commit(&state, &[pick(1, 6, 1)], view.epoch, NOW, |_| limits(10)), Err(Refused::Stale));
+        assert_eq!(
+            commit(&state, &[pick(1, 6, 1)], view.epoch, NOW, |_| limits(10)),
+            Err(Refused::Stale)
+        );
         assert_eq!(state.cap_holds.view(UserKey(77), NOW).holds().count(), 0);
     }
 

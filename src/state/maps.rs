@@ -38,7 +38,9 @@ pub struct KeyedMap<V> {
 
 impl<V> Default for KeyedMap<V> {
     fn default() -> KeyedMap<V> {
-        KeyedMap { map: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS) }
+        KeyedMap {
+            map: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS),
+        }
     }
 }
 

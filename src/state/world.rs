@@ -41,7 +41,10 @@ impl World {
     /// A World without advertisers.
     pub fn new(exchanges: Vec<Exchange>, rates: Rates, public_url: &str, hashes: Hashes, seals: Seals) -> World {
         let public_url = public_url.trim_end_matches('/').to_owned();
-        let public_host = url::Url::parse(&public_url).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_default();
+        let public_host = url::Url::parse(&public_url)
+            .ok()
+            .and_then(|u| u.host_str().map(str::to_owned))
+            .unwrap_or_default();
         World {
             exchanges: exchanges.into_iter().map(Arc::new).collect(),
             rates,

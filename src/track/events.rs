@@ -121,7 +121,10 @@ type Fault = (String, String);
 pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: Millis, fresh: (UserKey, String)) -> Result<Read, String> {
     let raw: RawBatch<'_> = serde_json::from_str(body).map_err(|e| format!("the batch is not as described: {e}"))?;
     if raw.events.len() > EVENTS_PER_BATCH_MAX {
-        return Err(format!("{} events in one batch: send at most {EVENTS_PER_BATCH_MAX}", raw.events.len()));
+        return Err(format!(
+            "{} events in one batch: send at most {EVENTS_PER_BATCH_MAX}",
+            raw.events.len()
+        ));
     }
     if !raw.consent.map_or(Regime::default(), |consent| regime(&consent)).allows_ids() {
         return Ok(refused(raw.events.len(), "the consent given does not allow storing events"));
@@ -141,13 +144,26 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
         }
     }
     let accepted = events.len();
-    let batch = (accepted > 0).then(|| EventBatch { shop: shop.clone(), ids, fresh, events });
+    let batch = (accepted > 0).then(|| EventBatch {
+        shop: shop.clone(),
+        ids,
+        fresh,
+        events,
+    });
     Ok(Read { batch, accepted, rejected })
 }
 
 fn refused(events: usize, problem: &str) -> Read {
-    let all = (0..events).map(|index| Rejected { index, pointer: "/consent".into(), problem: problem.into() });
-    Read { batch: None, accepted: 0, rejected: all.collect() }
+    let all = (0..events).map(|index| Rejected {
+        index,
+        pointer: "/consent".into(),
+        problem: problem.into(),
+    });
+    Read {
+        batch: None,
+        accepted: 0,
+        rejected: all.collect(),
+    }
 }
 
 fn regime(consent: &RawConsent) -> Regime {
@@ -179,7 +195,12 @@ fn server_ids(world: &World, shop: &Shop, user: Option<&RawValue>) -> Result<Vec
     };
     foreign(&shop.advertiser.domain, user.first_party_id);
     foreign(NS_EMAIL, user.email_sha256.map(|hash| hash.to_ascii_lowercase()));
-    foreign(NS_IFA, user.ifa.map(|ifa| ifa.to_ascii_lowercase()).filter(|ifa| ifa.bytes().any(|b| !matches!(b, b'0' | b'-'))));
+    foreign(
+        NS_IFA,
+        user.ifa
+            .map(|ifa| ifa.to_ascii_lowercase())
+            .filter(|ifa| ifa.bytes().any(|b| !matches!(b, b'0' | b'-'))),
+    );
     for (namespace, id) in user.exchange_ids {
         foreign(&namespace, Some(id));
     }
@@ -204,16 +225,26 @@ fn browser_ids(world: &World, shop: &Shop, cookie: Option<&str>, user: Option<&R
 
 fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Millis) -> Result<NewEvent, Fault> {
     let raw: RawEvent<'_> = serde_json::from_str(text.get()).map_err(|e| (String::new(), format!("not an event: {e}")))?;
-    let unknown = || ("/event".into(), format!("unknown event `{}`: use a name of the list, or `custom:<name>`", shorten(&raw.event)));
+    let unknown = || {
+        (
+            "/event".into(),
+            format!(
+                "unknown event `{}`: use a name of the list, or `custom:<name>`",
+                shorten(&raw.event)
+            ),
+        )
+    };
     let kind = EventKind::parse(&raw.event).ok_or_else(unknown)?;
     let at = time(sender, raw.time, now, world.retention_s)?;
     let currency = match &raw.currency {
         None => shop.advertiser.currency,
-        Some(code) => Currency::parse(code)
-            .ok_or_else(|| ("/currency".into(), format!("`{}` is no ISO 4217 code", shorten(code))))?,
+        Some(code) => Currency::parse(code).ok_or_else(|| ("/currency".into(), format!("`{}` is no ISO 4217 code", shorten(code))))?,
     };
     if raw.items.len() > ITEMS_PER_EVENT_MAX {
-        return Err(("/items".into(), format!("{} items: at most {ITEMS_PER_EVENT_MAX} are kept", raw.items.len())));
+        return Err((
+            "/items".into(),
+            format!("{} items: at most {ITEMS_PER_EVENT_MAX} are kept", raw.items.len()),
+        ));
     }
     let into_own = |amount: Money| {
         let conversion = world.rates.conversion(currency, shop.advertiser.currency);
@@ -228,12 +259,30 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
         let listed = || shop.catalog.get(product).map_or(Money::ZERO, |product| product.price);
         let each = price.unwrap_or_else(listed);
         let value = Money(each.0.saturating_mul(i128::from(quantity)));
-        entries.push(Happening { kind, at, continued: index > 0, product, quantity, value });
+        entries.push(Happening {
+            kind,
+            at,
+            continued: index > 0,
+            product,
+            quantity,
+            value,
+        });
     }
     let sum: Money = entries.iter().map(|entry| entry.value).sum();
     if entries.is_empty() {
-        let product = if kind == EventKind::Custom { custom_key(world, &raw.event) } else { ProductKey::NONE };
-        entries.push(Happening { kind, at, continued: false, product, quantity: 1, value: total.unwrap_or_default() });
+        let product = if kind == EventKind::Custom {
+            custom_key(world, &raw.event)
+        } else {
+            ProductKey::NONE
+        };
+        entries.push(Happening {
+            kind,
+            at,
+            continued: false,
+            product,
+            quantity: 1,
+            value: total.unwrap_or_default(),
+        });
     }
     let hash = |domain: &str, id: Option<String>| id.filter(|id| !id.is_empty()).map(|id| world.hashes.of(domain, &[id.as_bytes()]));
     Ok(NewEvent {
@@ -252,7 +301,9 @@ pub fn custom_key(world: &World, name: &str) -> ProductKey {
 /// RFC 3339 text, or a number of seconds or milliseconds since 1970.
 fn time(sender: &Sender, raw: Option<&RawValue>, now: Millis, retention_s: u32) -> Result<Secs, Fault> {
     let fault = |problem: String| ("/time".to_owned(), problem);
-    let Some(raw) = raw.map(|raw| raw.get()).filter(|raw| *raw != "null") else { return Ok(now.to_secs()) };
+    let Some(raw) = raw.map(|raw| raw.get()).filter(|raw| *raw != "null") else {
+        return Ok(now.to_secs());
+    };
     if *sender != Sender::Server {
         return Err(fault("a browser's events are dated by the server: leave `time` out".into()));
     }
@@ -275,20 +326,30 @@ fn time(sender: &Sender, raw: Option<&RawValue>, now: Millis, retention_s: u32) 
 }
 
 fn amount(raw: Option<&RawValue>, pointer: &str) -> Result<Option<Money>, Fault> {
-    let Some(raw) = raw.map(|raw| raw.get()).filter(|raw| *raw != "null") else { return Ok(None) };
+    let Some(raw) = raw.map(|raw| raw.get()).filter(|raw| *raw != "null") else {
+        return Ok(None);
+    };
     let text = serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned());
     match Money::parse_lossy(&text) {
         Ok(amount) if amount >= Money::ZERO => Ok(Some(amount)),
-        _ => Err((pointer.to_owned(), format!("`{}` is no amount: use a decimal number, as 12.50", shorten(raw)))),
+        _ => Err((
+            pointer.to_owned(),
+            format!("`{}` is no amount: use a decimal number, as 12.50", shorten(raw)),
+        )),
     }
 }
 
 fn quantity(raw: Option<&RawValue>, index: usize) -> Result<u32, Fault> {
-    let Some(raw) = raw.map(|raw| raw.get()).filter(|raw| *raw != "null") else { return Ok(1) };
+    let Some(raw) = raw.map(|raw| raw.get()).filter(|raw| *raw != "null") else {
+        return Ok(1);
+    };
     let text = raw.trim_matches('"');
     let whole = Money::parse(text).ok().and_then(|n| u32::try_from(n.0 / Money::units(1).0).ok());
     whole.filter(|n| (1..=1_000_000).contains(n)).ok_or_else(|| {
-        (format!("/items/{index}/quantity"), format!("`{}` is no quantity: use a whole number from 1", shorten(raw)))
+        (
+            format!("/items/{index}/quantity"),
+            format!("`{}` is no quantity: use a whole number from 1", shorten(raw)),
+        )
     })
 }
 
@@ -296,13 +357,19 @@ fn quantity(raw: Option<&RawValue>, index: usize) -> Result<u32, Fault> {
 fn product_key(world: &World, shop: &Shop, item_id: &str, index: usize) -> Result<ProductKey, Fault> {
     let item_id = item_id.trim();
     if item_id.is_empty() || item_id.len() > ID_CHARS_MAX {
-        return Err((format!("/items/{index}/item_id"), format!("an id has 1 to {ID_CHARS_MAX} characters")));
+        return Err((
+            format!("/items/{index}/item_id"),
+            format!("an id has 1 to {ID_CHARS_MAX} characters"),
+        ));
     }
     let key = |id: &str| world.hashes.product(shop.advertiser.no, id);
     let prefixes = shop.advertiser.feed.as_ref().map_or(&[][..], |feed| &feed.id_prefixes);
     let cut = prefixes.iter().filter_map(|prefix| item_id.strip_prefix(prefix.as_str())).map(key);
     let listed = |key: &ProductKey| shop.catalog.get(*key).is_some();
-    Ok(std::iter::once(key(item_id)).chain(cut).find(listed).unwrap_or_else(|| key(item_id)))
+    Ok(std::iter::once(key(item_id))
+        .chain(cut)
+        .find(listed)
+        .unwrap_or_else(|| key(item_id)))
 }
 
 fn shorten(text: &str) -> String {

@@ -201,13 +201,17 @@ impl<'a> Fold<'a> {
 
     /// Whether a user has a record.
     pub fn is_known(&self, user: UserKey) -> bool {
-        self.users.get(&user).map_or_else(|| self.state.users.contains(user.0), Option::is_some)
+        self.users
+            .get(&user)
+            .map_or_else(|| self.state.users.contains(user.0), Option::is_some)
     }
 
     /// A book's row of a day, to be changed.
     pub fn day(&mut self, campaign: CampaignNo, day: Day) -> &mut DayRow {
         let state = self.state;
-        self.days.entry((campaign, day)).or_insert_with(|| state.days.lock().get(&(campaign, day)).copied().unwrap_or_default())
+        self.days
+            .entry((campaign, day))
+            .or_insert_with(|| state.days.lock().get(&(campaign, day)).copied().unwrap_or_default())
     }
 
     /// A row of a table that is on disk only.
@@ -242,15 +246,27 @@ impl<'a> Fold<'a> {
             push(Table::Exposures, user.0.to_be_bytes().to_vec(), value);
         }
         for (key, user) in self.matches {
-            push(Table::Matches, key.0.to_be_bytes().to_vec(), user.map(|user| user.0.to_be_bytes().to_vec()));
+            push(
+                Table::Matches,
+                key.0.to_be_bytes().to_vec(),
+                user.map(|user| user.0.to_be_bytes().to_vec()),
+            );
         }
         for ((campaign, day), row) in self.days {
-            push(Table::Days, pair(u64::from(campaign.0), day.0 as u32 as u64), Some(row.write().to_vec()));
+            push(
+                Table::Days,
+                pair(u64::from(campaign.0), day.0 as u32 as u64),
+                Some(row.write().to_vec()),
+            );
         }
         for ((table, key), value) in self.rows {
             push(table, key, value);
         }
-        Folded { rows, changes: self.changes, next_fact: self.next_fact }
+        Folded {
+            rows,
+            changes: self.changes,
+            next_fact: self.next_fact,
+        }
     }
 
     fn is_opted_out(&self, id: &IdRef) -> bool {
@@ -311,7 +327,11 @@ impl<'a> Fold<'a> {
 
     fn scan(&self, table: Table, prefix: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let mut found: BTreeMap<Vec<u8>, Vec<u8>> = self.disk.prefix(table, prefix)?.into_iter().collect();
-        for ((_, key), value) in self.rows.range((table, prefix.to_vec())..).take_while(|((t, key), _)| *t == table && key.starts_with(prefix)) {
+        for ((_, key), value) in self
+            .rows
+            .range((table, prefix.to_vec())..)
+            .take_while(|((t, key), _)| *t == table && key.starts_with(prefix))
+        {
             match value {
                 Some(value) => found.insert(key.clone(), value.clone()),
                 None => found.remove(key),
@@ -325,7 +345,10 @@ impl<'a> Fold<'a> {
         let shop = u64::from(advertiser.0);
         if let Some(id) = event.event_id {
             let key = pair(shop, id);
-            let before = self.get(Table::EventIds, &key)?.and_then(|value| head(&value)).map(|at| Secs(at as u32));
+            let before = self
+                .get(Table::EventIds, &key)?
+                .and_then(|value| head(&value))
+                .map(|at| Secs(at as u32));
             if before.is_some_and(|at| now.since(at) < EVENT_ID_LIFE.0) {
                 return Ok(true);
             }

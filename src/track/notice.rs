@@ -11,7 +11,7 @@ use crate::base::id::BidTag;
 use crate::base::money::{Money, Ratio, Round};
 use crate::base::seal::Audience;
 use crate::base::time::{Millis, Secs};
-use crate::model::exchange::Encoding;
+use crate::model::exchange::PriceEncoding;
 use crate::model::exposure;
 use crate::model::ticket::Ticket;
 use crate::state::State;
@@ -29,7 +29,10 @@ pub struct Opened {
 /// Opens a token; none where it is forged, of another audience or of a key that is gone.
 pub fn open(world: &World, audience: Audience, token: &str) -> Option<Opened> {
     let opened = world.seals.open(audience, token)?;
-    Some(Opened { ticket: Ticket::read(opened.payload())?, tag: Ticket::tag(&opened.nonce) })
+    Some(Opened {
+        ticket: Ticket::read(opened.payload())?,
+        tag: Ticket::tag(&opened.nonce),
+    })
 }
 
 /// The evidence of a sign at `now`, `query` being the URL's.
@@ -38,20 +41,28 @@ pub fn evidence(world: &World, sign: Sign, opened: Opened, query: Option<&str>, 
         Sign::Click => Paid::Unknown("click"),
         _ => paid(world, &opened.ticket, parameter(query, "price").as_deref()),
     };
-    Evidence { sign, ticket: opened.ticket, tag: opened.tag, paid, at: now.to_secs() }
+    Evidence {
+        sign,
+        ticket: opened.ticket,
+        tag: opened.tag,
+        paid,
+        at: now.to_secs(),
+    }
 }
 
 /// What a price text says, as CPM in the currency of the answer.
 fn paid(world: &World, ticket: &Ticket, text: Option<&str>) -> Paid {
     let text = text.unwrap_or("").trim();
-    let Some(exchange) = world.exchange(ticket.exchange) else { return Paid::Unknown("unknown_exchange") };
+    let Some(exchange) = world.exchange(ticket.exchange) else {
+        return Paid::Unknown("unknown_exchange");
+    };
     match text {
         "" => return Paid::Unknown("empty"),
         "AUDIT" => return Paid::Unknown("audit"),
         _ if text.contains(['{', '}']) || text.starts_with("%%") => return Paid::Unknown("unreplaced"),
         _ => {}
     }
-    if exchange.price.encoding != Encoding::Plain {
+    if exchange.price.encoding != PriceEncoding::Plain {
         return Paid::Unknown("undecryptable");
     }
     match Money::parse_lossy(text) {

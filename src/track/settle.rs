@@ -39,7 +39,10 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     if before & flag != 0 {
         return Ok(Effect::Repeat);
     }
-    let billing = fold.world.exchange(sign.ticket.exchange).map_or(Billing::Burl, |exchange| exchange.billing);
+    let billing = fold
+        .world
+        .exchange(sign.ticket.exchange)
+        .map_or(Billing::Burl, |exchange| exchange.billing);
     let bills = match billing {
         Billing::Burl => sign.sign == Sign::Bill,
         Billing::Impression => sign.sign == Sign::Pixel,
@@ -56,7 +59,11 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
             wait_no_more(fold, due, sign.tag);
         }
     } else if sign.sign == Sign::Pixel && billing == Billing::Burl && before & evidence::SETTLED == 0 {
-        fold.put(Table::Pending, pair(u64::from(due.0), sign.tag.0), Some(sign.ticket.write().to_vec()));
+        fold.put(
+            Table::Pending,
+            pair(u64::from(due.0), sign.tag.0),
+            Some(sign.ticket.write().to_vec()),
+        );
         fold.changes.push(Change::Wait(due, sign.tag, sign.ticket));
     }
     if sign.sign == Sign::Click {
@@ -70,7 +77,13 @@ pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now
     wait_no_more(fold, due, tag);
     let before = flags(fold, ticket, tag)?;
     if before & evidence::SETTLED == 0 {
-        let sign = Evidence { sign: Sign::Bill, ticket: *ticket, tag, paid: Paid::Unknown("never_billed"), at: now };
+        let sign = Evidence {
+            sign: Sign::Bill,
+            ticket: *ticket,
+            tag,
+            paid: Paid::Unknown("never_billed"),
+            at: now,
+        };
         set_flags(fold, &sign, before | evidence::SETTLED);
         settle(fold, ticket, tag, sign.paid, now);
     }
@@ -93,8 +106,10 @@ pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent
     row.conversions += 1;
     row.conversion_value += event.value;
     fold.changes.push(Change::Count(campaign, Counted::Conversion));
-    fold.log(&json!({"fact": "conversion", "campaign": campaign.0, "day": day.to_string(), "at": now.to_millis().to_rfc3339(),
-        "value": event.value.to_string(), "currency": shop.advertiser.currency.as_str()}));
+    fold.log(
+        &json!({"fact": "conversion", "campaign": campaign.0, "day": day.to_string(), "at": now.to_millis().to_rfc3339(),
+        "value": event.value.to_string(), "currency": shop.advertiser.currency.as_str()}),
+    );
 }
 
 /// What evidence of a bid has been seen: of a user who is here, else of one who is gone.
@@ -137,14 +152,19 @@ fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Se
     let exchange = usize::from(ticket.exchange.0);
     let price = match paid {
         Paid::Price(price) => price.min(ticket.price),
-        Paid::Unknown(_) => ticket.price.times(fold.state.paid[exchange.min(fold.state.paid.len() - 1)].median(), Round::Nearest),
+        Paid::Unknown(_) => ticket
+            .price
+            .times(fold.state.paid[exchange.min(fold.state.paid.len() - 1)].median(), Round::Nearest),
     };
     if let Paid::Price(_) = paid {
         fold.changes.push(Change::Paid(ticket.exchange.0, price, ticket.price));
     }
     let shop = fold.world.shop(ticket.advertiser).cloned();
     let fee = shop.as_ref().map_or(Ratio(0), |shop| shop.advertiser.fee);
-    let discrepancy = fold.world.exchange(ticket.exchange).map_or(Ratio(0), |exchange| exchange.discrepancy);
+    let discrepancy = fold
+        .world
+        .exchange(ticket.exchange)
+        .map_or(Ratio(0), |exchange| exchange.discrepancy);
     let media_cost = ticket.media_cost(price);
     let billed = media_cost + media_cost.times(fee, Round::Nearest);
     let day = day_of(shop.as_deref(), ticket.at);
@@ -158,8 +178,16 @@ fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Se
     if book != ticket.campaign {
         fold.changes.push(Change::Spend(book, day, billed));
     }
-    fold.changes.push(Change::Release(*ticket, tag, book, ticket.hold(fee, discrepancy)));
-    log(fold, "impression", ticket, day, now, &[("media_cost", media_cost), ("billed", billed)]);
+    fold.changes
+        .push(Change::Release(*ticket, tag, book, ticket.hold(fee, discrepancy)));
+    log(
+        fold,
+        "impression",
+        ticket,
+        day,
+        now,
+        &[("media_cost", media_cost), ("billed", billed)],
+    );
 }
 
 fn click(fold: &mut Fold<'_>, sign: &Evidence) {

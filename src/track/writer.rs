@@ -39,15 +39,24 @@ impl Writer {
 
     /// Records facts: folds them, commits them in one batch, then changes State. The effects are in
     /// the order of the facts. On an error the State is poisoned and unchanged.
-    pub fn record(&mut self, facts: &[Fact], state: &State, world: &World, disk: &mut dyn Disk, now: Millis) -> Result<Vec<Effect>, Unrecorded> {
-        let outcome = self.fold(facts, state, world, disk, now.to_secs()).and_then(|(mut folded, effects)| {
-            let held = state.books.take_dirty(now.to_secs());
-            folded.rows.extend(held.into_iter().map(|(no, held)| hold_row(no, held.0)));
-            if !folded.rows.is_empty() {
-                disk.commit(&folded.rows)?;
-            }
-            Ok((folded, effects))
-        });
+    pub fn record(
+        &mut self,
+        facts: &[Fact],
+        state: &State,
+        world: &World,
+        disk: &mut dyn Disk,
+        now: Millis,
+    ) -> Result<Vec<Effect>, Unrecorded> {
+        let outcome = self
+            .fold(facts, state, world, disk, now.to_secs())
+            .and_then(|(mut folded, effects)| {
+                let held = state.books.take_dirty(now.to_secs());
+                folded.rows.extend(held.into_iter().map(|(no, held)| hold_row(no, held.0)));
+                if !folded.rows.is_empty() {
+                    disk.commit(&folded.rows)?;
+                }
+                Ok((folded, effects))
+            });
         match outcome {
             Ok((folded, effects)) => {
                 self.next_fact = folded.next_fact;
@@ -56,15 +65,22 @@ impl Writer {
             }
             Err(source) => {
                 state.status.poison();
-                Err(Unrecorded { facts: facts.len(), source })
+                Err(Unrecorded {
+                    facts: facts.len(),
+                    source,
+                })
             }
         }
     }
 
     fn fold(&self, facts: &[Fact], state: &State, world: &World, disk: &dyn Disk, now: Secs) -> std::io::Result<(Folded, Vec<Effect>)> {
         let mut fold = Fold::new(state, world, disk, self.next_fact);
-        let due: Vec<((Secs, BidTag), Ticket)> =
-            state.pending.lock().range(..=(now, BidTag(u64::MAX))).map(|(key, ticket)| (*key, *ticket)).collect();
+        let due: Vec<((Secs, BidTag), Ticket)> = state
+            .pending
+            .lock()
+            .range(..=(now, BidTag(u64::MAX)))
+            .map(|(key, ticket)| (*key, *ticket))
+            .collect();
         for ((when, tag), ticket) in due {
             settle::overdue(&mut fold, when, tag, &ticket, now)?;
         }
@@ -86,7 +102,11 @@ impl Writer {
 
 fn hold_row(no: CampaignNo, held: i128) -> Row {
     let value = (held != 0).then(|| held.to_le_bytes().to_vec());
-    Row { table: Table::Holds, key: u64::from(no.0).to_be_bytes().to_vec(), value }
+    Row {
+        table: Table::Holds,
+        key: u64::from(no.0).to_be_bytes().to_vec(),
+        value,
+    }
 }
 
 /// Changes State by what has become durable.

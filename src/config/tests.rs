@@ -1,0 +1,278 @@
+//! Whole files: the contract's examples, and what becomes of slips in them.
+
+mod planted;
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use super::*;
+use crate::base::money::{Money, Ratio};
+use crate::base::time::{Millis, Span};
+use crate::model::advertiser::{Advertiser, BidKind, CapScope, RuleSubject, Size};
+use crate::model::event::EventKind;
+use crate::model::targeting::WeekWindow;
+
+const SERVER: &str = include_str!("tests/winback.json");
+const ADVERTISER: &str = include_str!("tests/acme-shoes.json");
+
+/// Numbers in the order they are asked for, and how often they were.
+#[derive(Default)]
+struct InMemory(RefCell<Vec<String>>);
+
+impl InMemory {
+    fn no(&self, name: String) -> u32 {
+        let mut names = self.0.borrow_mut();
+        let known = names.iter().position(|n| *n == name);
+        let place = known.unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        });
+        u32::try_from(place + 1).expect("few")
+    }
+}
+
+impl Numbers for InMemory {
+    fn advertiser(&self, id: &str) -> AdvertiserNo {
+        AdvertiserNo(self.no(format!("a {id}")))
+    }
+    fn book(&self, advertiser: &str) -> CampaignNo {
+        CampaignNo(self.no(format!("b {advertiser}")))
+    }
+    fn campaign(&self, advertiser: &str, campaign: &str) -> CampaignNo {
+        CampaignNo(self.no(format!("c {advertiser} {campaign}")))
+    }
+    fn creative(&self, advertiser: &str, creative: &str) -> CreativeNo {
+        CreativeNo(u8::try_from(self.no(format!("d {advertiser} {creative}"))).expect("few"))
+    }
+}
+
+type Read<T> = Result<(T, Vec<Fault>), Vec<Fault>>;
+
+fn read_server(text: &str) -> Read<Server> {
+    server_from_text("winback.json", Path::new("/nowhere"), text)
+}
+
+fn read_advertiser(text: &str) -> Read<Advertiser> {
+    let (server, _) = read_server(SERVER).expect("server");
+    let dir = tempfile::tempdir().expect("folder");
+    let (hashes, numbers) = (Hashes::new(&[1; 16]), InMemory::default());
+    let context = Context {
+        server: &server,
+        hashes: &hashes,
+        numbers: &numbers,
+    };
+    let read = advertiser("acme.json", dir.path(), text, &context);
+    assert_eq!(read.is_err(), numbers.0.borrow().is_empty(), "numbers only without faults");
+    assert_eq!(
+        read.is_err(),
+        !dir.path().join("acme-event-key").exists(),
+        "keys only without faults"
+    );
+    read
+}
+
+fn blamed<T>(read: Read<T>) -> Vec<String> {
+    let faults = read.err().unwrap_or_default();
+    faults.iter().filter(|fault| !fault.warning).map(Fault::to_string).collect()
+}
+
+fn warned<T>(read: &Read<T>) -> Vec<String> {
+    let (_, warnings) = read.as_ref().ok().expect("no faults");
+    warnings
+        .iter()
+        .map(|w| format!("{}:{} {} {}", w.line, w.column, w.pointer, w.problem))
+        .collect()
+}
+
+/// Replaces what stands exactly once in `text`.
+fn plant(text: &str, from: &str, to: &str) -> String {
+    assert_eq!(text.matches(from).count(), 1, "{from}");
+    text.replace(from, to)
+}
+
+#[test]
+fn the_contracts_server_is_read() {
+    let read = read_server(SERVER);
+    assert_eq!(
+        warned(&read),
+        ["21:32 /privacy/gvl_vendor_id without `gvl_vendor_id` every request under gdpr is no-bid `consent`"]
+    );
+    let (server, _) = read.expect("read");
+    assert_eq!(server.token_file, Path::new("/nowhere/admin-token"));
+    assert_eq!(server.url(server.public), "https://ads.example.com");
+    let exchange = server.exchange("demo-x").expect("exchange");
+    assert_eq!(exchange.auction.shade, Ratio::parse("0.8").expect("ratio"));
+    assert_eq!((exchange.exp_s.app, exchange.notice_grace_s), (1800, 60));
+    assert_eq!(exchange.sync.as_ref().map(|sync| sync.ttl), Some(Span::days(30)));
+    let there = server
+        .rates
+        .conversion(server.rates.base(), crate::base::money::Currency::parse("VND").expect("code"));
+    assert_eq!(there.map(|c| c.to), Some(25_400_000_000_000));
+}
+
+#[test]
+fn an_empty_server_has_defaults() {
+    let (server, _) = read_server("{}").expect("read");
+    assert_eq!(server.url(server.public), "http://127.0.0.1:8081");
+    assert_eq!(server.invalid_traffic.map(|t| t.items_per_day), Some(Some(300)));
+    let (server, _) = read_server(r#"{"invalid_traffic": null}"#).expect("read");
+    assert_eq!(server.invalid_traffic, None);
+    let (server, _) = read_server(r#"{"invalid_traffic": {"items_per_day": null}}"#).expect("read");
+    assert_eq!(
+        server.invalid_traffic.map(|t| (t.items_per_day, t.bids_per_min)),
+        Some((None, Some(20)))
+    );
+}
+
+#[test]
+fn the_contracts_advertiser_is_read_with_warnings_only() {
+    let read = read_advertiser(ADVERTISER);
+    let not_shown = "this creative is not shown yet by this version";
+    assert_eq!(
+        warned(&read),
+        [
+            "12:20 /feed/path no such file".to_owned(),
+            format!("24:5 /creatives/1 {not_shown}"),
+            format!("25:5 /creatives/2 {not_shown}"),
+            format!("26:5 /creatives/3 {not_shown}"),
+        ]
+    );
+    let (shop, _) = read.expect("read");
+    assert_eq!(shop.event_key.as_ref().map(String::len), Some(64));
+    assert_eq!(shop.origins, ["https://acme-shoes.example"]);
+    assert_eq!(shop.landing.domains, ["acme-shoes.example"]);
+    assert_eq!(shop.audiences[2].include[0].min_value, Some(Money::units(100)));
+    assert_eq!(shop.audiences[3].include[0].category.as_deref(), Some("sneakers"));
+    assert_eq!(shop.audiences[0].include[0].subject, RuleSubject::Cart);
+    let card = &shop.creatives[0];
+    assert_eq!(
+        card.ads.iter().map(|(size, _)| *size).collect::<Vec<_>>(),
+        [Size { w: 300, h: 250 }, Size { w: 336, h: 280 }]
+    );
+    assert!(card.crid.starts_with("acme-shoes.card.") && card.crid.len() == 24, "{}", card.crid);
+    let campaign = &shop.campaigns[0];
+    assert_eq!((campaign.bid.kind, campaign.bid.amount), (BidKind::Cpc, Money(400_000_000)));
+    // 2026-01-01T00:00 in Ho Chi Minh City, seven hours ahead.
+    assert_eq!(campaign.start, Some(Millis(1_767_200_400_000)));
+    assert_eq!(campaign.audiences[1].multiplier, Ratio(1_500_000_000));
+    assert_eq!(campaign.frequency[1].scope, CapScope::Advertiser);
+    assert_eq!(campaign.creatives, [0, 1, 2]);
+    let hours = campaign.targeting.hours.as_ref().expect("hours");
+    assert_eq!((hours.windows.len(), hours.windows[0]), (5, WeekWindow { from: 420, to: 1380 }));
+    assert!(campaign.budget.even);
+}
+
+#[test]
+fn the_revision_goes_with_what_is_seen() {
+    let crid = |text: &str| read_advertiser(text).expect("read").0.creatives[0].crid.clone();
+    let same = plant(ADVERTISER, "[300, 250]", "\"300x250\"");
+    assert_eq!(crid(ADVERTISER), crid(&same));
+    assert_ne!(crid(ADVERTISER), crid(&plant(ADVERTISER, "COMEBACK10", "COMEBACK11")));
+}
+
+#[test]
+fn rules_on_what_is_not_kept_empty_the_audience() {
+    let text = plant(
+        ADVERTISER,
+        r#"[{"event": "purchase", "within": "30d"}]"#,
+        r#"[{"event": "purchase", "channel": "app"}]"#,
+    );
+    let text = plant(&text, r#""category": "Sneakers""#, r#""url": "/sale""#);
+    let read = read_advertiser(&text);
+    assert_eq!(
+        warned(&read)[1..3],
+        [
+            "16:129 /audiences/1/exclude/0/channel the record does not keep the `channel` of events: this audience stays empty",
+            "18:90 /audiences/3/include/0/url the record does not keep the `url` of events: this audience stays empty",
+        ]
+    );
+    let (shop, _) = read.expect("read");
+    assert!(shop.audiences[1].include.iter().any(|rule| rule.min_count == u32::MAX));
+    assert!(shop.audiences[3].include.iter().any(|rule| rule.min_count == u32::MAX));
+}
+
+#[test]
+fn products_and_custom_events_have_handles_of_their_advertiser() {
+    let text = plant(ADVERTISER, r#""category": "Sneakers""#, r#""product": "SKU1""#);
+    let text = plant(&text, r#"{"event": "purchase", "within": "90d"}"#, r#"{"event": "custom:quiz"}"#);
+    let (shop, _) = read_advertiser(&text).expect("read");
+    let hashes = Hashes::new(&[1; 16]);
+    assert_eq!(shop.audiences[3].include[0].product, Some(hashes.product(shop.no, "SKU1")));
+    let quiz = hashes.product(shop.no, "custom:quiz");
+    assert_eq!(shop.audiences[1].include[0].subject, RuleSubject::Event(EventKind::Custom, quiz));
+    assert_eq!(shop.audiences[1].include[0].within, Span::days(90), "retention");
+}
+
+#[test]
+fn all_faults_of_a_file_come_in_one_run() {
+    let mut text = ADVERTISER.to_owned();
+    let slips = [
+        (r#""amount": 0.40"#, r#""amunt": 0.40"#),
+        (r#""pacing": "even""#, r#""pacing": 1"#),
+        (r#""timezone": "Asia/Ho_Chi_Minh""#, r#""timezone": "Mars""#),
+        (r#""fallback": "no_bid""#, r#""fallback": "none""#),
+        (r#""min_count": 2"#, r#""min_count": "two""#),
+        (r#""id": "acme-shoes""#, r#""id": 7"#),
+    ];
+    for (from, to) in slips {
+        text = plant(&text, from, to);
+    }
+    let pointers: Vec<String> = read_advertiser(&text)
+        .expect_err("faults")
+        .into_iter()
+        .filter(|fault| !fault.warning)
+        .map(|fault| fault.pointer)
+        .collect();
+    assert_eq!(
+        pointers,
+        [
+            "/id",
+            "/timezone",
+            "/audiences/3/include/0/min_count",
+            "/products/fallback",
+            "/campaigns/0/bid/amunt",
+            "/campaigns/0/budget/pacing",
+        ]
+    );
+}
+
+#[test]
+fn keys_for_people_are_allowed_anywhere_and_syntax_has_one_fault() {
+    let text = plant(
+        ADVERTISER,
+        r#""amount": 0.40"#,
+        r#""note": "more in May", "labels": {"a": 1}, "amount": 0.40"#,
+    );
+    assert!(read_advertiser(&text).is_ok());
+    assert_eq!(
+        blamed(read_server("{\n  \"bid\": {,}\n}")),
+        ["winback.json:2:11: not json: key must be a string"]
+    );
+    assert_eq!(blamed(read_server("[]")), ["winback.json:1:1: `[]`: not an object; write `{...}`"]);
+}
+
+#[test]
+fn an_open_exchange_needs_loopback() {
+    let open = plant(SERVER, r#""auth": {"header": "X-Exchange-Key", "value_file": "demo-x-key"},"#, "");
+    assert!(read_server(&open).is_ok());
+    let text = plant(&open, "127.0.0.1:8080", "0.0.0.0:8080");
+    let expected = "winback.json:2:24: /bid/listen: `\"0.0.0.0:8080\"`: not loopback, while exchange `demo-x` lets everybody in; \
+                    give that exchange `auth`, or listen on 127.0.0.1";
+    assert_eq!(blamed(read_server(&text)), [expected]);
+}
+
+#[test]
+fn a_long_list_of_faults_is_cut_and_counted() {
+    let text = format!("{{{}}}", (0..300).map(|i| format!("\"k{i}\": 1")).collect::<Vec<_>>().join(","));
+    let faults = blamed(read_server(&text));
+    assert_eq!(faults.len(), crate::base::limits::FAULTS_MAX + 1);
+    assert_eq!(
+        faults.last().map(String::as_str),
+        Some("winback.json: and 101 more faults and warnings")
+    );
+    let text = format!("{{{}}}", (0..30_000).map(|i| format!("\"k{i}\": 1")).collect::<Vec<_>>().join(","));
+    assert_eq!(
+        blamed(read_server(&text)).last().map(String::as_str),
+        Some("winback.json: and 29801 more faults and warnings")
+    );
+}
