@@ -23,8 +23,6 @@ use crate::model::ticket::Ticket;
 /// One rendered ad; ranges into the buffers of [`Ads`].
 #[derive(Clone, Debug, Default)]
 pub struct Ad {
-    /// Index of the campaign in its advertiser.
-    pub campaign: u32,
     /// Index of the creative in its advertiser.
     pub creative: u32,
     /// What it measures.
@@ -154,6 +152,7 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
         advertiser: offer.shop,
         advertiser_book: shop.advertiser.book,
         campaign: offer.no,
+        campaign_index: offer.campaign,
         creative: offer.creative_no,
         product,
         user: known.key,
@@ -266,9 +265,7 @@ fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick
     template.fill(&slots, markup);
     let markup = start..markup.len();
     let exp = exp(case, offer.imp);
-    (!markup.is_empty()).then(|| Ad {
-        campaign: offer.campaign,
-        creative: offer.creative,
+    (!markup.is_empty()).then(|| Ad { creative: offer.creative,
         size: *size,
         markup,
         notices,

@@ -60,7 +60,7 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     echo(out, case.request.imps[usize::from(pick.imp)].id);
     let _ = write!(out, ",\"price\":{}", pick.price);
     field(out, "adid", &creative.id);
-    field(out, "cid", &advertiser.campaigns[ad.campaign as usize].id);
+    field(out, "cid", &advertiser.campaigns[pick.campaign_index as usize].id);
     field(out, "crid", &creative.crid);
     out.put_slice(b",\"adomain\":[");
     json(out, &advertiser.domain);

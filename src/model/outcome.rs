@@ -89,6 +89,8 @@ pub struct Pick {
     pub advertiser_book: CampaignNo,
     /// The campaign.
     pub campaign: CampaignNo,
+    /// Index of the campaign in its advertiser.
+    pub campaign_index: u32,
     /// The creative.
     pub creative: CreativeNo,
     /// The product shown.

@@ -223,6 +223,7 @@ mod tests {
             advertiser: AdvertiserNo(1),
             advertiser_book: CampaignNo(100),
             campaign: CampaignNo(campaign),
+            campaign_index: 0,
             creative: CreativeNo(1),
             product: ProductKey(1),
             user: UserKey(77),

@@ -16,8 +16,6 @@ use crate::model::exchange::Exchange;
 /// What does not change while a request is decided.
 #[derive(Clone)]
 pub struct World {
-    /// Exchanges by number.
-    pub exchanges: Vec<Arc<Exchange>>,
     /// Exchange rates.
     pub rates: Rates,
     /// `public.url`, without a trailing slash.
@@ -32,6 +30,7 @@ pub struct World {
     pub retention_s: u32,
     /// Where the privacy choices are explained.
     pub ad_choices_url: Option<String>,
+    exchanges: Vec<Option<Arc<Exchange>>>,
     shops: Vec<Option<Arc<Shop>>>,
     by_id: HashMap<String, AdvertiserNo>,
     by_site_key: HashMap<String, AdvertiserNo>,
@@ -46,7 +45,7 @@ impl World {
             .and_then(|u| u.host_str().map(str::to_owned))
             .unwrap_or_default();
         World {
-            exchanges: exchanges.into_iter().map(Arc::new).collect(),
+            exchanges: by_number(exchanges),
             rates,
             public_url,
             public_host,
@@ -117,11 +116,28 @@ impl World {
 
     /// An exchange by number.
     pub fn exchange(&self, no: ExchangeNo) -> Option<&Arc<Exchange>> {
-        self.exchanges.get(usize::from(no.0))
+        self.exchanges.get(usize::from(no.0))?.as_ref()
     }
 
     /// An exchange by id.
     pub fn exchange_by_id(&self, id: &str) -> Option<&Arc<Exchange>> {
-        self.exchanges.iter().find(|exchange| exchange.id == id)
+        self.exchanges().find(|exchange| exchange.id == id)
     }
+
+    /// All exchanges, in the order of their numbers.
+    pub fn exchanges(&self) -> impl Iterator<Item = &Arc<Exchange>> {
+        self.exchanges.iter().flatten()
+    }
+}
+
+fn by_number(exchanges: Vec<Exchange>) -> Vec<Option<Arc<Exchange>>> {
+    let mut places = Vec::new();
+    for exchange in exchanges {
+        let place = usize::from(exchange.no.0);
+        if places.len() <= place {
+            places.resize(place + 1, None);
+        }
+        places[place] = Some(Arc::new(exchange));
+    }
+    places
 }

@@ -1,0 +1,14 @@
+//! The listeners and what they share: bid requests on raw hyper, one runtime a core; browsers and
+//! shops on axum.
+//!
+//! HTTP in, decisions and facts out. Never decides anything itself and never touches the store but
+//! through the writer.
+
+pub mod bids;
+pub mod engine;
+pub mod http;
+pub mod meters;
+pub mod names;
+pub mod notices;
+pub mod public;
+pub mod shops;

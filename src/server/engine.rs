@@ -1,0 +1,207 @@
+//! What every listener works with: World, State, the writer's door, secrets.
+//!
+//! Built by `app`, shared by all threads. Config is swapped, never changed in place.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use tokio::sync::oneshot;
+
+use super::meters::Meters;
+use super::names::Names;
+use crate::base::hash::Hashes;
+use crate::base::id::{ExchangeNo, UserKey};
+use crate::base::time::Millis;
+use crate::bid::{Ask, Scratch, Silent, Trace, decide};
+use crate::config::Server;
+use crate::model::outcome::{NoBid, Outcome, Pick};
+use crate::state::State;
+use crate::state::holds::{Limits, Refused, commit};
+use crate::state::world::World;
+use crate::store::Store;
+use crate::track::fact::{Effect, Fact};
+
+/// All that listeners share.
+pub struct Engine {
+    /// Config, feeds and rates.
+    pub world: ArcSwap<World>,
+    /// Users, matches, holds, books.
+    pub state: State,
+    /// The server's config and secrets.
+    pub settings: ArcSwap<Settings>,
+    /// The way to the writer.
+    pub facts: Facts,
+    /// For reads of what is on disk only.
+    pub store: Store,
+    /// Numbers of configured ids.
+    pub names: Names,
+    /// Counters.
+    pub meters: Meters,
+    /// One change of config at a time.
+    pub edits: tokio::sync::Mutex<()>,
+    secret: Hashes,
+    arrivals: AtomicU64,
+}
+
+/// The server's config with the secrets its files hold.
+pub struct Settings {
+    /// As read.
+    pub server: Server,
+    /// Who may send bid requests, by exchange number.
+    pub doors: Vec<Option<Door>>,
+    /// The bearer token of the admin listener.
+    pub admin_token: String,
+}
+
+/// Who may send an exchange's requests.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    /// Networks; any where empty.
+    pub allow: Vec<IpNet>,
+    /// A header and its value.
+    pub header: Option<(String, String)>,
+}
+
+impl Door {
+    /// Whether a caller from `peer` with the value of the header may enter.
+    pub fn admits(&self, peer: IpAddr, value: Option<&[u8]>) -> bool {
+        let network = self.allow.is_empty() || self.allow.iter().any(|net| net.contains(&peer));
+        let secret = self.header.as_ref().is_none_or(|(_, wanted)| value.is_some_and(|v| same_secret(v, wanted.as_bytes())));
+        network && secret
+    }
+}
+
+/// Compares secrets by their hashes, so that time tells nothing of where they differ.
+pub fn same_secret(a: &[u8], b: &[u8]) -> bool {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(a) == Sha256::digest(b)
+}
+
+/// Why a fact is not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// The queue is full.
+    #[error("too many facts are waiting: try again")]
+    Full,
+    /// The store refused a write.
+    #[error("the store cannot record: it needs a restart")]
+    Poisoned,
+}
+
+/// Facts with the way back to who sent them.
+pub type Envelope = (Fact, oneshot::Sender<Result<Effect, Unavailable>>);
+
+/// The way to the writer.
+#[derive(Clone)]
+pub struct Facts(pub SyncSender<Envelope>);
+
+impl Facts {
+    /// Records a fact; answers once it is durable.
+    pub async fn record(&self, fact: Fact) -> Result<Effect, Unavailable> {
+        let (back, answer) = oneshot::channel();
+        match self.0.try_send((fact, back)) {
+            Ok(()) => answer.await.unwrap_or(Err(Unavailable::Poisoned)),
+            Err(TrySendError::Full(_)) => Err(Unavailable::Full),
+            Err(TrySendError::Disconnected(_)) => Err(Unavailable::Poisoned),
+        }
+    }
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// See [`Engine`].
+    pub world: World,
+    /// See [`Engine`].
+    pub state: State,
+    /// See [`Engine`].
+    pub settings: Settings,
+    /// See [`Engine`].
+    pub facts: Facts,
+    /// See [`Engine`].
+    pub store: Store,
+    /// See [`Engine`].
+    pub names: Names,
+}
+
+impl Engine {
+    /// Puts it together; draws the secret of this process.
+    pub fn new(parts: Parts) -> std::io::Result<Engine> {
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|e| std::io::Error::other(e.to_string()))?;
+        let Parts { world, state, settings, facts, store, names } = parts;
+        Ok(Engine {
+            meters: Meters::new(&world),
+            world: ArcSwap::from_pointee(world),
+            state,
+            settings: ArcSwap::from_pointee(settings),
+            facts,
+            store,
+            names,
+            edits: tokio::sync::Mutex::default(),
+            secret: Hashes::new(&secret),
+            arrivals: AtomicU64::new(0),
+        })
+    }
+
+    /// Never the same twice: for ties, bid ids and nonces.
+    pub fn seed(&self, exchange: ExchangeNo, now: Millis) -> u128 {
+        let arrival = self.arrivals.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        let parts: [&[u8]; 3] = [&[exchange.0], &now.0.to_le_bytes(), &arrival];
+        u128::from(self.secret.of("seed", &parts)) << 64 | u128::from(self.secret.of("tag", &parts))
+    }
+
+    /// A new user's id, 128 random bits, and its key.
+    pub fn fresh_user(&self) -> (UserKey, String) {
+        use base64::Engine as _;
+        let mut bytes = [0; 16];
+        // Without randomness no id may be given; the process-wide counter keeps ids apart even then.
+        if getrandom::fill(&mut bytes).is_err() {
+            let n = self.arrivals.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+            bytes[..8].copy_from_slice(&self.secret.of("id", &[&n]).to_le_bytes());
+            bytes[8..].copy_from_slice(&self.secret.of("id-tail", &[&n]).to_le_bytes());
+        }
+        let id = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+        (self.world.load().hashes.user(id.as_bytes()), id)
+    }
+
+    /// Decides on a request and takes its holds. Refused, it decides once more; refused again, the
+    /// answer is no-bid `contended`.
+    pub fn bid(&self, world: &World, mut ask: Ask<'_>, scratch: &mut Scratch) -> Outcome {
+        for _ in 0..2 {
+            let outcome = decide(world, &self.state, &ask, scratch, &mut Silent);
+            let Outcome::Bid { epoch, .. } = outcome else { return outcome };
+            match commit(&self.state, &scratch.picks, epoch, ask.now, |pick| limits(world, pick, ask.now)) {
+                Ok(()) => return outcome,
+                Err(Refused::Stale) => {}
+                Err(Refused::Budget(campaign)) => ask.barred = Some(campaign),
+            }
+            ask.seed = ask.seed.rotate_left(29).wrapping_add(1);
+        }
+        scratch.picks.clear();
+        Outcome::NoBid(NoBid::Contended)
+    }
+
+    /// Decides as the server would, tells `trace` everything and leaves no trace.
+    pub fn rehearse<T: Trace>(&self, world: &World, exchange: ExchangeNo, body: &[u8], now: Millis, scratch: &mut Scratch, trace: &mut T) -> Outcome {
+        let seed = self.seed(exchange, now);
+        let ask = Ask { exchange, body, now, waited_ms: 0, seed, barred: None, inert: true };
+        decide(world, &self.state, &ask, scratch, trace)
+    }
+}
+
+fn limits(world: &World, pick: &Pick, now: Millis) -> Limits {
+    let nothing = crate::model::advertiser::Budget { total: Some(crate::base::money::Money::ZERO), ..Default::default() };
+    let shop = world.shop(pick.advertiser);
+    let campaign = shop.and_then(|shop| shop.advertiser.campaigns.get(pick.campaign_index as usize));
+    match (shop, campaign) {
+        (Some(shop), Some(campaign)) => Limits {
+            campaign: campaign.budget,
+            advertiser: shop.advertiser.budget,
+            day: now.local_day(&shop.advertiser.timezone),
+        },
+        _ => Limits { campaign: nothing, advertiser: nothing, day: crate::base::time::Day(0) },
+    }
+}

@@ -1,0 +1,142 @@
+//! Numbers of configured ids: given once, durable before they are used, never given again.
+//!
+//! Assumes that ids have been checked. A number that cannot be recorded is remembered as a failure,
+//! and whoever reads config asks for that before using any.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo, ExchangeNo};
+use crate::config::Numbers;
+use crate::model::rows::{Row, Table};
+use crate::store::Store;
+use crate::track::fold::Disk;
+
+/// The register.
+pub struct Names {
+    inner: Mutex<Inner>,
+    failed: AtomicBool,
+}
+
+struct Inner {
+    store: Store,
+    numbers: HashMap<String, u32>,
+}
+
+/// Advertisers, books and campaigns, creatives and exchanges are numbered apart.
+const ADVERTISER: &str = "a/";
+const BOOK: &str = "b/";
+const CAMPAIGN: &str = "c/";
+const CREATIVE: &str = "k/";
+const EXCHANGE: &str = "x/";
+
+impl Names {
+    /// Reads the register.
+    pub fn open(store: Store) -> io::Result<Names> {
+        let mut numbers = HashMap::new();
+        for row in store.rows(Table::Names) {
+            let row = row?;
+            let number = row.value.as_deref().and_then(|value| value.first_chunk::<4>()).map(|n| u32::from_le_bytes(*n));
+            if let (Ok(name), Some(number)) = (String::from_utf8(row.key), number) {
+                numbers.insert(name, number);
+            }
+        }
+        Ok(Names { inner: Mutex::new(Inner { store, numbers }), failed: AtomicBool::new(false) })
+    }
+
+    /// Whether a number could not be recorded: what was read with it must not be used.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// An exchange's number.
+    pub fn exchange(&self, id: &str) -> ExchangeNo {
+        ExchangeNo(self.number(EXCHANGE, &[EXCHANGE], id) as u8)
+    }
+
+    /// The book of the advertiser a campaign belongs to.
+    pub fn book_of(&self, campaign: CampaignNo) -> Option<CampaignNo> {
+        let (advertiser, _) = self.campaign_name(campaign)?;
+        let inner = self.inner.lock();
+        inner.numbers.get(&format!("{BOOK}{advertiser}")).map(|no| CampaignNo(*no))
+    }
+
+    /// A campaign's advertiser and id.
+    pub fn campaign_name(&self, campaign: CampaignNo) -> Option<(String, String)> {
+        let inner = self.inner.lock();
+        let (name, _) = inner.numbers.iter().find(|(name, no)| **no == campaign.0 && name.starts_with(CAMPAIGN))?;
+        let (advertiser, campaign) = name[CAMPAIGN.len()..].split_once('/')?;
+        Some((advertiser.to_owned(), campaign.to_owned()))
+    }
+
+    /// All campaigns an advertiser ever had.
+    pub fn campaigns_of(&self, advertiser: &str) -> Vec<(CampaignNo, String)> {
+        let prefix = format!("{CAMPAIGN}{advertiser}/");
+        let inner = self.inner.lock();
+        let mut found: Vec<_> =
+            inner.numbers.iter().filter_map(|(name, no)| Some((CampaignNo(*no), name.strip_prefix(&prefix)?.to_owned()))).collect();
+        found.sort();
+        found
+    }
+
+    /// The number of a name of `kind`, the next free one of `space` if it is new.
+    fn number(&self, kind: &str, space: &[&str], name: &str) -> u32 {
+        let mut inner = self.inner.lock();
+        let full = format!("{kind}{name}");
+        if let Some(number) = inner.numbers.get(&full) {
+            return *number;
+        }
+        let taken = inner.numbers.iter().filter(|(name, _)| space.iter().any(|kind| name.starts_with(kind)));
+        let number = taken.map(|(_, no)| no + 1).max().unwrap_or(0);
+        let row = Row { table: Table::Names, key: full.clone().into_bytes(), value: Some(number.to_le_bytes().to_vec()) };
+        if inner.store.commit(&[row]).is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        inner.numbers.insert(full, number);
+        number
+    }
+}
+
+impl Numbers for Names {
+    fn advertiser(&self, id: &str) -> AdvertiserNo {
+        AdvertiserNo(self.number(ADVERTISER, &[ADVERTISER], id))
+    }
+
+    fn book(&self, advertiser: &str) -> CampaignNo {
+        CampaignNo(self.number(BOOK, &[BOOK, CAMPAIGN], advertiser))
+    }
+
+    fn campaign(&self, advertiser: &str, campaign: &str) -> CampaignNo {
+        CampaignNo(self.number(CAMPAIGN, &[BOOK, CAMPAIGN], &format!("{advertiser}/{campaign}")))
+    }
+
+    fn creative(&self, advertiser: &str, creative: &str) -> CreativeNo {
+        let kind = format!("{CREATIVE}{advertiser}/");
+        CreativeNo(self.number(&kind, &[&kind], creative) as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_last_and_books_share_campaigns_numbers() {
+        let dir = tempfile::tempdir().expect("folder");
+        let first = {
+            let names = Names::open(Store::open(dir.path()).expect("store")).expect("names");
+            let numbers = [names.book("a").0, names.campaign("a", "x").0, names.campaign("b", "x").0, names.book("b").0];
+            assert_eq!(names.creative("a", "card"), names.creative("b", "card"));
+            assert_eq!(names.book_of(CampaignNo(numbers[1])), Some(CampaignNo(numbers[0])));
+            numbers
+        };
+        let names = Names::open(Store::open(dir.path()).expect("store")).expect("names");
+        assert_eq!([names.book("a").0, names.campaign("a", "x").0, names.campaign("b", "x").0, names.book("b").0], first);
+        assert_eq!(first, [0, 1, 2, 3]);
+        assert_eq!(names.campaigns_of("b"), [(CampaignNo(2), "x".to_owned())]);
+        assert!(!names.has_failed());
+    }
+}

@@ -1,0 +1,120 @@
+//! Advertisers on disk to shops in the World: read, checked, their feeds with them, swapped in whole.
+//!
+//! One bad advertiser never stops the others; a bad edit leaves the running version; a feed that fails
+//! keeps the catalogue before it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::names::Names;
+use crate::base::hash::Hashes;
+use crate::config::{Context, Fault, Server};
+use crate::feed::{self, FeedReport, Shelf};
+use crate::model::advertiser::{Advertiser, Shop};
+use crate::model::product::Catalog;
+use crate::state::world::World;
+
+/// An advertiser that was read, and what is to be said about it.
+pub struct Loaded {
+    /// Ready for the World.
+    pub shop: Shop,
+    /// Warnings, and faults of its feed.
+    pub remarks: Vec<String>,
+    /// What its feed held, where it could be read.
+    pub feed: Option<FeedReport>,
+}
+
+/// The advertiser files of a folder, in order of name.
+pub fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Reads an advertiser from the text of its file, and its feed; `before` is the shop it replaces.
+pub fn load(name: &str, text: &str, server: &Server, hashes: &Hashes, names: &Names, before: Option<&Shop>) -> Result<Loaded, Vec<Fault>> {
+    let context = Context { server, hashes, numbers: names };
+    let (advertiser, warnings) = crate::config::advertiser(name, &server.advertisers, text, &context)?;
+    if names.has_failed() {
+        return Err(vec![Fault::of_file(name, 1, 1, "the store cannot record its numbers: free the disk and restart")]);
+    }
+    let mut remarks: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let (catalog, feed) = stock(&advertiser, hashes, before, &mut remarks);
+    Ok(Loaded { shop: Shop { advertiser, catalog }, remarks, feed })
+}
+
+/// Reads the feed; where that fails, what was there before stays.
+fn stock(advertiser: &Advertiser, hashes: &Hashes, before: Option<&Shop>, remarks: &mut Vec<String>) -> (Arc<Catalog>, Option<FeedReport>) {
+    let kept = || before.map_or_else(Arc::default, |shop| shop.catalog.clone());
+    let Some(source) = advertiser.feed.as_ref().filter(|source| source.url.is_none()) else { return (kept(), None) };
+    let shelf = Shelf {
+        advertiser: advertiser.no,
+        currency: advertiser.currency,
+        language: &advertiser.language,
+        landing_domains: &advertiser.landing.domains,
+        hashes,
+        zone: &advertiser.timezone,
+    };
+    match feed::read_file(&source.path, &shelf) {
+        Ok((catalog, report)) => {
+            remarks.extend(report.examples.iter().map(|item| format!("{}: {item}", source.path.display())));
+            (Arc::new(catalog), Some(report))
+        }
+        Err(fault) => {
+            remarks.push(fault.to_string());
+            (kept(), None)
+        }
+    }
+}
+
+/// What a World may refuse of a shop that is sound by itself.
+pub fn conflict(world: &World, shop: &Shop) -> Option<String> {
+    let other = world.shop_by_site_key(&shop.advertiser.site_key)?;
+    (other.advertiser.no != shop.advertiser.no)
+        .then(|| format!("site_key `{}` belongs to advertiser `{}`: choose another", shop.advertiser.site_key, other.advertiser.id))
+}
+
+/// Reads every advertiser of the folder into a World; returns it with what is to be said.
+pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec<String>) {
+    let mut remarks = Vec::new();
+    let paths = files(&server.advertisers).unwrap_or_else(|error| {
+        remarks.push(format!("cannot read the advertisers of {}: {error}: make the folder", server.advertisers.display()));
+        Vec::new()
+    });
+    let hashes = world.hashes.clone();
+    for path in paths {
+        let name = path.display().to_string();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                remarks.push(format!("cannot read {name}: {error}"));
+                continue;
+            }
+        };
+        let before = world.shops().find(|shop| path.file_stem().is_some_and(|stem| stem.to_str() == Some(&shop.advertiser.id))).cloned();
+        match load(&name, &text, server, &hashes, names, before.as_deref()) {
+            Ok(loaded) => {
+                remarks.extend(loaded.remarks);
+                match conflict(&world, &loaded.shop) {
+                    Some(problem) => remarks.push(format!("{name}: {problem}")),
+                    None => world.put(loaded.shop),
+                }
+            }
+            Err(faults) => remarks.extend(faults.iter().map(ToString::to_string)),
+        }
+    }
+    (world, remarks)
+}
+
+/// Swaps a shop into the running World. Held by whoever holds `engine.edits`.
+pub fn install(engine: &Engine, shop: Shop) {
+    let world = engine.world.load().with_shop(shop);
+    engine.world.store(Arc::new(world));
+}
