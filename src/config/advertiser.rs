@@ -18,6 +18,7 @@ use super::secret::secret;
 use super::server::{Server, document};
 use super::targeting::{Names, remembered};
 use super::{Context, product_rules};
+use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, CampaignNo, ProductKey};
 use crate::base::limits::{CAMPAIGNS_PER_ADVERTISER_MAX, CREATIVES_MAX};
 use crate::base::money::{Currency, NANOS, Ratio};
@@ -94,11 +95,17 @@ fn number<'t>(advertiser: &mut Advertiser, r: &Reader<'t>, root: &Node<'t>, cont
     }
     let memory = Memory {
         retention: context.server.privacy.retention,
-        handle: &|text| context.hashes.product(no, text),
+        item: &|text| context.hashes.product(no, text),
+        custom: &|name| custom_key(context.hashes, name),
     };
     if let Some(o) = r.map(root) {
         advertiser.audiences = o.list("audiences", |r, n| audience(r, n, &memory));
     }
+}
+
+/// What stands for a custom event's name, in rules as in records.
+fn custom_key(hashes: &Hashes, name: &str) -> ProductKey {
+    ProductKey((hashes.of("custom", &[name.as_bytes()]) & 0xff_ffff_ffff).max(1))
 }
 
 fn event_key_file<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<std::path::PathBuf> {
@@ -136,7 +143,8 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server) -> Option<Advertis
     check_lists(r, &o);
     let memory = Memory {
         retention,
-        handle: &|_| ProductKey::NONE,
+        item: &|_| ProductKey::NONE,
+        custom: &|_| ProductKey::NONE,
     };
     let cattax = o.or("cattax", 1, |r, n| r.integer(n, 1, 1_000));
     let (campaigns, per_request_of_campaigns): (Vec<_>, Vec<_>) = o.list("campaigns", |r, n| campaign(r, n, &around)).into_iter().unzip();

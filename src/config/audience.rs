@@ -34,8 +34,10 @@ const NOT_KEPT: [&str; 2] = ["channel", "url"];
 pub(super) struct Memory<'a> {
     /// How long a user is remembered.
     pub retention: Span,
-    /// The handle of an item or of a custom event.
-    pub handle: &'a dyn Fn(&str) -> ProductKey,
+    /// The handle of an item.
+    pub item: &'a dyn Fn(&str) -> ProductKey,
+    /// The handle of a custom event, by its name with `custom:`.
+    pub custom: &'a dyn Fn(&str) -> ProductKey,
 }
 
 /// `audiences[]`.
@@ -83,7 +85,7 @@ fn rule<'t>(r: &Reader<'t>, node: &Node<'t>, memory: &Memory<'_>) -> Option<Rule
         min_value: o.optional("min_value", Reader::money),
         category: o.optional("category", Reader::lower),
         brand: o.optional("brand", Reader::lower),
-        product: o.optional("product", Reader::text).map(|item| (memory.handle)(&item)),
+        product: o.optional("product", Reader::text).map(|item| (memory.item)(&item)),
         since: o.optional("since", plain_event),
     })
 }
@@ -94,7 +96,7 @@ fn subject<'t>(r: &Reader<'t>, o: &Object<'_, 't>, memory: &Memory<'_>) -> Optio
             let kind = event_kind(r, event)?;
             let name = r.text(event)?;
             let handle = match kind {
-                EventKind::Custom => (memory.handle)(&name),
+                EventKind::Custom => (memory.custom)(&name),
                 _ => ProductKey::NONE,
             };
             Some(RuleSubject::Event(kind, handle))

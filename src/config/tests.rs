@@ -198,7 +198,7 @@ fn products_and_custom_events_have_handles_of_their_advertiser() {
     let (shop, _) = read_advertiser(&text).expect("read");
     let hashes = Hashes::new(&[1; 16]);
     assert_eq!(shop.audiences[3].include[0].product, Some(hashes.product(shop.no, "SKU1")));
-    let quiz = hashes.product(shop.no, "custom:quiz");
+    let quiz = crate::base::id::ProductKey((hashes.of("custom", &[b"custom:quiz"]) & 0xff_ffff_ffff).max(1));
     assert_eq!(shop.audiences[1].include[0].subject, RuleSubject::Event(EventKind::Custom, quiz));
     assert_eq!(shop.audiences[1].include[0].within, Span::days(90), "retention");
 }
