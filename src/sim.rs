@@ -81,4 +81,6 @@ pub struct Totals {
 }
 
 #[cfg(test)]
+mod fake;
+#[cfg(test)]
 mod tests;

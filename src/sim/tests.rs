@@ -225,3 +225,59 @@ fn every_campaign_has_shoppers() {
         assert!(!shop.courts_lapsed || count(Habit::Lapsed) >= 10, "{}", shop.id);
     }
 }
+
+#[test]
+fn the_world_runs_its_course_and_its_book_agrees() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("runtime");
+    let (totals, text) = runtime.block_on(async {
+        let dir = tempfile::tempdir().expect("folder");
+        let pages = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("port");
+        let address = pages.local_addr().expect("address");
+        tokio::spawn(storefront(pages));
+        let stage = fake::stage(dir.path(), address).await;
+        let (_keep, stop) = tokio::sync::watch::channel(false);
+        // On a task of its own: the future has to be `Send`.
+        let run = tokio::spawn(async move {
+            let mut out = Vec::new();
+            let totals = demo(&stage, Some(6), stop, &mut out).await;
+            (totals, out)
+        });
+        let (totals, out) = run.await.expect("run");
+        let mut page = http::Client::new(address);
+        let picture = page
+            .get("/alder-shoes/i/alder-fell-gtx.svg", &[])
+            .await
+            .and_then(|answer| answer.expect(&[200]));
+        assert!(picture.expect("picture").body.starts_with(b"<svg"));
+        let product = page
+            .get("/bergfuchs/p/bf-zelt-2", &[])
+            .await
+            .and_then(|answer| answer.expect(&[200]));
+        assert!(String::from_utf8_lossy(&product.expect("page").body).contains("Leichtzelt Firn 2"));
+        (totals.expect("totals"), String::from_utf8(out).expect("text"))
+    });
+    println!("{text}");
+    assert_eq!(totals.campaigns, 7);
+    assert_eq!(
+        (
+            totals.campaigns_with_everything,
+            totals.report_minus_notices.as_str(),
+            totals.errors
+        ),
+        (7, "0", 0),
+        "{text}"
+    );
+    let story = text.split("\nAfter ").next().unwrap_or_default();
+    assert!(story.lines().count() <= 80, "{story}");
+    assert!(
+        text.trim_end()
+            .lines()
+            .last()
+            .is_some_and(|line| line.starts_with("demo: campaigns=7 complete=7 ")),
+        "{text}"
+    );
+}
