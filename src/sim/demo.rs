@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::story::{Out, say, tell};
-use super::table::{Reported, differences, is_complete, report, write};
+use super::table::{Reported, differences, is_complete, settled, write};
 use super::world::World;
 use super::{Stage, Totals};
 
@@ -29,24 +29,20 @@ const BUSY_PACE: Duration = Duration::from_millis(12);
 const GENTLE_PACE: Duration = Duration::from_millis(400);
 /// Gentle requests to one new shopper.
 const GENTLE_REQUESTS_PER_SHOPPER: u64 = 3;
-/// How often the report is read again where it differs from the notices: it may be a moment behind.
-const REPORT_RETRIES: u32 = 20;
-/// Between two readings.
-const REPORT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the world against a server for `seconds` from now, or until `stop` holds true; with neither,
 /// until the future is dropped. Writes the story, the tables and a last line for machines to `out`.
 pub async fn demo(stage: &Stage, seconds: Option<u64>, mut stop: watch::Receiver<bool>, out: Out<'_>) -> Result<Totals, String> {
     let mut world = World::new(stage)?;
-    let end = seconds.map(Duration::from_secs);
+    let end = seconds.map(|seconds| Duration::from_secs(seconds).saturating_sub(CLOSING));
     let first_bid_after = tell(&mut world, out).await?;
     busy(&mut world, &mut stop, end).await?;
     let mut reports = settled(&mut world).await?;
     show(&world, &reports, out)?;
     let asked = world.ledger.asked;
     if !is_over(&world, &stop, end) {
-        let until = end.map_or("Ctrl-C ends it".to_owned(), |end| format!("for {} s in all", end.as_secs()));
-        say(out, &format!("The market goes on, gently; {until}."))?;
+        let until = seconds.map_or("Ctrl-C ends it".to_owned(), |seconds| format!("{seconds} s in all, or Ctrl-C"));
+        say(out, &format!("The market goes on, gently: {until}."))?;
         gentle(&mut world, &mut stop, end).await?;
     }
     if world.ledger.asked > asked {
@@ -77,7 +73,6 @@ async fn busy(world: &mut World<'_>, stop: &mut watch::Receiver<bool>, end: Opti
         world.arrive().await?;
     }
     let begun = world.elapsed();
-    let end = end.map(|end| end.saturating_sub(CLOSING));
     while !is_over(world, stop, end) && world.elapsed().saturating_sub(begun) < BUSY_MAX {
         if world.ledger.is_complete() && world.ledger.asked >= REQUESTS_LEAST {
             break;
@@ -92,7 +87,6 @@ async fn busy(world: &mut World<'_>, stop: &mut watch::Receiver<bool>, end: Opti
 }
 
 async fn gentle(world: &mut World<'_>, stop: &mut watch::Receiver<bool>, end: Option<Duration>) -> Result<(), String> {
-    let end = end.map(|end| end.saturating_sub(CLOSING));
     while !is_over(world, stop, end) {
         if world.rng.below(GENTLE_REQUESTS_PER_SHOPPER) == 0 {
             world.arrive().await?;
@@ -120,18 +114,6 @@ async fn pause(stop: &mut watch::Receiver<bool>, time: Duration) {
             }
         }
     }
-}
-
-/// The report, once it agrees with the notices or had time enough to.
-async fn settled(world: &mut World<'_>) -> Result<Vec<Reported>, String> {
-    for _ in 0..REPORT_RETRIES {
-        let reports = report(world).await?;
-        if differences(world, &reports) == "0" {
-            return Ok(reports);
-        }
-        tokio::time::sleep(REPORT_PAUSE).await;
-    }
-    report(world).await
 }
 
 fn show(world: &World<'_>, reports: &[Reported], out: Out<'_>) -> Result<(), String> {

@@ -10,10 +10,12 @@ use serde_json::value::RawValue;
 
 use super::request::{Ask, BLOCKED_DOMAIN, Slot};
 use super::rng::Rng;
-use crate::base::money::Money;
+use crate::base::money::{Money, Round};
 
 /// The longest notice URL that this exchange stores.
 const NOTICE_CHARS_MAX: usize = 400;
+/// Decimals of a clearing price.
+const PRICE_DECIMALS: u32 = 4;
 /// `AUCTION_LOSS`: lost to a higher bid.
 const LOSS_OUTBID: &str = "102";
 /// `AUCTION_LOSS`: below the auction's floor.
@@ -205,6 +207,8 @@ pub fn rivals(rng: &mut Rng) -> Vec<Money> {
 }
 
 /// Auctions one placement: the highest bid wins and pays its bid, or, at second price, the next one.
+/// This exchange clears in ten-thousandths, cut in the buyer's favour, so that a price stays exact in
+/// every currency of the demo.
 pub fn auction(at: u64, slot: &Slot, price: Money, rivals: &[Money]) -> Verdict {
     let best = rivals
         .iter()
@@ -215,10 +219,8 @@ pub fn auction(at: u64, slot: &Slot, price: Money, rivals: &[Money]) -> Verdict 
     if best >= price {
         return Verdict::Lost(best);
     }
-    match at {
-        2 => Verdict::Won(best.max(slot.floor).min(price)),
-        _ => Verdict::Won(price),
-    }
+    let paid = if at == 2 { best.max(slot.floor).min(price) } else { price };
+    Verdict::Won(paid.to_decimals(PRICE_DECIMALS, Round::Down))
 }
 
 /// What macros stand for (OpenRTB 2.6 §4.4).

@@ -61,8 +61,9 @@ impl Client {
 
     async fn send(&mut self, method: Method, path: &str, headers: Headers<'_>, body: Bytes) -> Result<Answer, String> {
         let asked = format!("{method} http://{}{}", self.address, shortened(path));
-        // A server may close a kept connection at any moment; one fresh connection settles it. All
-        // that this world sends is idempotent or names its own id.
+        // A server may close a kept connection at any moment; one fresh connection settles it. What
+        // then arrives twice does no harm: a notice is idempotent, a purchase names its transaction,
+        // and a second view or cart addition changes no audience of the demo.
         let kept = self.sender.is_some();
         match self.attempt(&method, path, headers, body.clone(), &asked).await {
             Err(_) if kept => {

@@ -13,6 +13,7 @@ use super::exchange::auction;
 use super::request::{Ask, Slot, Viewer};
 use super::shop::{Item, Shop};
 use super::shopper::{Habit, Identity, Shopper, event, purchase};
+use super::table::settled;
 use super::world::{Bid, Landing, World};
 use crate::base::money::{Money, Round};
 
@@ -173,14 +174,15 @@ async fn win(world: &mut World<'_>, out: Out<'_>, ask: &Ask, bid: &Bid, price: M
     world.view(ask, bid, paid, None).await?;
     say(
         out,
-        &format!(
-            "\n5  It wins against {} and {}. First price: it pays its bid.",
-            RIVALS[0], RIVALS[1]
-        ),
+        &format!("\n5  It wins against {} and {}. First price: it pays {paid}.", RIVALS[0], RIVALS[1]),
     )?;
     say(out, "   The exchange calls nurl, then burl; her browser the pixel.")?;
     let cost = paid.per_impression(Round::Nearest);
-    say(out, &format!("   Three signals, one impression, booked once: {cost} USD."))?;
+    say(out, &format!("   By its notice one impression cost {cost} USD. By winback's"))?;
+    let reports = settled(world).await?;
+    let line = world.ledger.lines.iter().zip(&reports).find(|(line, _)| line.wins > 0);
+    let (impressions, reported) = line.map_or((0, Money::ZERO), |(_, reported)| (reported.impressions, reported.media_cost));
+    say(out, &format!("   report: impressions {impressions}, media_cost {reported}."))?;
     Ok(paid)
 }
 

@@ -3,12 +3,18 @@
 //! Assumes the report is of today and of this run alone. Amounts are compared exactly, as decimals.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::ledger::{Line, names};
 use super::world::World;
 use crate::base::money::Money;
+
+/// How often the report is read again where it differs from the notices: it may be a moment behind.
+const REPORT_RETRIES: u32 = 20;
+/// Between two readings.
+const REPORT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the report says of a campaign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +34,7 @@ pub struct Reported {
 }
 
 /// Each campaign's report, in the order of the ledger's lines.
-pub async fn report(world: &mut World<'_>) -> Result<Vec<Reported>, String> {
+async fn report(world: &mut World<'_>) -> Result<Vec<Reported>, String> {
     let bearer = format!("Bearer {}", world.stage.admin_token);
     let mut reports = Vec::new();
     for shop in &world.shops {
@@ -51,6 +57,18 @@ pub async fn report(world: &mut World<'_>) -> Result<Vec<Reported>, String> {
         }
     }
     Ok(reports)
+}
+
+/// The report, once it agrees with the notices or had time enough to.
+pub async fn settled(world: &mut World<'_>) -> Result<Vec<Reported>, String> {
+    for _ in 0..REPORT_RETRIES {
+        let reports = report(world).await?;
+        if differences(world, &reports) == "0" {
+            return Ok(reports);
+        }
+        tokio::time::sleep(REPORT_PAUSE).await;
+    }
+    report(world).await
 }
 
 fn reported(row: &Value) -> Result<Reported, String> {

@@ -81,7 +81,7 @@ fn the_highest_bid_wins_and_pays_by_the_auctions_rule() {
         floor: money("0.50"),
     };
     let price = money("2.345678");
-    assert_eq!(auction(1, &slot, price, &[money("1.2")]), Verdict::Won(price));
+    assert_eq!(auction(1, &slot, price, &[money("1.2")]), Verdict::Won(money("2.3456")));
     assert_eq!(auction(2, &slot, price, &[money("1.2"), money("0.7")]), Verdict::Won(money("1.2")));
     assert_eq!(auction(2, &slot, price, &[money("0.4")]), Verdict::Won(money("0.50")));
     assert_eq!(auction(1, &slot, price, &[money("2.345678")]), Verdict::Lost(price));
@@ -279,5 +279,35 @@ fn the_world_runs_its_course_and_its_book_agrees() {
             .last()
             .is_some_and(|line| line.starts_with("demo: campaigns=7 complete=7 ")),
         "{text}"
+    );
+}
+
+#[test]
+fn a_run_that_is_stopped_still_tells_its_totals() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    runtime.block_on(async {
+        let dir = tempfile::tempdir().expect("folder");
+        let stage = fake::stage(dir.path(), "127.0.0.1:9".parse().expect("address")).await;
+        let (stopper, stop) = tokio::sync::watch::channel(false);
+        stopper.send(true).expect("receiver");
+        let mut out = Vec::new();
+        let totals = demo(&stage, None, stop, &mut out).await.expect("totals");
+        assert_eq!(totals.report_minus_notices, "0");
+        assert!(dir.path().join("ad-linh.html").exists());
+    });
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    let fault = runtime.block_on(async {
+        http::Client::new("127.0.0.1:1".parse().expect("address"))
+            .get("/health/live", &[])
+            .await
+    });
+    assert!(
+        fault
+            .expect_err("nobody listens")
+            .starts_with("GET http://127.0.0.1:1/health/live: ")
     );
 }
