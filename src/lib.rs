@@ -21,3 +21,8 @@ pub mod track;
 pub mod store;
 pub mod config;
 pub mod feed;
+pub mod server;
+pub mod admin;
+pub mod sim;
+pub mod app;
+pub mod cli;

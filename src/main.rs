@@ -1,1 +1,67 @@
-fn main() {}
+//! The command line: arguments, config, server, drain.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use winback::cli;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A retargeting bidder: from a cart left behind to an ad with that product.
+#[derive(Parser)]
+#[command(name = "winback", version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("WINBACK_COMMIT"), ")"))]
+struct Arguments {
+    /// How the log on standard error is written.
+    #[arg(long, global = true, default_value = "text")]
+    log: Log,
+    /// What of it: error, warn, info, debug.
+    #[arg(long, global = true, default_value = "info")]
+    log_level: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Log {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything on embedded defaults in a temporary folder: shops, shoppers, an exchange, one story.
+    Demo(cli::Demo),
+    /// Checks server and advertiser files and their feeds: every fault in one run.
+    Check {
+        /// Server files, advertiser files or folders of them.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Serves.
+    Serve {
+        /// The server's config.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    cli::log_to_stderr(matches!(arguments.log, Log::Json), &arguments.log_level);
+    let done = match arguments.command {
+        Command::Demo(demo) => cli::demo(&demo),
+        Command::Check { paths } => cli::check(&paths),
+        Command::Serve { config } => cli::serve(&config),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            for line in failure.to_string().lines() {
+                eprintln!("{line}");
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! One bad advertiser never stops the others; a bad edit leaves the running version; a feed that fails
 //! keeps the catalogue before it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,7 +82,8 @@ pub fn conflict(world: &World, shop: &Shop) -> Option<String> {
         .then(|| format!("site_key `{}` belongs to advertiser `{}`: choose another", shop.advertiser.site_key, other.advertiser.id))
 }
 
-/// Reads every advertiser of the folder into a World; returns it with what is to be said.
+/// Reads every advertiser of the folder into a World, those whose files are gone leave it; returns it
+/// with what is to be said.
 pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec<String>) {
     let mut remarks = Vec::new();
     let paths = files(&server.advertisers).unwrap_or_else(|error| {
@@ -89,7 +91,10 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
         Vec::new()
     });
     let hashes = world.hashes.clone();
+    let mut seen = HashSet::new();
     for path in paths {
+        // A file that cannot be used leaves the running version of its advertiser.
+        seen.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
         let name = path.display().to_string();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -102,6 +107,7 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
         match load(&name, &text, server, &hashes, names, before.as_deref()) {
             Ok(loaded) => {
                 remarks.extend(loaded.remarks);
+                seen.insert(loaded.shop.advertiser.id.clone());
                 match conflict(&world, &loaded.shop) {
                     Some(problem) => remarks.push(format!("{name}: {problem}")),
                     None => world.put(loaded.shop),
@@ -109,6 +115,10 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
             }
             Err(faults) => remarks.extend(faults.iter().map(ToString::to_string)),
         }
+    }
+    let gone: Vec<_> = world.shops().filter(|shop| !seen.contains(&shop.advertiser.id)).map(|shop| shop.advertiser.no).collect();
+    for no in gone {
+        world = world.without_shop(no);
     }
     (world, remarks)
 }

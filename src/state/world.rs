@@ -59,6 +59,11 @@ impl World {
         }
     }
 
+    /// This World under another server config.
+    pub fn reconfigured(&self, exchanges: Vec<Exchange>, rates: Rates, retention_s: u32) -> World {
+        World { exchanges: by_number(exchanges), rates, retention_s, ..self.clone() }
+    }
+
     /// This World with an advertiser added or replaced.
     pub fn with_shop(&self, shop: Shop) -> World {
         let mut world = self.clone();

@@ -1,0 +1,360 @@
+//! Builds and owns everything: store, state, World, writer, listeners. The only place that knows all
+//! parts.
+//!
+//! Start-up refuses rather than half-starts; a drain answers what is in flight and makes every fact
+//! durable.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::base::hash::Hashes;
+use crate::base::id::ExchangeNo;
+use crate::base::limits::{COMMIT_LINGER_MS, EXCHANGES_MAX, FACTS_PER_COMMIT_MAX, FACTS_QUEUE_MAX};
+use crate::base::seal::Seals;
+use crate::base::time::Millis;
+use crate::config::{self, Fault, Server};
+use crate::model::rows::Table;
+use crate::server::engine::{Door, Engine, Envelope, Facts, Parts, Settings, Unavailable};
+use crate::server::names::Names;
+use crate::server::{bids, public, shops};
+use crate::state::State;
+use crate::state::world::World;
+use crate::store::Store;
+use crate::track::writer::{Writer, install_row, restore};
+
+/// The writer wakes this often without facts: for pixels whose time is up and holds that changed.
+const WRITER_TICK: Duration = Duration::from_millis(250);
+/// Browsers and admins may hold a drain up for so long.
+const PUBLIC_DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The input is at fault: exit code 1.
+    #[error("{0}")]
+    Input(String),
+    /// The environment is: exit code 3.
+    #[error("{what}: {source}")]
+    Environment {
+        /// What failed, and on what.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn environment(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
+    let what = what.into();
+    move |source| StartError::Environment { what, source }
+}
+
+/// A running server.
+pub struct App {
+    /// What the listeners share.
+    pub engine: Arc<Engine>,
+    /// Where exchanges call.
+    pub bid: SocketAddr,
+    /// Where browsers and shops call.
+    pub public: SocketAddr,
+    /// Where its people call.
+    pub admin: SocketAddr,
+    /// What was found wrong with advertisers and feeds at start.
+    pub remarks: Vec<String>,
+    config: std::path::PathBuf,
+    stop: watch::Sender<bool>,
+    runtime: tokio::runtime::Runtime,
+    bid_threads: Vec<JoinHandle<()>>,
+    axum: Vec<tokio::task::JoinHandle<()>>,
+    closing: Arc<AtomicBool>,
+    writer: JoinHandle<()>,
+}
+
+impl App {
+    /// Reads the config, opens the store, loads it, reads every advertiser and feed, and listens.
+    pub fn start(config: &Path, prometheus: metrics_exporter_prometheus::PrometheusHandle) -> Result<App, StartError> {
+        let (server, warnings) = config::server(config).map_err(faults)?;
+        let store = Store::open(&server.data_dir)
+            .map_err(environment(format!("cannot open the store in {}: is another server running on it", server.data_dir.display())))?;
+        let names = Names::open(store.clone()).map_err(environment("cannot read the store"))?;
+        let (server, settings) = settings(server, &names)?;
+        let (public, admin) = (listen(server.public)?, listen(server.admin)?);
+        let bid = listen(server.bid)?;
+        let public_url = server.url(address(&public)?);
+        let hashes = Hashes::new(&hash_key(&server.data_dir)?);
+        let seals = seals(&server.seal_keys_dir)?;
+        let world = world(&server, &public_url, hashes, seals);
+        let (world, mut remarks) = shops::load_all(world, &server, &names);
+        remarks.splice(0..0, warnings.iter().map(ToString::to_string));
+        let state = load(&store, &names).map_err(environment("cannot load the store"))?;
+        let (sender, receiver) = sync_channel(FACTS_QUEUE_MAX);
+        let parts = Parts { world, state, settings, facts: Facts(sender), store: store.clone(), names };
+        let engine = Arc::new(Engine::new(parts).map_err(environment("cannot draw a secret"))?);
+        let closing = Arc::new(AtomicBool::new(false));
+        let writer = spawn_writer(engine.clone(), store, receiver, closing.clone()).map_err(environment("cannot start the writer"))?;
+        let (stop, stopping) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("public")
+            .enable_all()
+            .build()
+            .map_err(environment("cannot start a runtime"))?;
+        let addresses = (address(&bid)?, address(&public)?, address(&admin)?);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let bid_threads = bids::serve(&engine, bid, cores, &stopping).map_err(environment("cannot serve bids"))?;
+        let for_browsers = spawn_axum(&runtime, public, public::router(engine.clone()), stopping.clone())?;
+        let config = config.to_owned();
+        let admin_router = crate::admin::router(engine.clone(), prometheus, reloader(engine.clone(), config.clone()));
+        let for_people = spawn_axum(&runtime, admin, admin_router, stopping)?;
+        let axum = vec![for_browsers, for_people];
+        engine.state.status.set_ready(true);
+        let (bid, public, admin) = addresses;
+        Ok(App { engine, bid, public, admin, remarks, config, stop, runtime, bid_threads, axum, closing, writer })
+    }
+
+    /// The runtime of everything that is no bid.
+    pub fn runtime(&self) -> &tokio::runtime::Runtime {
+        &self.runtime
+    }
+
+    /// A value that turns true when the server stops.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Reads config and feeds again; what is at fault stays as it was.
+    pub fn reload(&self) -> Vec<String> {
+        self.runtime.block_on(reload(&self.engine, &self.config))
+    }
+
+    /// Not ready, no new connections, what is in flight answered, facts flushed.
+    pub fn drain(self) {
+        self.engine.state.status.set_ready(false);
+        // Whoever stops waiting has gone already.
+        let _ = self.stop.send(true);
+        for thread in self.bid_threads {
+            let _ = thread.join();
+        }
+        let axum = self.axum;
+        self.runtime.block_on(async {
+            for listener in axum {
+                let _ = tokio::time::timeout(PUBLIC_DRAIN, listener).await;
+            }
+        });
+        // Nobody is left to send facts; what the writer has is committed before it ends.
+        self.closing.store(true, Ordering::Release);
+        let _ = self.writer.join();
+        self.runtime.shutdown_background();
+    }
+}
+
+fn faults(faults: Vec<Fault>) -> StartError {
+    StartError::Input(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
+    let open = || {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(at), socket2::Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&at.into())?;
+        socket.listen(1_024)?;
+        Ok(TcpListener::from(socket))
+    };
+    open().map_err(environment(format!("cannot listen on {at}: choose another address")))
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(environment("cannot tell the address listened on"))
+}
+
+/// Gives exchanges their lasting numbers and reads the secrets that files hold.
+fn settings(mut server: Server, names: &Names) -> Result<(Server, Settings), StartError> {
+    let mut doors: Vec<Option<Door>> = vec![None; EXCHANGES_MAX];
+    for exchange in &mut server.exchanges {
+        exchange.no = names.exchange(&exchange.id);
+        let ExchangeNo(no) = exchange.no;
+        let header = exchange.auth.header.as_ref().map(|(name, file)| {
+            let value = config::secret(file).map_err(environment(format!("cannot read the key of exchange `{}`", exchange.id)))?;
+            Ok::<_, StartError>((name.to_ascii_lowercase(), value))
+        });
+        let door = Door { allow: exchange.auth.allow.clone(), header: header.transpose()? };
+        match doors.get_mut(usize::from(no)) {
+            Some(place) => *place = Some(door),
+            None => return Err(StartError::Input(format!("more than {EXCHANGES_MAX} exchanges were ever configured"))),
+        }
+    }
+    let token = config::secret(&server.token_file)
+        .map_err(environment(format!("cannot read the admin token in {}", server.token_file.display())))?;
+    Ok((server.clone(), Settings { server, doors, admin_token: token }))
+}
+
+fn world(server: &Server, public_url: &str, hashes: Hashes, seals: Seals) -> World {
+    let mut world = World::new(server.exchanges.clone(), server.rates.clone(), public_url, hashes, seals);
+    world.retention_s = server.privacy.retention.0;
+    world
+}
+
+/// The key of all hashes: made once, kept beside the store.
+fn hash_key(data_dir: &Path) -> Result<[u8; 16], StartError> {
+    let path = data_dir.join("hash-key");
+    let text = config::secret(&path).map_err(environment(format!("cannot read {}", path.display())))?;
+    let key = decode_hex::<16>(&text);
+    key.ok_or_else(|| StartError::Input(format!("{} holds no key of hexadecimal digits: restore it from the backup", path.display())))
+}
+
+/// The keys that seal tokens: files named by their number, the highest seals, the one before still opens.
+fn seals(dir: &Path) -> Result<Seals, StartError> {
+    let failed = |what: &str| environment(format!("cannot {what} the seal keys in {}", dir.display()));
+    std::fs::create_dir_all(dir).map_err(failed("make"))?;
+    let mut numbers: Vec<u8> = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed("read"))? {
+        let path = entry.map_err(failed("read"))?.path();
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        numbers.extend(number.filter(|number| *number > 0));
+    }
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    if numbers.is_empty() {
+        numbers.push(1);
+    }
+    numbers.truncate(2);
+    let mut keys = Vec::new();
+    for number in numbers {
+        let path = dir.join(format!("{number}.key"));
+        let text = config::secret(&path).map_err(failed("read"))?;
+        let key = decode_hex::<32>(&text);
+        let key = key.ok_or_else(|| StartError::Input(format!("{} holds no key of 64 hexadecimal digits", path.display())))?;
+        keys.push((number, key));
+    }
+    let mut inert = [0; 32];
+    getrandom::fill(&mut inert).map_err(|e| failed("draw")(io::Error::other(e.to_string())))?;
+    Ok(Seals::new(&keys, &inert))
+}
+
+fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    let mut key = [0; N];
+    if digits.len() < 2 * N || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    for (at, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(key)
+}
+
+/// Every user, match, impression and figure of the store into memory.
+fn load(store: &Store, names: &Names) -> io::Result<State> {
+    let state = State::default();
+    for table in [Table::Users, Table::Exposures, Table::Matches, Table::Days, Table::OptedOut] {
+        for row in store.rows(table) {
+            install_row(&row?, &state);
+        }
+    }
+    let rest: Vec<_> = [Table::Holds, Table::Pending].into_iter().flat_map(|table| store.rows(table)).collect::<io::Result<_>>()?;
+    restore(&state, rest.into_iter(), |campaign| names.book_of(campaign), Millis::wall_clock().to_secs());
+    Ok(state)
+}
+
+/// The one thread that writes: it gathers what arrives within a moment and commits it together.
+fn spawn_writer(engine: Arc<Engine>, mut store: Store, receiver: Receiver<Envelope>, closing: Arc<AtomicBool>) -> io::Result<JoinHandle<()>> {
+    let mut writer = Writer::new(store.next_number(Table::Facts)?);
+    std::thread::Builder::new().name("writer".into()).spawn(move || {
+        loop {
+            let last = closing.load(Ordering::Acquire);
+            let (batch, open) = gather(&receiver);
+            let idle = batch.is_empty();
+            let (facts, backs): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            let world = engine.world.load_full();
+            if engine.state.status.is_poisoned() {
+                backs.into_iter().for_each(|back| drop(back.send(Err(Unavailable::Poisoned))));
+            } else {
+                match writer.record(&facts, &engine.state, &world, &mut store, Millis::wall_clock()) {
+                    Ok(effects) => backs.into_iter().zip(effects).for_each(|(back, effect)| drop(back.send(Ok(effect)))),
+                    Err(error) => {
+                        tracing::error!("{error}: {}", error.source);
+                        backs.into_iter().for_each(|back| drop(back.send(Err(Unavailable::Poisoned))));
+                    }
+                }
+            }
+            if !open || (last && idle) {
+                return;
+            }
+        }
+    })
+}
+
+/// What arrives until the first fact has waited long enough, and whether more may come.
+fn gather(receiver: &Receiver<Envelope>) -> (Vec<Envelope>, bool) {
+    let mut batch = Vec::new();
+    match receiver.recv_timeout(WRITER_TICK) {
+        Ok(first) => batch.push(first),
+        Err(RecvTimeoutError::Timeout) => return (batch, true),
+        Err(RecvTimeoutError::Disconnected) => return (batch, false),
+    }
+    let until = Instant::now() + Duration::from_millis(COMMIT_LINGER_MS);
+    while batch.len() < FACTS_PER_COMMIT_MAX {
+        match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(next) => batch.push(next),
+            Err(RecvTimeoutError::Timeout) => break,
+            Err(RecvTimeoutError::Disconnected) => return (batch, false),
+        }
+    }
+    (batch, true)
+}
+
+fn spawn_axum(runtime: &tokio::runtime::Runtime, listener: TcpListener, router: axum::Router, mut stop: watch::Receiver<bool>) -> Result<tokio::task::JoinHandle<()>, StartError> {
+    listener.set_nonblocking(true).map_err(environment("cannot listen"))?;
+    let listener = {
+        let _inside = runtime.enter();
+        tokio::net::TcpListener::from_std(listener).map_err(environment("cannot listen"))?
+    };
+    Ok(runtime.spawn(async move {
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let drained = async move { drop(stop.wait_for(|stop| *stop).await) };
+        // It ends when it is told to; errors of single connections are theirs.
+        let _ = axum::serve(listener, service).with_graceful_shutdown(drained).await;
+    }))
+}
+
+/// Reads config and feeds again, for SIGHUP and the API.
+pub async fn reload(engine: &Arc<Engine>, config: &Path) -> Vec<String> {
+    let _alone = engine.edits.lock().await;
+    let (engine, config) = (engine.clone(), config.to_owned());
+    let work = move || {
+        let running = engine.settings.load_full();
+        let before = engine.world.load_full();
+        let read = config::server(&config).map_err(faults).and_then(|(server, warnings)| {
+            let (server, settings) = settings(server, &engine.names)?;
+            Ok((server, settings, warnings))
+        });
+        let (server, settings, warnings) = match read {
+            Ok(read) => read,
+            Err(problem) => return vec![problem.to_string()],
+        };
+        let mut remarks: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        if (server.bid, server.public, server.admin, &server.data_dir) != (running.server.bid, running.server.public, running.server.admin, &running.server.data_dir) {
+            remarks.push("listeners and `data_dir` change at a restart only: they stay as they were".into());
+        }
+        let world = before.reconfigured(server.exchanges.clone(), server.rates.clone(), server.privacy.retention.0);
+        let (world, found) = shops::load_all(world, &server, &engine.names);
+        remarks.extend(found);
+        engine.settings.store(Arc::new(settings));
+        engine.world.store(Arc::new(world));
+        remarks
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| vec!["the reload failed: see the log".into()])
+}
+
+fn reloader(engine: Arc<Engine>, config: std::path::PathBuf) -> crate::admin::Reload {
+    Arc::new(move || {
+        let (engine, config) = (engine.clone(), config.clone());
+        Box::pin(async move { reload(&engine, &config).await })
+    })
+}

@@ -1,0 +1,264 @@
+//! What each command does. Arguments are read in `main.rs`.
+//!
+//! Results go to standard output; what went wrong goes back to the caller, who prints it once.
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{App, StartError};
+use crate::base::hash::Hashes;
+use crate::config::{self, Fault};
+use crate::server::names::Names;
+use crate::server::shops;
+use crate::sim;
+use crate::store::Store;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// See [`StartError`].
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// What was asked to be checked has faults.
+    #[error("{0}")]
+    Faults(String),
+    /// The machine would not.
+    #[error("{what}: {source}")]
+    Environment {
+        /// What failed, and on what.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The demo went wrong.
+    #[error("the demo stopped: {0}")]
+    Demo(String),
+}
+
+impl Failure {
+    /// 1 the input is at fault, 3 the environment is (contract §1).
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Faults(_) | Failure::Demo(_) | Failure::Start(StartError::Input(_)) => 1,
+            Failure::Environment { .. } | Failure::Start(StartError::Environment { .. }) => 3,
+        }
+    }
+}
+
+/// Arguments of `winback demo`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Demo {
+    /// Stop after so many seconds; without it the demo runs until Ctrl-C.
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// Where exchanges call; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub bid: SocketAddr,
+    /// Where browsers and shops call.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub public: SocketAddr,
+    /// Where its people call.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub admin: SocketAddr,
+}
+
+/// Starts the log on standard error.
+pub fn log_to_stderr(json: bool, level: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("winback={level}")).unwrap_or_else(|_| "winback=info".into());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second call finds the log started.
+    let _ = if json { builder.json().try_init() } else { builder.try_init() };
+}
+
+fn recorder() -> Result<PrometheusHandle, Failure> {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let taken = |_| Failure::Environment { what: "cannot install the metrics recorder", source: std::io::Error::other("already installed") };
+    metrics::set_global_recorder(recorder).map_err(taken)?;
+    Ok(handle)
+}
+
+/// `winback serve`: until SIGTERM or Ctrl-C.
+pub fn serve(config: &Path) -> Result<(), Failure> {
+    let app = App::start(config, recorder()?)?;
+    for remark in &app.remarks {
+        tracing::warn!("{remark}");
+    }
+    println!("bid listening on {}\npublic listening on {}\nadmin listening on {}\nready", app.bid, app.public, app.admin);
+    while app.runtime().block_on(next_signal()).map_err(|source| Failure::Environment { what: "cannot wait for signals", source })? {
+        for remark in app.reload() {
+            tracing::warn!("{remark}");
+        }
+        tracing::info!("config and feeds read again");
+    }
+    app.drain();
+    Ok(())
+}
+
+/// Waits for a signal: true to reload, false to stop.
+async fn next_signal() -> std::io::Result<bool> {
+    let (mut hangup, mut terminate) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = hangup.recv() => Ok(true),
+        _ = terminate.recv() => Ok(false),
+        _ = tokio::signal::ctrl_c() => Ok(false),
+    }
+}
+
+/// `winback check`: every fault of all files in one run; warnings alone do not fail.
+pub fn check(paths: &[PathBuf]) -> Result<(), Failure> {
+    let mut report = Check::default();
+    for path in paths {
+        report.path(path);
+    }
+    let (faults, warnings) = (report.faults.len(), report.warnings.len());
+    for line in &report.warnings {
+        println!("{line}");
+    }
+    if report.faults.is_empty() {
+        println!("{} files checked: no faults, {warnings} warnings", report.files);
+        return Ok(());
+    }
+    println!("{} files checked: {faults} faults, {warnings} warnings", report.files);
+    Err(Failure::Faults(report.faults.join("\n")))
+}
+
+#[derive(Default)]
+struct Check {
+    files: usize,
+    faults: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Check {
+    /// A server file is told from an advertiser's by having listeners or exchanges.
+    fn path(&mut self, path: &Path) {
+        let name = path.display().to_string();
+        if path.is_dir() {
+            let found = shops::files(path).unwrap_or_default();
+            return found.iter().for_each(|file| self.path(file));
+        }
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => return self.faults.push(format!("{name}: cannot be read: {error}")),
+        };
+        let is_advertiser = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|value| value.get("site_key").is_some());
+        let server_file = if is_advertiser { beside(path) } else { Some(path.to_owned()) };
+        let Some(server_file) = server_file else {
+            return self.faults.push(format!("{name}: no winback.json beside or above it: check the server file, which names its advertisers"));
+        };
+        if !is_advertiser {
+            self.files += 1;
+        }
+        match config::server(&server_file) {
+            Err(faults) => self.faults.extend(faults.iter().map(ToString::to_string)),
+            Ok((server, warnings)) => {
+                if is_advertiser {
+                    return self.advertisers(&server, &[path.to_owned()]);
+                }
+                self.warnings.extend(warnings.iter().map(ToString::to_string));
+                let files = shops::files(&server.advertisers).unwrap_or_else(|error| {
+                    self.faults.push(format!("{}: cannot be read: {error}: make the folder", server.advertisers.display()));
+                    Vec::new()
+                });
+                self.advertisers(&server, &files);
+            }
+        }
+    }
+
+    /// Checks against a throw-away store, so that checking gives out no numbers.
+    fn advertisers(&mut self, server: &config::Server, files: &[PathBuf]) {
+        let hashes = Hashes::new(&[0; 16]);
+        let names = tempfile::tempdir().and_then(|dir| Names::open(Store::open(dir.path())?).map(|names| (dir, names)));
+        let (_folder, names) = match names {
+            Ok(names) => names,
+            Err(error) => return self.faults.push(format!("cannot make a temporary folder: {error}")),
+        };
+        for file in files {
+            self.files += 1;
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(file).map_err(|e| vec![Fault::of_file(&name, 0, 0, format!("cannot be read: {e}"))]);
+            match text.and_then(|text| shops::load(&name, &text, server, &hashes, &names, None)) {
+                Ok(loaded) => self.warnings.extend(loaded.remarks),
+                Err(faults) => self.faults.extend(faults.iter().map(ToString::to_string)),
+            }
+        }
+    }
+}
+
+/// The server file of an advertiser's file: in its folder or the one above.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let folders = path.parent().into_iter().flat_map(|dir| [Some(dir.to_owned()), dir.parent().map(Path::to_owned)]);
+    folders.flatten().map(|dir| dir.join("winback.json")).find(|file| file.is_file())
+}
+
+/// `winback demo`.
+pub fn demo(arguments: &Demo) -> Result<(), Failure> {
+    let environment = |what| move |source| Failure::Environment { what, source };
+    let folder = tempfile::Builder::new().prefix("winback-demo-").tempdir().map_err(environment("cannot make a temporary folder"))?;
+    let dir = folder.path();
+    let storefront = TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).map_err(environment("cannot listen for the demo's shops"))?;
+    storefront.set_nonblocking(true).map_err(environment("cannot listen for the demo's shops"))?;
+    let pages = storefront.local_addr().map_err(environment("cannot listen for the demo's shops"))?;
+    let taken = |wanted: SocketAddr| free_port(wanted).map(|at| at.to_string()).map_err(environment("cannot find a free port"));
+    let listen = sim::Listen { bid: taken(arguments.bid)?, public: taken(arguments.public)?, admin: taken(arguments.admin)? };
+    let config = sim::write_config(dir, pages, &listen).map_err(environment("cannot write the demo's config"))?;
+    let app = App::start(&config, recorder()?)?;
+    let stage = stage(&app, dir);
+    let mut stop = app.stopping();
+    let outcome = app.runtime().block_on(async {
+        let listener = tokio::net::TcpListener::from_std(storefront).map_err(|e| e.to_string())?;
+        tokio::spawn(sim::storefront(listener));
+        let (stopped, stopping) = tokio::sync::watch::channel(false);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = next_signal() => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+            // The demo may have ended by itself.
+            let _ = stopped.send(true);
+        });
+        sim::demo(&stage, arguments.seconds, stopping, &mut std::io::stdout()).await
+    });
+    app.drain();
+    let _ = std::io::stdout().flush();
+    outcome.map(|_| ()).map_err(Failure::Demo)
+}
+
+/// The address itself, or with a port that is free now in place of 0: the config names real ports.
+fn free_port(wanted: SocketAddr) -> std::io::Result<SocketAddr> {
+    if wanted.port() != 0 {
+        return Ok(wanted);
+    }
+    TcpListener::bind(wanted)?.local_addr()
+}
+
+/// What outsiders are told of the server.
+fn stage(app: &App, dir: &Path) -> sim::Stage {
+    let world = app.engine.world.load();
+    let settings = app.engine.settings.load();
+    let exchange = settings.server.exchanges.first();
+    let door = exchange.and_then(|exchange| settings.doors.get(usize::from(exchange.no.0))?.clone());
+    let shops = world.shops().map(|shop| sim::ShopDoor {
+        id: shop.advertiser.id.clone(),
+        site_key: shop.advertiser.site_key.clone(),
+        event_key: shop.advertiser.event_key.clone().unwrap_or_default(),
+        domain: shop.advertiser.domain.clone(),
+        currency: shop.advertiser.currency.to_string(),
+    });
+    sim::Stage {
+        bid: app.bid,
+        public: app.public,
+        public_url: world.public_url.clone(),
+        admin: app.admin,
+        admin_token: settings.admin_token.clone(),
+        exchange: exchange.map(|exchange| exchange.id.clone()).unwrap_or_default(),
+        exchange_key: door.and_then(|door| door.header),
+        shops: shops.collect(),
+        dir: dir.to_owned(),
+    }
+}

@@ -1,0 +1,120 @@
+//! Win, billing and loss notices, the pixel and the click (contract §4), on either listener.
+//!
+//! A 2xx is sent after the fact is durable. A click is sent on whatever happens to the fact, and only
+//! ever to a page of the advertiser.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use super::engine::Engine;
+use super::http::{self, Answer};
+use crate::base::seal::Audience;
+use crate::base::time::Millis;
+use crate::model::advertiser::Shop;
+use crate::model::ticket::Ticket;
+use crate::state::world::World;
+use crate::track::fact::{Fact, Paid, Sign};
+use crate::track::notice;
+
+/// A click waits this long for its fact; then the browser goes on.
+const CLICK_PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// `GET or POST /n/{kind}/{token}`.
+pub async fn notice(engine: &Engine, kind: &str, token: &str, query: Option<&str>) -> Answer {
+    let sign = match kind {
+        "win" => Some(Sign::Win),
+        "bill" => Some(Sign::Bill),
+        "loss" => None,
+        _ => return http::error(StatusCode::BAD_REQUEST, "unknown_notice", "a notice is `win`, `bill` or `loss`"),
+    };
+    let world = engine.world.load_full();
+    let Some(opened) = notice::open(&world, Audience::Notice, token) else {
+        engine.meters.noticed("unknown", kind_label(sign), "forged");
+        return http::status(StatusCode::FORBIDDEN);
+    };
+    let now = Millis::wall_clock();
+    let exchange = world.exchange(opened.ticket.exchange).map_or("unknown", |exchange| exchange.id.as_str());
+    match sign {
+        Some(sign) => record(engine, &world, sign, opened, query, now).await.map_or_else(http::status, |()| http::status(StatusCode::OK)),
+        None => {
+            let freed = notice::lose(&world, &engine.state, &opened, now.to_secs());
+            engine.meters.noticed(exchange, "loss", if freed { "freed" } else { "repeat" });
+            http::status(StatusCode::OK)
+        }
+    }
+}
+
+/// `GET /imp/{token}`.
+pub async fn pixel(engine: &Engine, token: &str, query: Option<&str>) -> Answer {
+    let world = engine.world.load_full();
+    let Some(opened) = notice::open(&world, Audience::View, token) else {
+        engine.meters.noticed("unknown", "pixel", "forged");
+        return http::status(StatusCode::FORBIDDEN);
+    };
+    let recorded = record(engine, &world, Sign::Pixel, opened, query, Millis::wall_clock()).await;
+    http::gif(recorded.err().unwrap_or(StatusCode::OK))
+}
+
+/// `GET /click/{token}`: to the product's own page.
+pub async fn click(engine: &Engine, token: &str) -> Answer {
+    let world = engine.world.load_full();
+    let Some(opened) = notice::open(&world, Audience::View, token) else {
+        engine.meters.noticed("unknown", "click", "forged");
+        return http::status(StatusCode::FORBIDDEN);
+    };
+    let fact = record(engine, &world, Sign::Click, opened, None, Millis::wall_clock());
+    // Recorded or not, the shopper goes on.
+    let _ = tokio::time::timeout(CLICK_PATIENCE, fact).await;
+    match world.shop(opened.ticket.advertiser) {
+        Some(shop) => http::redirect(&landing(&world, shop, &opened.ticket, token)),
+        None => http::error(StatusCode::GONE, "advertiser_gone", "the advertiser of this ad is no longer here"),
+    }
+}
+
+async fn record(engine: &Engine, world: &World, sign: Sign, opened: notice::Opened, query: Option<&str>, now: Millis) -> Result<(), StatusCode> {
+    let exchange = world.exchange(opened.ticket.exchange).map_or("unknown", |exchange| exchange.id.as_str());
+    let evidence = notice::evidence(world, sign, opened, query, now);
+    if let (Paid::Unknown(why), Sign::Bill) = (evidence.paid, sign) {
+        metrics::counter!("winback_unpriced_total", "exchange" => exchange.to_owned(), "why" => why).increment(1);
+    }
+    let effect = engine.facts.record(Fact::Evidence(evidence)).await;
+    let label = effect.map_or("unavailable", |effect| effect.label());
+    engine.meters.noticed(exchange, kind_label(Some(sign)), label);
+    effect.map(|_| ()).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}
+
+const fn kind_label(sign: Option<Sign>) -> &'static str {
+    match sign {
+        Some(Sign::Win) => "win",
+        Some(Sign::Bill) => "bill",
+        Some(Sign::Pixel) => "pixel",
+        Some(Sign::Click) => "click",
+        None => "loss",
+    }
+}
+
+/// The product's page with `wb_click` and `landing.append`; the shop's own where the product is gone.
+fn landing(world: &World, shop: &Shop, ticket: &Ticket, token: &str) -> String {
+    let home = format!("https://{}/", shop.advertiser.domain);
+    let link = shop.catalog.get(ticket.product).map_or(home.as_str(), |product| &product.link);
+    let Ok(mut url) = url::Url::parse(link) else { return home };
+    let name = |found: Option<&str>| found.unwrap_or("").to_owned();
+    let campaign = shop.advertiser.campaigns.iter().find(|campaign| campaign.no == ticket.campaign);
+    let creative = shop.advertiser.creatives.iter().find(|creative| creative.no == ticket.creative);
+    let exchange = world.exchange(ticket.exchange);
+    let append = shop
+        .advertiser
+        .landing
+        .append
+        .trim_start_matches(['?', '&'])
+        .replace("{campaign}", &name(campaign.map(|c| c.id.as_str())))
+        .replace("{creative}", &name(creative.map(|c| c.id.as_str())))
+        .replace("{exchange}", &name(exchange.map(|e| e.id.as_str())));
+    if !append.is_empty() {
+        let query = url.query().filter(|query| !query.is_empty()).map_or_else(|| append.clone(), |query| format!("{query}&{append}"));
+        url.set_query(Some(&query));
+    }
+    url.query_pairs_mut().append_pair("wb_click", token);
+    url.into()
+}

@@ -1,0 +1,262 @@
+//! The exchange: reads answers as a strict exchange does, auctions, and calls the winner's URLs.
+//!
+//! Assumes answers to requests of [`Ask`]. Pays at most what was bid; never bills a bid that fails
+//! its checks.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::request::{Ask, BLOCKED_DOMAIN, Slot};
+use super::rng::Rng;
+use crate::base::money::{Money, Round};
+
+/// The longest notice URL that this exchange stores.
+const NOTICE_CHARS_MAX: usize = 400;
+/// Decimals of a clearing price.
+const PRICE_DECIMALS: u32 = 4;
+/// `AUCTION_LOSS`: lost to a higher bid.
+const LOSS_OUTBID: &str = "102";
+/// `AUCTION_LOSS`: below the auction's floor.
+const LOSS_FLOOR: &str = "100";
+
+/// A bid response (OpenRTB 2.6 §4.2), as far as an exchange needs it.
+#[derive(Debug, Deserialize)]
+pub struct Response {
+    /// Echo of the request's.
+    pub id: String,
+    /// USD where it is absent.
+    #[serde(default = "usd")]
+    pub cur: String,
+    /// One for each seat.
+    #[serde(default)]
+    pub seatbid: Vec<SeatBid>,
+}
+
+/// `seatbid`.
+#[derive(Debug, Deserialize)]
+pub struct SeatBid {
+    /// The bids.
+    pub bid: Vec<Bid>,
+}
+
+/// `bid`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Bid {
+    /// The bidder's id of it.
+    pub id: String,
+    /// The placement.
+    pub impid: String,
+    /// CPM; kept as text, for money is exact.
+    pub price: Box<RawValue>,
+    /// The campaign.
+    #[serde(default)]
+    pub cid: String,
+    /// The creative.
+    #[serde(default)]
+    pub crid: String,
+    /// What the bidder calls the ad.
+    #[serde(default)]
+    pub adid: String,
+    /// Whose ad it is.
+    #[serde(default)]
+    pub adomain: Vec<String>,
+    /// The markup.
+    #[serde(default)]
+    pub adm: String,
+    /// Width.
+    #[serde(default)]
+    pub w: u64,
+    /// Height.
+    #[serde(default)]
+    pub h: u64,
+    /// Called when it wins.
+    #[serde(default)]
+    pub nurl: String,
+    /// Called when it is billed.
+    #[serde(default)]
+    pub burl: String,
+    /// Called when it loses.
+    #[serde(default)]
+    pub lurl: String,
+}
+
+fn usd() -> String {
+    "USD".to_owned()
+}
+
+impl Bid {
+    /// The CPM bid; `None` where it is no amount.
+    pub fn price(&self) -> Option<Money> {
+        Money::parse(self.price.get().trim_matches('"')).ok()
+    }
+
+    /// The first URL in the markup below a base, macros not yet replaced.
+    pub fn url_in_markup(&self, base: &str) -> Option<String> {
+        urls(&self.adm).into_iter().find(|url| url.starts_with(base))
+    }
+}
+
+/// Reads an answer and checks each bid; returns the sound ones with their prices, and what is wrong
+/// with the rest.
+pub fn read(ask: &Ask, body: &[u8], public_url: &str) -> (Vec<(Bid, Money)>, Vec<String>) {
+    let response: Response = match serde_json::from_slice(body) {
+        Ok(response) => response,
+        Err(fault) => return (Vec::new(), vec![format!("no bid response: {fault}")]),
+    };
+    let (mut sound, mut faults) = (Vec::new(), Vec::new());
+    if response.id != ask.id {
+        faults.push(format!("id is {} and not {}", response.id, ask.id));
+    }
+    if response.cur != "USD" {
+        faults.push(format!("cur is {} and not USD", response.cur));
+    }
+    if !faults.is_empty() {
+        return (sound, faults);
+    }
+    let mut taken = HashSet::new();
+    for bid in response.seatbid.into_iter().flat_map(|seat| seat.bid) {
+        let problems = problems(ask, &bid, public_url);
+        match bid.price() {
+            Some(price) if problems.is_empty() && taken.insert(bid.impid.clone()) => sound.push((bid, price)),
+            _ if problems.is_empty() => faults.push(format!("bid {}: a second bid for imp {}, or no price", bid.id, bid.impid)),
+            _ => faults.extend(problems.into_iter().map(|problem| format!("bid {}: {problem}", bid.id))),
+        }
+    }
+    (sound, faults)
+}
+
+/// What an exchange would refuse a bid for.
+fn problems(ask: &Ask, bid: &Bid, public_url: &str) -> Vec<String> {
+    let Some(slot) = ask.imps.iter().find(|slot| slot.id == bid.impid) else {
+        return vec![format!("impid {} was not offered", bid.impid)];
+    };
+    let mut problems = Vec::new();
+    let mut claim = |holds: bool, problem: &str| {
+        if !holds {
+            problems.push(problem.to_owned());
+        }
+    };
+    claim(
+        bid.price().is_some_and(|price| price >= slot.floor && price > Money::ZERO),
+        "price is below the floor",
+    );
+    claim(slot.sizes.contains(&(bid.w, bid.h)), "size was not offered");
+    claim(!bid.crid.is_empty() && bid.crid.len() <= 80, "crid is missing or longer than 80");
+    claim(!bid.cid.is_empty(), "cid is missing");
+    claim(
+        !bid.adomain.is_empty() && bid.adomain.iter().all(|domain| domain != BLOCKED_DOMAIN),
+        "adomain is missing or blocked",
+    );
+    claim(!bid.adm.is_empty(), "adm is empty");
+    for (name, url) in [("nurl", &bid.nurl), ("burl", &bid.burl), ("lurl", &bid.lurl)] {
+        claim(
+            url.starts_with(public_url) && url.len() <= NOTICE_CHARS_MAX,
+            &format!("{name} is missing, foreign or too long"),
+        );
+    }
+    for url in urls(&bid.adm) {
+        claim(is_secure(&url), &format!("insecure address in adm: {url}"));
+    }
+    problems
+}
+
+/// Addresses in attributes of markup, character references resolved.
+fn urls(markup: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in ["src=", "href=", "srcset="] {
+        for (at, _) in markup.match_indices(name) {
+            let value = &markup[at + name.len()..];
+            let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+                continue;
+            };
+            if let Some(end) = value[1..].find(quote) {
+                found.push(html_escape::decode_html_entities(&value[1..=end]).into_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Whether a secure page may load it: https, data, or this machine.
+fn is_secure(url: &str) -> bool {
+    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    url.starts_with("https://") || url.starts_with("data:") || url.starts_with('#') || loopback.iter().any(|host| url.starts_with(host))
+}
+
+/// How one placement's auction ended for our bid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Won at this price, CPM.
+    Won(Money),
+    /// Lost to this price, CPM.
+    Lost(Money),
+}
+
+/// Rivals' bids, CPM with at most four decimals.
+pub fn rivals(rng: &mut Rng) -> Vec<Money> {
+    let count = 2 + rng.below(3);
+    // 0.05 to 2.45, the low ones likelier, in ten-thousandths.
+    (0..count)
+        .map(|_| {
+            let (a, b) = (rng.below(12_000), rng.below(12_000));
+            Money(i128::from(500 + a.min(b) * 2) * 100_000)
+        })
+        .collect()
+}
+
+/// Auctions one placement: the highest bid wins and pays its bid, or, at second price, the next one.
+/// This exchange clears in ten-thousandths, cut in the buyer's favour, so that a price stays exact in
+/// every currency of the demo.
+pub fn auction(at: u64, slot: &Slot, price: Money, rivals: &[Money]) -> Verdict {
+    let best = rivals
+        .iter()
+        .copied()
+        .filter(|rival| *rival >= slot.floor)
+        .max()
+        .unwrap_or(Money::ZERO);
+    if best >= price {
+        return Verdict::Lost(best);
+    }
+    let paid = if at == 2 { best.max(slot.floor).min(price) } else { price };
+    Verdict::Won(paid.to_decimals(PRICE_DECIMALS, Round::Down))
+}
+
+/// What macros stand for (OpenRTB 2.6 §4.4).
+#[derive(Clone, Copy, Debug)]
+pub struct Macros<'a> {
+    /// The request.
+    pub ask: &'a Ask,
+    /// The bid.
+    pub bid: &'a Bid,
+    /// The clearing price, CPM.
+    pub price: Money,
+    /// Whether the bid was outbid; `None` where it won.
+    pub lost: Option<bool>,
+}
+
+impl Macros<'_> {
+    /// Replaces them in a text.
+    pub fn fill(&self, text: &str) -> String {
+        let price = self.price.to_string();
+        let loss = match self.lost {
+            None => "0",
+            Some(true) => LOSS_OUTBID,
+            Some(false) => LOSS_FLOOR,
+        };
+        let pairs = [
+            ("${AUCTION_PRICE}", price.as_str()),
+            ("${AUCTION_CURRENCY}", "USD"),
+            ("${AUCTION_ID}", &self.ask.id),
+            ("${AUCTION_BID_ID}", &self.bid.id),
+            ("${AUCTION_IMP_ID}", &self.bid.impid),
+            ("${AUCTION_AD_ID}", &self.bid.adid),
+            ("${AUCTION_SEAT_ID}", "winback"),
+            ("${AUCTION_MBR}", ""),
+            ("${AUCTION_LOSS}", loss),
+            ("${AUCTION_MIN_TO_WIN}", price.as_str()),
+        ];
+        pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    }
+}
