@@ -31,7 +31,7 @@ fn show(exchange: &mut Client, visitor: &mut Client, bid: &Value) {
 fn three_a_day_is_three() {
     let mut capped = advertiser("acme");
     capped["campaigns"][0]["frequency"] = json!([{"max": CAP, "per": "1d"}]);
-    let server = Server::fresh(&Setup::new().with(capped));
+    let server = Server::fresh(Setup::new().with(capped));
     let (mut exchange, mut visitor) = (server.exchange(), server.visitor());
     for item in 0..6 {
         tell(&mut server.shop(), "acme", &cart(theirs("u"), "acme", item));
@@ -59,7 +59,7 @@ fn three_a_day_is_three() {
 fn bids_without_notices_hold_too() {
     let mut capped = advertiser("acme");
     capped["campaigns"][0]["frequency"] = json!([{"max": CAP, "per": "1d"}]);
-    let server = Server::fresh(&Setup::new().with(capped));
+    let server = Server::fresh(Setup::new().with(capped));
     tell(&mut server.shop(), "acme", &cart(theirs("u"), "acme", 1));
     let mut exchange = server.exchange();
     let won = (0..10)
@@ -75,7 +75,7 @@ fn bids_without_notices_hold_too() {
 fn six_imps_one_each() {
     let names: Vec<String> = (0..SHOPS).map(|n| format!("shop{n}")).collect();
     let setup = names.iter().fold(Setup::new(), |setup, name| setup.with(advertiser(name)));
-    let server = Server::fresh(&setup);
+    let server = Server::fresh(setup);
     let mut shop = server.shop();
     for (n, name) in names.iter().enumerate() {
         for item in [n, n + 8] {
@@ -112,7 +112,7 @@ fn products(bid: &Value, shops: &[String]) -> Vec<String> {
 
 #[test]
 fn one_advertiser_gets_one_imp() {
-    let server = Server::fresh(&Setup::acme());
+    let server = Server::fresh(Setup::acme());
     tell(&mut server.shop(), "acme", &cart(theirs("u"), "acme", 1));
     assert_eq!(bids(&ask(&mut server.exchange(), &request("r", "u", 6))).len(), 1);
 }

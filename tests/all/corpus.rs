@@ -60,7 +60,7 @@ fn post(exchange: &mut Client, body: &[u8]) -> u16 {
 #[test]
 fn as_it_is() {
     let Some(folder) = corpus() else { return };
-    let server = Server::fresh(&Setup::acme());
+    let server = Server::fresh(Setup::acme());
     let mut exchange = server.exchange();
     let text = fs::read_to_string(folder.join("requests.ndjson")).expect("requests.ndjson");
     let mut codes = BTreeMap::new();
@@ -108,7 +108,7 @@ fn golden() -> Vec<usize> {
 #[test]
 fn broken() {
     let Some(folder) = corpus() else { return };
-    let server = Server::fresh(&Setup::acme());
+    let server = Server::fresh(Setup::acme());
     let mut exchange = server.exchange();
     let mut bodies = Vec::new();
     for file in ["requests_invalid.ndjson", "requests_nearmiss.ndjson"] {
@@ -146,7 +146,7 @@ fn decoded(line: &str) -> Vec<u8> {
 #[test]
 fn known() {
     let Some(folder) = corpus() else { return };
-    let server = Server::fresh(&Setup::acme());
+    let server = Server::fresh(Setup::acme());
     let text = fs::read_to_string(folder.join("requests.ndjson")).expect("requests.ndjson");
     let asked = asked(&text);
     let batches: Vec<String> = asked

@@ -60,7 +60,8 @@ fn rounds() -> usize {
 #[test]
 fn acknowledged_is_there_once() {
     let setup = Setup::acme();
-    let mut server = Server::fresh(&setup);
+    setup.write();
+    let mut server = Server::start(setup.path());
     let mut shop = server.shop();
     for n in 0..SEEDS {
         tell(&mut shop, "acme", &cart(theirs(&seed(n)), "acme", n % PRODUCTS));
@@ -143,6 +144,7 @@ fn send_events(mut shop: Client, tally: &Tally, killed: &AtomicBool) {
             tally.acknowledge();
         } else {
             tally.events_open.lock().unwrap().push(n);
+            return;
         }
     }
 }
@@ -206,7 +208,7 @@ fn send_edits(mut api: Client, tally: &Tally, killed: &AtomicBool) {
                 .lock()
                 .unwrap()
                 .push(format!("{} PUT {}", answer.status, answer.text())),
-            Err(_) => {}
+            Err(_) => return,
         }
         // Edits rebuild a shop; events and notices are to have most of the round.
         thread::sleep(Duration::from_millis(25));
@@ -313,7 +315,7 @@ fn events_of(api: &mut Client, n: usize) -> usize {
 
 #[test]
 fn a_notice_sent_again_counts_once() {
-    let server = Server::fresh(&Setup::acme());
+    let server = Server::fresh(Setup::acme());
     tell(&mut server.shop(), "acme", &cart(theirs("u"), "acme", 1));
     let mut exchange = server.exchange();
     let bid = bids(&ask(&mut exchange, &request("r", "u", 1))).remove(0);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,26 @@ use crate::rig::{Server, ask, bids, call, tell, winback};
 use crate::shop::{Setup, advertiser, cart, pretty, request, theirs};
 
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+const COMMAND_MAX: Duration = Duration::from_secs(20);
 const RELOAD_MAX: Duration = Duration::from_secs(15);
 
+/// Runs a command that ends by itself; one that does not is killed.
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    winback().args(arguments).current_dir(folder).output().expect("the binary starts")
+    let mut command = winback();
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    let end = Instant::now() + COMMAND_MAX;
+    while Instant::now() < end && child.try_wait().is_ok_and(|status| status.is_none()) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    // It fails where the command has ended, as it should have.
+    child.kill().ok();
+    child.wait_with_output().expect("its output")
 }
 
 fn code(output: &Output) -> i32 {
@@ -25,7 +41,8 @@ fn code(output: &Output) -> i32 {
 #[test]
 fn term_drains_and_loses_nothing() {
     let setup = Setup::acme();
-    let mut server = Server::fresh(&setup);
+    setup.write();
+    let mut server = Server::start(setup.path());
     tell(&mut server.shop(), "acme", &cart(theirs("u"), "acme", 1));
     let bid = bids(&ask(&mut server.exchange(), &request("r", "u", 1))).remove(0);
     assert_eq!(server.exchange().get(&call(&bid["burl"], "1.00")).expect("an answer").status, 200);
@@ -42,7 +59,8 @@ fn term_drains_and_loses_nothing() {
 #[test]
 fn links_of_before_a_restart_still_work() {
     let setup = Setup::acme();
-    let mut server = Server::fresh(&setup);
+    setup.write();
+    let mut server = Server::start(setup.path());
     tell(&mut server.shop(), "acme", &cart(theirs("u"), "acme", 1));
     let bid = bids(&ask(&mut server.exchange(), &request("r", "u", 1))).remove(0);
     server.kill();
@@ -69,7 +87,8 @@ fn comes_to(server: &Server, status: u16) -> bool {
 #[test]
 fn hup_reads_an_edited_advertiser() {
     let setup = Setup::acme();
-    let server = Server::fresh(&setup);
+    setup.write();
+    let server = Server::start(setup.path());
     tell(&mut server.shop(), "acme", &cart(theirs("u"), "acme", 1));
     let mut edited = advertiser("acme");
     edited["campaigns"][0]["status"] = json!("paused");

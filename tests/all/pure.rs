@@ -22,7 +22,7 @@ fn tight() -> Server {
     let mut shop = advertiser("acme");
     shop["campaigns"][0]["budget"] = json!({"total": 0.05, "pacing": "asap"});
     shop["campaigns"][0]["frequency"] = json!([{"max": 5, "per": "1d"}]);
-    let server = Server::fresh(&Setup::new().with(shop));
+    let server = Server::fresh(Setup::new().with(shop));
     let mut events = server.shop();
     for user in 0..8 {
         tell(&mut events, "acme", &cart(theirs(&user_id(user)), "acme", user));

@@ -27,6 +27,8 @@ pub fn winback() -> Command {
 pub struct Server {
     child: Child,
     folder: PathBuf,
+    /// Its folder, where nobody else keeps it.
+    _setup: Option<Setup>,
     /// The bid listener.
     pub bid: SocketAddr,
     /// The public listener.
@@ -36,10 +38,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Writes the folder and starts a server on it.
-    pub fn fresh(setup: &Setup) -> Server {
+    /// Writes the folder and starts a server on it, which keeps the folder.
+    pub fn fresh(setup: Setup) -> Server {
         setup.write();
-        Server::start(setup.path())
+        let mut server = Server::start(setup.path());
+        server._setup = Some(setup);
+        server
     }
 
     /// Starts a server on a folder as it is, and waits until it is ready.

@@ -7,7 +7,7 @@ use crate::rig::{Server, ask, bids, call, fill, tell, tracking_paths};
 use crate::shop::{EXCHANGE_KEY, PUBLIC_URL, Setup, cart, item, request, theirs, title};
 
 fn acme() -> Server {
-    Server::fresh(&Setup::acme())
+    Server::fresh(Setup::acme())
 }
 
 /// The status of a bid call with this body and content type.
