@@ -76,6 +76,7 @@ impl Server {
         let mut server = Server {
             child,
             folder: folder.to_owned(),
+            _setup: None,
             bid,
             public,
             admin,
