@@ -15,6 +15,9 @@ const SEAT: &str = "winback";
 const TMAX_MIN: f64 = 50.0;
 const CATEGORIES: [&str; 2] = ["IAB18", "IAB18-3"];
 
+/// Reasons that are nobody's opinion: a bid in spite of one is a fault.
+pub const NEVER: [&str; 7] = ["no id", "gdpr", "coppa or lmt", "us_privacy", "gpc", "seat", "private auction"];
+
 /// A member of what may not be an object.
 pub fn at<'v>(value: &'v Value, path: &[&str]) -> &'v Value {
     path.iter().fold(value, |value, key| value.get(key).unwrap_or(&Value::Null))
@@ -103,17 +106,21 @@ fn privacy_forbids(request: &Value) -> Option<&'static str> {
     let either = |name: &str| [at(request, &["regs", name]).clone(), at(request, &["regs", "ext", name]).clone()];
     let device = at(request, &["device"]);
     let section_forbids = |section: f64| section == 2.0 || (6.0..=99.0).contains(&section);
-    if either("gdpr").iter().any(is_set) {
-        return Some("gdpr");
-    }
+    // GPP first: where it applies it outranks the older signals, and what it allows is open to opinion.
     if either("gpp_sid").iter().flat_map(list).filter_map(number).any(section_forbids) {
         return Some("gpp_sid");
     }
     if either("gpp").iter().any(|gpp| text(gpp).is_some()) {
         return Some("gpp");
     }
-    if either("coppa").iter().any(is_set) || is_set(at(device, &["lmt"])) || is_set(at(device, &["dnt"])) {
-        return Some("coppa, lmt or dnt");
+    if either("gdpr").iter().any(is_set) {
+        return Some("gdpr");
+    }
+    if either("coppa").iter().any(is_set) || is_set(at(device, &["lmt"])) {
+        return Some("coppa or lmt");
+    }
+    if is_set(at(device, &["dnt"])) {
+        return Some("dnt");
     }
     if either("us_privacy")
         .iter()
@@ -305,4 +312,39 @@ pub fn identify(request: &mut Value, n: usize, exchange: &str) -> Value {
         user.insert("id".into(), known.into());
     }
     Value::Object(user)
+}
+
+#[test]
+fn what_an_exchange_would_reject_is_rejected() {
+    let request = crate::shop::request("r", "u", 1);
+    assert_eq!(forbids(&request), None);
+    let url = format!("{PUBLIC_URL}/n/win/t");
+    let bid = serde_json::json!({
+        "id": "b", "impid": "1", "price": 3.2, "crid": "acme.card.0", "cid": "c", "adm": format!("<img src='{PUBLIC_URL}/imp/t'>"),
+        "nurl": url, "burl": url, "adomain": ["acme.example"], "w": 300, "h": 250, "mtype": 1
+    });
+    let response = |bid: &Value| serde_json::json!({"id": "r", "cur": "USD", "seatbid": [{"bid": [bid]}]});
+    assert_eq!(rejects(&request, &response(&bid)), Vec::<String>::new());
+    let spoilt = [
+        ("impid", "2".into()),
+        ("price", 0.49.into()),
+        ("w", 301.into()),
+        ("crid", "".into()),
+        ("adm", "<p>".into()),
+        ("mtype", 4.into()),
+    ];
+    for (name, value) in spoilt {
+        let mut bid = bid.clone();
+        bid[name] = value;
+        assert_eq!(rejects(&request, &response(&bid)).len(), 1, "{name}");
+    }
+    for (pointer, value) in [
+        ("regs", serde_json::json!({"ext": {"gdpr": "1"}})),
+        ("wseat", serde_json::json!("other")),
+        ("id", "".into()),
+    ] {
+        let mut request = request.clone();
+        request[pointer] = value;
+        assert!(forbids(&request).is_some_and(|why| NEVER.contains(&why)), "{pointer}");
+    }
 }
