@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::http::Client;
 use crate::rig::{Server, ask, bids, call, fill, tell, tracking_paths};
-use crate::shop::{EXCHANGE_KEY, PUBLIC_URL, Setup, cart, item, request, theirs, title};
+use crate::shop::{PUBLIC_URL, Setup, cart, item, request, theirs, title};
 
 fn acme() -> Server {
     Server::fresh(Setup::acme())
@@ -202,7 +202,7 @@ fn the_same_event_id_is_one_event() {
     let user = server.api().get("/api/users/x:u").expect("the user").json();
     let events = &user["advertisers"][0]["events"];
     assert!(
-        events == &json!(1) || events.as_array().is_some_and(|events| events.len() == 1),
+        *events == json!(1) || events.as_array().is_some_and(|events| events.len() == 1),
         "{user}"
     );
 }
@@ -289,5 +289,4 @@ fn macros_are_filled_as_an_exchange_does() {
         ["/imp/AB-_9"]
     );
     assert_eq!(token("/n/win/abc?p=1"), "abc");
-    assert!(EXCHANGE_KEY.len() >= 32);
 }
