@@ -1,0 +1,16 @@
+//! Acceptance from outside: the real binary, spoken to over HTTP, signals and its command line.
+//!
+//! Each test starts its own server on free ports and a temporary folder. The figures it is judged
+//! by are printed as `show <name> <figure> <bar> ok|short`; `make show` gathers them.
+
+mod caps;
+mod corpus;
+mod figures;
+mod http;
+mod judge;
+mod kill;
+mod life;
+mod pure;
+mod rig;
+mod shop;
+mod smoke;
