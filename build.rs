@@ -2,7 +2,11 @@
 
 fn main() {
     let git = |args: &[&str]| {
-        let output = std::process::Command::new("git").args(args).output().ok().filter(|output| output.status.success())?;
+        let output = std::process::Command::new("git")
+            .args(args)
+            .output()
+            .ok()
+            .filter(|output| output.status.success())?;
         String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())
     };
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".into());

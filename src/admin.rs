@@ -1,8 +1,10 @@
 //! Stand-in.
-use std::sync::Arc;
-use std::pin::Pin;
 use crate::server::engine::Engine;
+use std::pin::Pin;
+use std::sync::Arc;
 /// Reads config and feeds again.
 pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<String>> + Send>> + Send + Sync>;
 /// Routes.
-pub fn router(_: Arc<Engine>, _: metrics_exporter_prometheus::PrometheusHandle, _: Reload) -> axum::Router { axum::Router::new() }
+pub fn router(_: Arc<Engine>, _: metrics_exporter_prometheus::PrometheusHandle, _: Reload) -> axum::Router {
+    axum::Router::new()
+}

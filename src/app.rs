@@ -81,8 +81,10 @@ impl App {
     /// Reads the config, opens the store, loads it, reads every advertiser and feed, and listens.
     pub fn start(config: &Path, prometheus: metrics_exporter_prometheus::PrometheusHandle) -> Result<App, StartError> {
         let (server, warnings) = config::server(config).map_err(faults)?;
-        let store = Store::open(&server.data_dir)
-            .map_err(environment(format!("cannot open the store in {}: is another server running on it", server.data_dir.display())))?;
+        let store = Store::open(&server.data_dir).map_err(environment(format!(
+            "cannot open the store in {}: is another server running on it",
+            server.data_dir.display()
+        )))?;
         let names = Names::open(store.clone()).map_err(environment("cannot read the store"))?;
         let (server, settings) = settings(server, &names)?;
         let (public, admin) = (listen(server.public)?, listen(server.admin)?);
@@ -95,7 +97,14 @@ impl App {
         remarks.splice(0..0, warnings.iter().map(ToString::to_string));
         let state = load(&store, &names).map_err(environment("cannot load the store"))?;
         let (sender, receiver) = sync_channel(FACTS_QUEUE_MAX);
-        let parts = Parts { world, state, settings, facts: Facts(sender), store: store.clone(), names };
+        let parts = Parts {
+            world,
+            state,
+            settings,
+            facts: Facts(sender),
+            store: store.clone(),
+            names,
+        };
         let engine = Arc::new(Engine::new(parts).map_err(environment("cannot draw a secret"))?);
         let closing = Arc::new(AtomicBool::new(false));
         let writer = spawn_writer(engine.clone(), store, receiver, closing.clone()).map_err(environment("cannot start the writer"))?;
@@ -116,7 +125,20 @@ impl App {
         let axum = vec![for_browsers, for_people];
         engine.state.status.set_ready(true);
         let (bid, public, admin) = addresses;
-        Ok(App { engine, bid, public, admin, remarks, config, stop, runtime, bid_threads, axum, closing, writer })
+        Ok(App {
+            engine,
+            bid,
+            public,
+            admin,
+            remarks,
+            config,
+            stop,
+            runtime,
+            bid_threads,
+            axum,
+            closing,
+            writer,
+        })
     }
 
     /// The runtime of everything that is no bid.
@@ -184,15 +206,31 @@ fn settings(mut server: Server, names: &Names) -> Result<(Server, Settings), Sta
             let value = config::secret(file).map_err(environment(format!("cannot read the key of exchange `{}`", exchange.id)))?;
             Ok::<_, StartError>((name.to_ascii_lowercase(), value))
         });
-        let door = Door { allow: exchange.auth.allow.clone(), header: header.transpose()? };
+        let door = Door {
+            allow: exchange.auth.allow.clone(),
+            header: header.transpose()?,
+        };
         match doors.get_mut(usize::from(no)) {
             Some(place) => *place = Some(door),
-            None => return Err(StartError::Input(format!("more than {EXCHANGES_MAX} exchanges were ever configured"))),
+            None => {
+                return Err(StartError::Input(format!(
+                    "more than {EXCHANGES_MAX} exchanges were ever configured"
+                )));
+            }
         }
     }
-    let token = config::secret(&server.token_file)
-        .map_err(environment(format!("cannot read the admin token in {}", server.token_file.display())))?;
-    Ok((server.clone(), Settings { server, doors, admin_token: token }))
+    let token = config::secret(&server.token_file).map_err(environment(format!(
+        "cannot read the admin token in {}",
+        server.token_file.display()
+    )))?;
+    Ok((
+        server.clone(),
+        Settings {
+            server,
+            doors,
+            admin_token: token,
+        },
+    ))
 }
 
 fn world(server: &Server, public_url: &str, hashes: Hashes, seals: Seals) -> World {
@@ -206,7 +244,12 @@ fn hash_key(data_dir: &Path) -> Result<[u8; 16], StartError> {
     let path = data_dir.join("hash-key");
     let text = config::secret(&path).map_err(environment(format!("cannot read {}", path.display())))?;
     let key = decode_hex::<16>(&text);
-    key.ok_or_else(|| StartError::Input(format!("{} holds no key of hexadecimal digits: restore it from the backup", path.display())))
+    key.ok_or_else(|| {
+        StartError::Input(format!(
+            "{} holds no key of hexadecimal digits: restore it from the backup",
+            path.display()
+        ))
+    })
 }
 
 /// The keys that seal tokens: files named by their number, the highest seals, the one before still opens.
@@ -216,7 +259,7 @@ fn seals(dir: &Path) -> Result<Seals, StartError> {
     let mut numbers: Vec<u8> = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed("read"))? {
         let path = entry.map_err(failed("read"))?.path();
-        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u8>().ok());
         numbers.extend(number.filter(|number| *number > 0));
     }
     numbers.sort_unstable_by(|a, b| b.cmp(a));
@@ -257,13 +300,26 @@ fn load(store: &Store, names: &Names) -> io::Result<State> {
             install_row(&row?, &state);
         }
     }
-    let rest: Vec<_> = [Table::Holds, Table::Pending].into_iter().flat_map(|table| store.rows(table)).collect::<io::Result<_>>()?;
-    restore(&state, rest.into_iter(), |campaign| names.book_of(campaign), Millis::wall_clock().to_secs());
+    let rest: Vec<_> = [Table::Holds, Table::Pending]
+        .into_iter()
+        .flat_map(|table| store.rows(table))
+        .collect::<io::Result<_>>()?;
+    restore(
+        &state,
+        rest.into_iter(),
+        |campaign| names.book_of(campaign),
+        Millis::wall_clock().to_secs(),
+    );
     Ok(state)
 }
 
 /// The one thread that writes: it gathers what arrives within a moment and commits it together.
-fn spawn_writer(engine: Arc<Engine>, mut store: Store, receiver: Receiver<Envelope>, closing: Arc<AtomicBool>) -> io::Result<JoinHandle<()>> {
+fn spawn_writer(
+    engine: Arc<Engine>,
+    mut store: Store,
+    receiver: Receiver<Envelope>,
+    closing: Arc<AtomicBool>,
+) -> io::Result<JoinHandle<()>> {
     let mut writer = Writer::new(store.next_number(Table::Facts)?);
     std::thread::Builder::new().name("writer".into()).spawn(move || {
         loop {
@@ -272,16 +328,18 @@ fn spawn_writer(engine: Arc<Engine>, mut store: Store, receiver: Receiver<Envelo
             let idle = batch.is_empty();
             let (facts, backs): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
             let world = engine.world.load_full();
-            if engine.state.status.is_poisoned() {
-                backs.into_iter().for_each(|back| drop(back.send(Err(Unavailable::Poisoned))));
-            } else {
-                match writer.record(&facts, &engine.state, &world, &mut store, Millis::wall_clock()) {
-                    Ok(effects) => backs.into_iter().zip(effects).for_each(|(back, effect)| drop(back.send(Ok(effect)))),
-                    Err(error) => {
+            let recorded = match engine.state.status.is_poisoned() {
+                true => Err(Unavailable::Poisoned),
+                false => writer
+                    .record(&facts, &engine.state, &world, &mut store, Millis::wall_clock())
+                    .map_err(|error| {
                         tracing::error!("{error}: {}", error.source);
-                        backs.into_iter().for_each(|back| drop(back.send(Err(Unavailable::Poisoned))));
-                    }
-                }
+                        Unavailable::Poisoned
+                    }),
+            };
+            for (at, back) in backs.into_iter().enumerate() {
+                // Whoever has stopped waiting hears nothing.
+                let _ = back.send(recorded.as_ref().map(|effects| effects[at]).map_err(|problem| *problem));
             }
             if !open || (last && idle) {
                 return;
@@ -309,7 +367,12 @@ fn gather(receiver: &Receiver<Envelope>) -> (Vec<Envelope>, bool) {
     (batch, true)
 }
 
-fn spawn_axum(runtime: &tokio::runtime::Runtime, listener: TcpListener, router: axum::Router, mut stop: watch::Receiver<bool>) -> Result<tokio::task::JoinHandle<()>, StartError> {
+fn spawn_axum(
+    runtime: &tokio::runtime::Runtime,
+    listener: TcpListener,
+    router: axum::Router,
+    mut stop: watch::Receiver<bool>,
+) -> Result<tokio::task::JoinHandle<()>, StartError> {
     listener.set_nonblocking(true).map_err(environment("cannot listen"))?;
     let listener = {
         let _inside = runtime.enter();
@@ -339,7 +402,14 @@ pub async fn reload(engine: &Arc<Engine>, config: &Path) -> Vec<String> {
             Err(problem) => return vec![problem.to_string()],
         };
         let mut remarks: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-        if (server.bid, server.public, server.admin, &server.data_dir) != (running.server.bid, running.server.public, running.server.admin, &running.server.data_dir) {
+        if (server.bid, server.public, server.admin, &server.data_dir)
+            != (
+                running.server.bid,
+                running.server.public,
+                running.server.admin,
+                &running.server.data_dir,
+            )
+        {
             remarks.push("listeners and `data_dir` change at a restart only: they stay as they were".into());
         }
         let world = before.reconfigured(server.exchanges.clone(), server.rates.clone(), server.privacy.retention.0);
@@ -349,7 +419,9 @@ pub async fn reload(engine: &Arc<Engine>, config: &Path) -> Vec<String> {
         engine.world.store(Arc::new(world));
         remarks
     };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| vec!["the reload failed: see the log".into()])
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| vec!["the reload failed: see the log".into()])
 }
 
 fn reloader(engine: Arc<Engine>, config: std::path::PathBuf) -> crate::admin::Reload {

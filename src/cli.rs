@@ -69,7 +69,10 @@ pub struct Demo {
 /// Starts the log on standard error.
 pub fn log_to_stderr(json: bool, level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_new(format!("winback={level}")).unwrap_or_else(|_| "winback=info".into());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // A second call finds the log started.
     let _ = if json { builder.json().try_init() } else { builder.try_init() };
 }
@@ -77,7 +80,10 @@ pub fn log_to_stderr(json: bool, level: &str) {
 fn recorder() -> Result<PrometheusHandle, Failure> {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
-    let taken = |_| Failure::Environment { what: "cannot install the metrics recorder", source: std::io::Error::other("already installed") };
+    let taken = |_| Failure::Environment {
+        what: "cannot install the metrics recorder",
+        source: std::io::Error::other("already installed"),
+    };
     metrics::set_global_recorder(recorder).map_err(taken)?;
     Ok(handle)
 }
@@ -88,8 +94,14 @@ pub fn serve(config: &Path) -> Result<(), Failure> {
     for remark in &app.remarks {
         tracing::warn!("{remark}");
     }
-    println!("bid listening on {}\npublic listening on {}\nadmin listening on {}\nready", app.bid, app.public, app.admin);
-    while app.runtime().block_on(next_signal()).map_err(|source| Failure::Environment { what: "cannot wait for signals", source })? {
+    println!(
+        "bid listening on {}\npublic listening on {}\nadmin listening on {}\nready",
+        app.bid, app.public, app.admin
+    );
+    while app.runtime().block_on(next_signal()).map_err(|source| Failure::Environment {
+        what: "cannot wait for signals",
+        source,
+    })? {
         for remark in app.reload() {
             tracing::warn!("{remark}");
         }
@@ -149,7 +161,9 @@ impl Check {
         let is_advertiser = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|value| value.get("site_key").is_some());
         let server_file = if is_advertiser { beside(path) } else { Some(path.to_owned()) };
         let Some(server_file) = server_file else {
-            return self.faults.push(format!("{name}: no winback.json beside or above it: check the server file, which names its advertisers"));
+            return self.faults.push(format!(
+                "{name}: no winback.json beside or above it: check the server file, which names its advertisers"
+            ));
         };
         if !is_advertiser {
             self.files += 1;
@@ -162,7 +176,10 @@ impl Check {
                 }
                 self.warnings.extend(warnings.iter().map(ToString::to_string));
                 let files = shops::files(&server.advertisers).unwrap_or_else(|error| {
-                    self.faults.push(format!("{}: cannot be read: {error}: make the folder", server.advertisers.display()));
+                    self.faults.push(format!(
+                        "{}: cannot be read: {error}: make the folder",
+                        server.advertisers.display()
+                    ));
                     Vec::new()
                 });
                 self.advertisers(&server, &files);
@@ -192,20 +209,36 @@ impl Check {
 
 /// The server file of an advertiser's file: in its folder or the one above.
 fn beside(path: &Path) -> Option<PathBuf> {
-    let folders = path.parent().into_iter().flat_map(|dir| [Some(dir.to_owned()), dir.parent().map(Path::to_owned)]);
+    let folders = path
+        .parent()
+        .into_iter()
+        .flat_map(|dir| [Some(dir.to_owned()), dir.parent().map(Path::to_owned)]);
     folders.flatten().map(|dir| dir.join("winback.json")).find(|file| file.is_file())
 }
 
 /// `winback demo`.
 pub fn demo(arguments: &Demo) -> Result<(), Failure> {
     let environment = |what| move |source| Failure::Environment { what, source };
-    let folder = tempfile::Builder::new().prefix("winback-demo-").tempdir().map_err(environment("cannot make a temporary folder"))?;
+    let folder = tempfile::Builder::new()
+        .prefix("winback-demo-")
+        .tempdir()
+        .map_err(environment("cannot make a temporary folder"))?;
     let dir = folder.path();
     let storefront = TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).map_err(environment("cannot listen for the demo's shops"))?;
-    storefront.set_nonblocking(true).map_err(environment("cannot listen for the demo's shops"))?;
+    storefront
+        .set_nonblocking(true)
+        .map_err(environment("cannot listen for the demo's shops"))?;
     let pages = storefront.local_addr().map_err(environment("cannot listen for the demo's shops"))?;
-    let taken = |wanted: SocketAddr| free_port(wanted).map(|at| at.to_string()).map_err(environment("cannot find a free port"));
-    let listen = sim::Listen { bid: taken(arguments.bid)?, public: taken(arguments.public)?, admin: taken(arguments.admin)? };
+    let taken = |wanted: SocketAddr| {
+        free_port(wanted)
+            .map(|at| at.to_string())
+            .map_err(environment("cannot find a free port"))
+    };
+    let listen = sim::Listen {
+        bid: taken(arguments.bid)?,
+        public: taken(arguments.public)?,
+        admin: taken(arguments.admin)?,
+    };
     let config = sim::write_config(dir, pages, &listen).map_err(environment("cannot write the demo's config"))?;
     let app = App::start(&config, recorder()?)?;
     let stage = stage(&app, dir);

@@ -46,7 +46,7 @@ pub fn pace<T: Trace>(
                 return false;
             }
         }
-        if free == 0 {
+        if free == 0 && advertiser.is_capped(campaign) {
             furthest.note(NoBid::Frequency);
             trace.dropped(offer.no, NoBid::Frequency, || "too many bids under way for this user".to_owned());
             return false;

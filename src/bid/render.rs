@@ -265,7 +265,8 @@ fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick
     template.fill(&slots, markup);
     let markup = start..markup.len();
     let exp = exp(case, offer.imp);
-    (!markup.is_empty()).then(|| Ad { creative: offer.creative,
+    (!markup.is_empty()).then(|| Ad {
+        creative: offer.creative,
         size: *size,
         markup,
         notices,

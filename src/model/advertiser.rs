@@ -82,6 +82,17 @@ pub struct Advertiser {
     pub campaigns: Vec<Campaign>,
 }
 
+impl Advertiser {
+    /// Whether any cap counts a campaign's impressions: its own, the advertiser's, or another
+    /// campaign's over the advertiser or a creative.
+    pub fn is_capped(&self, campaign: &Campaign) -> bool {
+        let counts_others = |cap: &Cap| cap.scope != CapScope::Campaign;
+        !self.frequency.is_empty()
+            || !campaign.frequency.is_empty()
+            || self.campaigns.iter().any(|other| other.frequency.iter().any(counts_others))
+    }
+}
+
 /// `feed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedSource {

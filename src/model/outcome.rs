@@ -107,7 +107,7 @@ pub struct Pick {
     pub at: Secs,
     /// How long the budget hold stands.
     pub hold_s: u32,
-    /// How long the frequency hold stands.
+    /// How long the frequency hold stands; 0 where no cap counts the campaign.
     pub cap_hold_s: u32,
     /// Hash of page or app and placement: two bids for one within 2 s count once.
     pub placement: u16,

@@ -40,7 +40,12 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// Starts the cores and the thread that accepts; they end when `stop` turns true and connections have
 /// drained.
-pub fn serve(engine: &Arc<Engine>, listener: TcpListener, cores: usize, stop: &watch::Receiver<bool>) -> std::io::Result<Vec<JoinHandle<()>>> {
+pub fn serve(
+    engine: &Arc<Engine>,
+    listener: TcpListener,
+    cores: usize,
+    stop: &watch::Receiver<bool>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
     let mut threads = Vec::new();
     let mut doors = Vec::new();
     for core in 0..cores.max(1) {
@@ -48,11 +53,19 @@ pub fn serve(engine: &Arc<Engine>, listener: TcpListener, cores: usize, stop: &w
         let load = Arc::new(AtomicUsize::new(0));
         doors.push((sender, load.clone()));
         let (engine, stop) = (engine.clone(), stop.clone());
-        threads.push(std::thread::Builder::new().name(format!("bid-{core}")).spawn(move || run_core(engine, receiver, load, stop))?);
+        threads.push(
+            std::thread::Builder::new()
+                .name(format!("bid-{core}"))
+                .spawn(move || run_core(engine, receiver, load, stop))?,
+        );
     }
     listener.set_nonblocking(true)?;
     let stop = stop.clone();
-    threads.push(std::thread::Builder::new().name("bid-accept".into()).spawn(move || accept(listener, doors, stop))?);
+    threads.push(
+        std::thread::Builder::new()
+            .name("bid-accept".into())
+            .spawn(move || accept(listener, doors, stop))?,
+    );
     Ok(threads)
 }
 
@@ -61,7 +74,9 @@ type CoreDoor = (mpsc::UnboundedSender<Accepted>, Arc<AtomicUsize>);
 
 /// Gives each connection to the core with the fewest. On stop it empties the backlog first.
 fn accept(listener: TcpListener, doors: Vec<CoreDoor>, mut stop: watch::Receiver<bool>) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return;
+    };
     let give = |stream: std::net::TcpStream, peer| {
         let fewest = doors.iter().min_by_key(|(_, load)| load.load(Ordering::Relaxed));
         if let Some((door, load)) = fewest {
@@ -70,7 +85,9 @@ fn accept(listener: TcpListener, doors: Vec<CoreDoor>, mut stop: watch::Receiver
         }
     };
     runtime.block_on(async {
-        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+            return;
+        };
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
@@ -88,7 +105,9 @@ fn accept(listener: TcpListener, doors: Vec<CoreDoor>, mut stop: watch::Receiver
 }
 
 fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>, load: Arc<AtomicUsize>, stop: watch::Receiver<bool>) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return;
+    };
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
         let scratch = Rc::new(RefCell::new(Scratch::default()));
@@ -107,9 +126,17 @@ fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>
     });
 }
 
-async fn connection(engine: &Engine, scratch: &RefCell<Scratch>, stream: std::net::TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    engine: &Engine,
+    scratch: &RefCell<Scratch>,
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    mut stop: watch::Receiver<bool>,
+) {
     let prepared = stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true));
-    let Ok(stream) = prepared.and_then(|()| tokio::net::TcpStream::from_std(stream)) else { return };
+    let Ok(stream) = prepared.and_then(|()| tokio::net::TcpStream::from_std(stream)) else {
+        return;
+    };
     let service = service_fn(|request| async move { Ok::<_, Infallible>(handle(engine, scratch, peer, request).await) });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -146,7 +173,9 @@ async fn handle(engine: &Engine, scratch: &RefCell<Scratch>, peer: SocketAddr, r
 async fn bid(engine: &Engine, scratch: &RefCell<Scratch>, peer: SocketAddr, exchange: &str, request: Request<Incoming>) -> Answer {
     let arrived = Instant::now();
     let world = engine.world.load();
-    let Some(exchange) = world.exchange_by_id(exchange).cloned() else { return http::status(StatusCode::NOT_FOUND) };
+    let Some(exchange) = world.exchange_by_id(exchange).cloned() else {
+        return http::status(StatusCode::NOT_FOUND);
+    };
     drop(world);
     if !enters(engine, &exchange, peer, request.headers()) {
         return http::status(StatusCode::FORBIDDEN);
@@ -169,11 +198,26 @@ async fn bid(engine: &Engine, scratch: &RefCell<Scratch>, peer: SocketAddr, exch
     answer
 }
 
-fn decide(engine: &Engine, scratch: &RefCell<Scratch>, exchange: &Exchange, body: &[u8], arrived: Instant, query: Option<&str>) -> (Outcome, Answer) {
+fn decide(
+    engine: &Engine,
+    scratch: &RefCell<Scratch>,
+    exchange: &Exchange,
+    body: &[u8],
+    arrived: Instant,
+    query: Option<&str>,
+) -> (Outcome, Answer) {
     let world = engine.world.load();
     let now = Millis::wall_clock();
     let waited_ms = arrived.elapsed().as_millis() as u32;
-    let ask = Ask { exchange: exchange.no, body, now, waited_ms, seed: engine.seed(exchange.no, now), barred: None, inert: false };
+    let ask = Ask {
+        exchange: exchange.no,
+        body,
+        now,
+        waited_ms,
+        seed: engine.seed(exchange.no, now),
+        barred: None,
+        inert: false,
+    };
     let mut scratch = scratch.borrow_mut();
     let outcome = engine.bid(&world, ask, &mut scratch);
     let answer = match outcome {
@@ -198,22 +242,38 @@ fn spoken_no_bid(body: &[u8], why: NoBid) -> Answer {
 
 fn enters(engine: &Engine, exchange: &Exchange, peer: SocketAddr, headers: &HeaderMap) -> bool {
     let settings = engine.settings.load();
-    let Some(Some(door)) = settings.doors.get(usize::from(exchange.no.0)) else { return false };
+    let Some(Some(door)) = settings.doors.get(usize::from(exchange.no.0)) else {
+        return false;
+    };
     let Door { header, .. } = door;
-    let value = header.as_ref().and_then(|(name, _)| headers.get(name.as_str())).map(HeaderValue::as_bytes);
+    let value = header
+        .as_ref()
+        .and_then(|(name, _)| headers.get(name.as_str()))
+        .map(HeaderValue::as_bytes);
     door.admits(http::caller(peer, headers, &settings.server.trusted_proxies), value)
 }
 
 /// JSON by its content type, or by none; not compressed.
 fn is_readable(headers: &HeaderMap) -> bool {
-    let plain = headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let plain = headers
+        .get(CONTENT_ENCODING)
+        .is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
     let Some(value) = headers.get(CONTENT_TYPE) else { return plain };
-    let essence = value.to_str().unwrap_or("?").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let essence = value
+        .to_str()
+        .unwrap_or("?")
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase();
     plain && (matches!(essence.as_str(), "" | "application/json" | "text/json" | "text/plain") || essence.ends_with("+json"))
 }
 
 async fn body_of(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Bytes, StatusCode> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }

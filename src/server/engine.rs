@@ -69,7 +69,10 @@ impl Door {
     /// Whether a caller from `peer` with the value of the header may enter.
     pub fn admits(&self, peer: IpAddr, value: Option<&[u8]>) -> bool {
         let network = self.allow.is_empty() || self.allow.iter().any(|net| net.contains(&peer));
-        let secret = self.header.as_ref().is_none_or(|(_, wanted)| value.is_some_and(|v| same_secret(v, wanted.as_bytes())));
+        let secret = self
+            .header
+            .as_ref()
+            .is_none_or(|(_, wanted)| value.is_some_and(|v| same_secret(v, wanted.as_bytes())));
         network && secret
     }
 }
@@ -131,7 +134,14 @@ impl Engine {
     pub fn new(parts: Parts) -> std::io::Result<Engine> {
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|e| std::io::Error::other(e.to_string()))?;
-        let Parts { world, state, settings, facts, store, names } = parts;
+        let Parts {
+            world,
+            state,
+            settings,
+            facts,
+            store,
+            names,
+        } = parts;
         Ok(Engine {
             meters: Meters::new(&world),
             world: ArcSwap::from_pointee(world),
@@ -185,15 +195,34 @@ impl Engine {
     }
 
     /// Decides as the server would, tells `trace` everything and leaves no trace.
-    pub fn rehearse<T: Trace>(&self, world: &World, exchange: ExchangeNo, body: &[u8], now: Millis, scratch: &mut Scratch, trace: &mut T) -> Outcome {
+    pub fn rehearse<T: Trace>(
+        &self,
+        world: &World,
+        exchange: ExchangeNo,
+        body: &[u8],
+        now: Millis,
+        scratch: &mut Scratch,
+        trace: &mut T,
+    ) -> Outcome {
         let seed = self.seed(exchange, now);
-        let ask = Ask { exchange, body, now, waited_ms: 0, seed, barred: None, inert: true };
+        let ask = Ask {
+            exchange,
+            body,
+            now,
+            waited_ms: 0,
+            seed,
+            barred: None,
+            inert: true,
+        };
         decide(world, &self.state, &ask, scratch, trace)
     }
 }
 
 fn limits(world: &World, pick: &Pick, now: Millis) -> Limits {
-    let nothing = crate::model::advertiser::Budget { total: Some(crate::base::money::Money::ZERO), ..Default::default() };
+    let nothing = crate::model::advertiser::Budget {
+        total: Some(crate::base::money::Money::ZERO),
+        ..Default::default()
+    };
     let shop = world.shop(pick.advertiser);
     let campaign = shop.and_then(|shop| shop.advertiser.campaigns.get(pick.campaign_index as usize));
     match (shop, campaign) {
@@ -202,6 +231,10 @@ fn limits(world: &World, pick: &Pick, now: Millis) -> Limits {
             advertiser: shop.advertiser.budget,
             day: now.local_day(&shop.advertiser.timezone),
         },
-        _ => Limits { campaign: nothing, advertiser: nothing, day: crate::base::time::Day(0) },
+        _ => Limits {
+            campaign: nothing,
+            advertiser: nothing,
+            day: crate::base::time::Day(0),
+        },
     }
 }

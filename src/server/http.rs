@@ -15,8 +15,8 @@ pub type Answer = Response<Full<Bytes>>;
 
 /// A transparent pixel.
 pub const GIF: &[u8] = &[
-    71, 73, 70, 56, 57, 97, 1, 0, 1, 0, 128, 0, 0, 0, 0, 0, 0, 0, 0, 33, 249, 4, 1, 0, 0, 0, 0, 44, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 68,
-    1, 0, 59,
+    71, 73, 70, 56, 57, 97, 1, 0, 1, 0, 128, 0, 0, 0, 0, 0, 0, 0, 0, 33, 249, 4, 1, 0, 0, 0, 0, 44, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 68, 1,
+    0, 59,
 ];
 
 /// An answer without a body.
@@ -53,7 +53,9 @@ pub fn gif(code: StatusCode) -> Answer {
 
 /// Sends the browser on; `Cache-Control: no-store`. A target that is no header value is not followed.
 pub fn redirect(target: &str) -> Answer {
-    let Ok(target) = HeaderValue::from_str(target) else { return status(StatusCode::NOT_FOUND) };
+    let Ok(target) = HeaderValue::from_str(target) else {
+        return status(StatusCode::NOT_FOUND);
+    };
     let mut answer = status(StatusCode::FOUND);
     answer.headers_mut().insert(hyper::header::LOCATION, target);
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -67,7 +69,11 @@ pub fn header<'h>(headers: &'h HeaderMap, name: impl AsRef<str>) -> Option<&'h s
 
 /// A cookie's value.
 pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let pairs = headers.get_all(hyper::header::COOKIE).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
+    let pairs = headers
+        .get_all(hyper::header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'));
     let mut values = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(key, _)| *key == name);
     values.next().map(|(_, value)| value)
 }

@@ -37,7 +37,10 @@ struct Latency {
 
 impl Default for Latency {
     fn default() -> Latency {
-        Latency { counts: std::array::from_fn(|_| AtomicU64::new(0)), sum_us: AtomicU64::new(0) }
+        Latency {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            sum_us: AtomicU64::new(0),
+        }
     }
 }
 
@@ -60,7 +63,10 @@ impl Meters {
                 });
             }
         }
-        Meters { exchanges, latency: Default::default() }
+        Meters {
+            exchanges,
+            latency: Default::default(),
+        }
     }
 
     /// Counts one answer that took `us` microseconds.
@@ -98,7 +104,11 @@ impl Meters {
             let mut total = 0;
             for (at, count) in latency.counts.iter().enumerate() {
                 total += count.load(Relaxed);
-                let bound = if at == BUCKETS - 1 { "+Inf".to_owned() } else { format!("{:.9}", bound_us(at) / 1e6) };
+                let bound = if at == BUCKETS - 1 {
+                    "+Inf".to_owned()
+                } else {
+                    format!("{:.9}", bound_us(at) / 1e6)
+                };
                 let _ = writeln!(out, "winback_bid_seconds_bucket{{outcome=\"{outcome}\",le=\"{bound}\"}} {total}");
             }
             let sum = latency.sum_us.load(Relaxed) as f64 / 1e6;

@@ -39,12 +39,19 @@ impl Names {
         let mut numbers = HashMap::new();
         for row in store.rows(Table::Names) {
             let row = row?;
-            let number = row.value.as_deref().and_then(|value| value.first_chunk::<4>()).map(|n| u32::from_le_bytes(*n));
+            let number = row
+                .value
+                .as_deref()
+                .and_then(|value| value.first_chunk::<4>())
+                .map(|n| u32::from_le_bytes(*n));
             if let (Ok(name), Some(number)) = (String::from_utf8(row.key), number) {
                 numbers.insert(name, number);
             }
         }
-        Ok(Names { inner: Mutex::new(Inner { store, numbers }), failed: AtomicBool::new(false) })
+        Ok(Names {
+            inner: Mutex::new(Inner { store, numbers }),
+            failed: AtomicBool::new(false),
+        })
     }
 
     /// Whether a number could not be recorded: what was read with it must not be used.
@@ -67,7 +74,10 @@ impl Names {
     /// A campaign's advertiser and id.
     pub fn campaign_name(&self, campaign: CampaignNo) -> Option<(String, String)> {
         let inner = self.inner.lock();
-        let (name, _) = inner.numbers.iter().find(|(name, no)| **no == campaign.0 && name.starts_with(CAMPAIGN))?;
+        let (name, _) = inner
+            .numbers
+            .iter()
+            .find(|(name, no)| **no == campaign.0 && name.starts_with(CAMPAIGN))?;
         let (advertiser, campaign) = name[CAMPAIGN.len()..].split_once('/')?;
         Some((advertiser.to_owned(), campaign.to_owned()))
     }
@@ -76,8 +86,11 @@ impl Names {
     pub fn campaigns_of(&self, advertiser: &str) -> Vec<(CampaignNo, String)> {
         let prefix = format!("{CAMPAIGN}{advertiser}/");
         let inner = self.inner.lock();
-        let mut found: Vec<_> =
-            inner.numbers.iter().filter_map(|(name, no)| Some((CampaignNo(*no), name.strip_prefix(&prefix)?.to_owned()))).collect();
+        let mut found: Vec<_> = inner
+            .numbers
+            .iter()
+            .filter_map(|(name, no)| Some((CampaignNo(*no), name.strip_prefix(&prefix)?.to_owned())))
+            .collect();
         found.sort();
         found
     }
@@ -89,9 +102,16 @@ impl Names {
         if let Some(number) = inner.numbers.get(&full) {
             return *number;
         }
-        let taken = inner.numbers.iter().filter(|(name, _)| space.iter().any(|kind| name.starts_with(kind)));
+        let taken = inner
+            .numbers
+            .iter()
+            .filter(|(name, _)| space.iter().any(|kind| name.starts_with(kind)));
         let number = taken.map(|(_, no)| no + 1).max().unwrap_or(0);
-        let row = Row { table: Table::Names, key: full.clone().into_bytes(), value: Some(number.to_le_bytes().to_vec()) };
+        let row = Row {
+            table: Table::Names,
+            key: full.clone().into_bytes(),
+            value: Some(number.to_le_bytes().to_vec()),
+        };
         if inner.store.commit(&[row]).is_err() {
             self.failed.store(true, Ordering::Release);
         }
@@ -128,13 +148,26 @@ mod tests {
         let dir = tempfile::tempdir().expect("folder");
         let first = {
             let names = Names::open(Store::open(dir.path()).expect("store")).expect("names");
-            let numbers = [names.book("a").0, names.campaign("a", "x").0, names.campaign("b", "x").0, names.book("b").0];
+            let numbers = [
+                names.book("a").0,
+                names.campaign("a", "x").0,
+                names.campaign("b", "x").0,
+                names.book("b").0,
+            ];
             assert_eq!(names.creative("a", "card"), names.creative("b", "card"));
             assert_eq!(names.book_of(CampaignNo(numbers[1])), Some(CampaignNo(numbers[0])));
             numbers
         };
         let names = Names::open(Store::open(dir.path()).expect("store")).expect("names");
-        assert_eq!([names.book("a").0, names.campaign("a", "x").0, names.campaign("b", "x").0, names.book("b").0], first);
+        assert_eq!(
+            [
+                names.book("a").0,
+                names.campaign("a", "x").0,
+                names.campaign("b", "x").0,
+                names.book("b").0
+            ],
+            first
+        );
         assert_eq!(first, [0, 1, 2, 3]);
         assert_eq!(names.campaigns_of("b"), [(CampaignNo(2), "x".to_owned())]);
         assert!(!names.has_failed());

@@ -34,9 +34,13 @@ pub async fn notice(engine: &Engine, kind: &str, token: &str, query: Option<&str
         return http::status(StatusCode::FORBIDDEN);
     };
     let now = Millis::wall_clock();
-    let exchange = world.exchange(opened.ticket.exchange).map_or("unknown", |exchange| exchange.id.as_str());
+    let exchange = world
+        .exchange(opened.ticket.exchange)
+        .map_or("unknown", |exchange| exchange.id.as_str());
     match sign {
-        Some(sign) => record(engine, &world, sign, opened, query, now).await.map_or_else(http::status, |()| http::status(StatusCode::OK)),
+        Some(sign) => record(engine, &world, sign, opened, query, now)
+            .await
+            .map_or_else(http::status, |()| http::status(StatusCode::OK)),
         None => {
             let freed = notice::lose(&world, &engine.state, &opened, now.to_secs());
             engine.meters.noticed(exchange, "loss", if freed { "freed" } else { "repeat" });
@@ -72,8 +76,17 @@ pub async fn click(engine: &Engine, token: &str) -> Answer {
     }
 }
 
-async fn record(engine: &Engine, world: &World, sign: Sign, opened: notice::Opened, query: Option<&str>, now: Millis) -> Result<(), StatusCode> {
-    let exchange = world.exchange(opened.ticket.exchange).map_or("unknown", |exchange| exchange.id.as_str());
+async fn record(
+    engine: &Engine,
+    world: &World,
+    sign: Sign,
+    opened: notice::Opened,
+    query: Option<&str>,
+    now: Millis,
+) -> Result<(), StatusCode> {
+    let exchange = world
+        .exchange(opened.ticket.exchange)
+        .map_or("unknown", |exchange| exchange.id.as_str());
     let evidence = notice::evidence(world, sign, opened, query, now);
     if let (Paid::Unknown(why), Sign::Bill) = (evidence.paid, sign) {
         metrics::counter!("winback_unpriced_total", "exchange" => exchange.to_owned(), "why" => why).increment(1);
@@ -112,7 +125,10 @@ fn landing(world: &World, shop: &Shop, ticket: &Ticket, token: &str) -> String {
         .replace("{creative}", &name(creative.map(|c| c.id.as_str())))
         .replace("{exchange}", &name(exchange.map(|e| e.id.as_str())));
     if !append.is_empty() {
-        let query = url.query().filter(|query| !query.is_empty()).map_or_else(|| append.clone(), |query| format!("{query}&{append}"));
+        let query = url
+            .query()
+            .filter(|query| !query.is_empty())
+            .map_or_else(|| append.clone(), |query| format!("{query}&{append}"));
         url.set_query(Some(&query));
     }
     url.query_pairs_mut().append_pair("wb_click", token);

@@ -70,24 +70,46 @@ async fn click(State(engine): Shared, Path(token): Path<String>) -> Response {
 async fn post_events(State(engine): Shared, Path(site): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
     let world = engine.world.load_full();
     let Some(shop) = world.shop_by_site_key(&site).cloned() else {
-        return out(http::error(StatusCode::NOT_FOUND, "site_not_found", &format!("no advertiser has the site key `{site}`")));
+        return out(http::error(
+            StatusCode::NOT_FOUND,
+            "site_not_found",
+            &format!("no advertiser has the site key `{site}`"),
+        ));
     };
     let sender = match sender(&shop, &headers) {
         Ok(sender) => sender,
         Err(answer) => return out(answer),
     };
-    let kind = http::header(&headers, "content-type").unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let kind = http::header(&headers, "content-type")
+        .unwrap_or("")
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase();
     let bulk = kind == "application/x-ndjson" || kind == "application/ndjson";
     if bulk && sender != Sender::Server {
-        return out(http::error(StatusCode::FORBIDDEN, "server_only", "batches in bulk are for servers: send `Authorization: Bearer <event key>`"));
+        return out(http::error(
+            StatusCode::FORBIDDEN,
+            "server_only",
+            "batches in bulk are for servers: send `Authorization: Bearer <event key>`",
+        ));
     }
     let Ok(text) = std::str::from_utf8(&body) else {
         return out(http::error(StatusCode::BAD_REQUEST, "not_utf8", "the body is not UTF-8"));
     };
     if !bulk && text.len() > BATCH_BYTES_MAX {
-        return out(http::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "a batch has at most 1 MiB: send `application/x-ndjson` for more"));
+        return out(http::error(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "a batch has at most 1 MiB: send `application/x-ndjson` for more",
+        ));
     }
-    let answer = if bulk { record_lines(&engine, &shop, &sender, text).await } else { record_batch(&engine, &shop, &sender, text).await };
+    let answer = if bulk {
+        record_lines(&engine, &shop, &sender, text).await
+    } else {
+        record_batch(&engine, &shop, &sender, text).await
+    };
     with_cors(out(answer), &headers, &shop)
 }
 
@@ -95,9 +117,17 @@ async fn post_events(State(engine): Shared, Path(site): Path<String>, headers: H
 fn sender(shop: &Shop, headers: &HeaderMap) -> Result<Sender, Answer> {
     if let Some(authorization) = http::header(headers, "authorization") {
         let key = authorization.strip_prefix("Bearer ").unwrap_or("");
-        let known = shop.advertiser.event_key.as_ref().is_some_and(|wanted| super::engine::same_secret(key.as_bytes(), wanted.as_bytes()));
+        let known = shop
+            .advertiser
+            .event_key
+            .as_ref()
+            .is_some_and(|wanted| super::engine::same_secret(key.as_bytes(), wanted.as_bytes()));
         let problem = "the event key is not this advertiser's: see `event_key_file`";
-        return if known { Ok(Sender::Server) } else { Err(http::error(StatusCode::FORBIDDEN, "wrong_key", problem)) };
+        return if known {
+            Ok(Sender::Server)
+        } else {
+            Err(http::error(StatusCode::FORBIDDEN, "wrong_key", problem))
+        };
     }
     let origin = http::header(headers, "origin").unwrap_or("");
     if !is_own_origin(shop, origin) {
@@ -105,11 +135,18 @@ fn sender(shop: &Shop, headers: &HeaderMap) -> Result<Sender, Answer> {
         return Err(http::error(StatusCode::FORBIDDEN, "wrong_origin", &problem));
     }
     let opted_out = http::cookie(headers, "optout").is_some();
-    Ok(Sender::Browser { cookie: http::cookie(headers, "wb_uid").filter(|_| !opted_out).map(str::to_owned) })
+    Ok(Sender::Browser {
+        cookie: http::cookie(headers, "wb_uid").filter(|_| !opted_out).map(str::to_owned),
+    })
 }
 
 fn is_own_origin(shop: &Shop, origin: &str) -> bool {
-    !origin.is_empty() && shop.advertiser.origins.iter().any(|own| own.trim_end_matches('/').eq_ignore_ascii_case(origin))
+    !origin.is_empty()
+        && shop
+            .advertiser
+            .origins
+            .iter()
+            .any(|own| own.trim_end_matches('/').eq_ignore_ascii_case(origin))
 }
 
 async fn record_batch(engine: &Engine, shop: &Arc<Shop>, sender: &Sender, text: &str) -> Answer {
@@ -138,7 +175,11 @@ async fn record_lines(engine: &Engine, shop: &Arc<Shop>, sender: &Sender, text: 
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         match events::read(&world, shop, sender, line, now, engine.fresh_user()) {
             Err(problem) => {
-                rejected.push(Rejected { index: seen, pointer: format!("line {}", number + 1), problem });
+                rejected.push(Rejected {
+                    index: seen,
+                    pointer: format!("line {}", number + 1),
+                    problem,
+                });
                 seen += 1;
             }
             Ok(read) => {
@@ -163,7 +204,11 @@ async fn record_lines(engine: &Engine, shop: &Arc<Shop>, sender: &Sender, text: 
     }
     while let Some(recorded) = waiting.join_next().await {
         if !matches!(recorded, Ok(Ok(_))) {
-            return http::error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "not every batch could be recorded: send all again, with event ids");
+            return http::error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "not every batch could be recorded: send all again, with event ids",
+            );
         }
     }
     accepted(accepted_all, &rejected)
@@ -179,10 +224,14 @@ fn accepted(accepted: usize, rejected: &[Rejected]) -> Answer {
 }
 
 fn with_cors(mut response: Response, headers: &HeaderMap, shop: &Shop) -> Response {
-    let origin = headers.get(header::ORIGIN).filter(|origin| origin.to_str().is_ok_and(|origin| is_own_origin(shop, origin)));
+    let origin = headers
+        .get(header::ORIGIN)
+        .filter(|origin| origin.to_str().is_ok_and(|origin| is_own_origin(shop, origin)));
     if let Some(origin) = origin {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
     }
     response
@@ -190,7 +239,9 @@ fn with_cors(mut response: Response, headers: &HeaderMap, shop: &Shop) -> Respon
 
 async fn preflight(State(engine): Shared, Path(site): Path<String>, headers: HeaderMap) -> Response {
     let world = engine.world.load_full();
-    let Some(shop) = world.shop_by_site_key(&site) else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(shop) = world.shop_by_site_key(&site) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let mut response = with_cors(StatusCode::NO_CONTENT.into_response(), &headers, shop);
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_METHODS, "POST"),
@@ -206,15 +257,28 @@ async fn preflight(State(engine): Shared, Path(site): Path<String>, headers: Hea
 async fn gif_event(State(engine): Shared, Path(site): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let world = engine.world.load_full();
     let shop = site.strip_suffix(".gif").and_then(|key| world.shop_by_site_key(key)).cloned();
-    let Some(shop) = shop else { return out(http::status(StatusCode::NOT_FOUND)) };
+    let Some(shop) = shop else {
+        return out(http::status(StatusCode::NOT_FOUND));
+    };
     let query = query.as_deref();
     let cookie = http::cookie(&headers, "wb_uid").filter(|_| http::cookie(&headers, "optout").is_none());
     if !regime(query).allows_ids() || cookie.is_none() {
         return out(http::gif(StatusCode::OK));
     }
-    let sender = Sender::Browser { cookie: cookie.map(str::to_owned) };
-    let read = events::read(&world, &shop, &sender, &event_of_query(query), Millis::wall_clock(), engine.fresh_user());
-    let Ok(events::Read { batch: Some(batch), .. }) = read else { return out(http::gif(StatusCode::BAD_REQUEST)) };
+    let sender = Sender::Browser {
+        cookie: cookie.map(str::to_owned),
+    };
+    let read = events::read(
+        &world,
+        &shop,
+        &sender,
+        &event_of_query(query),
+        Millis::wall_clock(),
+        engine.fresh_user(),
+    );
+    let Ok(events::Read { batch: Some(batch), .. }) = read else {
+        return out(http::gif(StatusCode::BAD_REQUEST));
+    };
     match engine.facts.record(Fact::Events(batch)).await {
         Ok(_) => out(http::gif(StatusCode::OK)),
         Err(_) => out(http::gif(StatusCode::SERVICE_UNAVAILABLE)),
@@ -257,7 +321,9 @@ async fn sync(
     headers: HeaderMap,
 ) -> Response {
     let world = engine.world.load_full();
-    let Some(exchange) = world.exchange_by_id(&exchange).cloned() else { return out(http::status(StatusCode::NOT_FOUND)) };
+    let Some(exchange) = world.exchange_by_id(&exchange).cloned() else {
+        return out(http::status(StatusCode::NOT_FOUND));
+    };
     let raw = query.as_deref();
     let gpc = http::header(&headers, "sec-gpc") == Some("1");
     if gpc || !regime(raw).allows_ids() || http::cookie(&headers, "optout").is_some() {
@@ -268,7 +334,10 @@ async fn sync(
             return out(http::gif(StatusCode::OK));
         }
         let (_, id) = engine.fresh_user();
-        let join = raw.filter(|query| !query.is_empty()).map(|query| format!("{query}&")).unwrap_or_default();
+        let join = raw
+            .filter(|query| !query.is_empty())
+            .map(|query| format!("{query}&"))
+            .unwrap_or_default();
         let mut bounce = out(http::redirect(&format!("{}/sync/{}?{join}wb_ck=1", world.public_url, exchange.id)));
         set_cookie(&mut bounce, &world.public_url, "wb_uid", &id, COOKIE_AGE_S);
         return bounce;
@@ -289,14 +358,20 @@ async fn sync(
 /// Where the browser goes after a sync: to a redirect whose host is allowed, with our id filled in,
 /// else nowhere.
 fn after_sync(exchange: &crate::model::exchange::Exchange, id: &str, query: Option<&str>) -> Answer {
-    let Some(target) = parameter(query, "redirect").filter(|target| !target.is_empty()) else { return http::gif(StatusCode::OK) };
+    let Some(target) = parameter(query, "redirect").filter(|target| !target.is_empty()) else {
+        return http::gif(StatusCode::OK);
+    };
     let allowed = exchange.sync.as_ref().is_some_and(|sync| {
         let host = url::Url::parse(&target).ok().and_then(|url| url.host_str().map(str::to_owned));
         host.is_some_and(|host| sync.redirect_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host)))
     });
     match allowed {
         true => http::redirect(&target.replace("${UID}", id).replace("$UID", id).replace("{uid}", id)),
-        false => http::error(StatusCode::BAD_REQUEST, "redirect_not_allowed", "the redirect's host is not in `sync.redirect_hosts`"),
+        false => http::error(
+            StatusCode::BAD_REQUEST,
+            "redirect_not_allowed",
+            "the redirect's host is not in `sync.redirect_hosts`",
+        ),
     }
 }
 
@@ -307,7 +382,11 @@ fn is_cookie_id(id: &str) -> bool {
 
 /// Third-party cookies need `SameSite=None; Secure`; on plain loopback HTTP they cannot be secure.
 fn set_cookie(response: &mut Response, public_url: &str, name: &str, value: &str, age_s: u32) {
-    let site = if public_url.starts_with("https:") { "Secure; SameSite=None" } else { "SameSite=Lax" };
+    let site = if public_url.starts_with("https:") {
+        "Secure; SameSite=None"
+    } else {
+        "SameSite=Lax"
+    };
     if let Ok(cookie) = HeaderValue::from_str(&format!("{name}={value}; Max-Age={age_s}; Path=/; HttpOnly; {site}")) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -332,5 +411,8 @@ async fn opt_out(State(engine): Shared, method: Method, headers: HeaderMap) -> R
 }
 
 async fn opt_out_status(headers: HeaderMap) -> Response {
-    out(http::json(StatusCode::OK, &serde_json::json!({"opted_out": http::cookie(&headers, "optout").is_some()})))
+    out(http::json(
+        StatusCode::OK,
+        &serde_json::json!({"opted_out": http::cookie(&headers, "optout").is_some()}),
+    ))
 }

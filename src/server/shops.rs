@@ -41,20 +41,35 @@ pub fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Reads an advertiser from the text of its file, and its feed; `before` is the shop it replaces.
 pub fn load(name: &str, text: &str, server: &Server, hashes: &Hashes, names: &Names, before: Option<&Shop>) -> Result<Loaded, Vec<Fault>> {
-    let context = Context { server, hashes, numbers: names };
+    let context = Context {
+        server,
+        hashes,
+        numbers: names,
+    };
     let (advertiser, warnings) = crate::config::advertiser(name, &server.advertisers, text, &context)?;
     if names.has_failed() {
-        return Err(vec![Fault::of_file(name, 1, 1, "the store cannot record its numbers: free the disk and restart")]);
+        return Err(vec![Fault::of_file(
+            name,
+            1,
+            1,
+            "the store cannot record its numbers: free the disk and restart",
+        )]);
     }
     let mut remarks: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let (catalog, feed) = stock(&advertiser, hashes, before, &mut remarks);
-    Ok(Loaded { shop: Shop { advertiser, catalog }, remarks, feed })
+    Ok(Loaded {
+        shop: Shop { advertiser, catalog },
+        remarks,
+        feed,
+    })
 }
 
 /// Reads the feed; where that fails, what was there before stays.
 fn stock(advertiser: &Advertiser, hashes: &Hashes, before: Option<&Shop>, remarks: &mut Vec<String>) -> (Arc<Catalog>, Option<FeedReport>) {
     let kept = || before.map_or_else(Arc::default, |shop| shop.catalog.clone());
-    let Some(source) = advertiser.feed.as_ref().filter(|source| source.url.is_none()) else { return (kept(), None) };
+    let Some(source) = advertiser.feed.as_ref().filter(|source| source.url.is_none()) else {
+        return (kept(), None);
+    };
     let shelf = Shelf {
         advertiser: advertiser.no,
         currency: advertiser.currency,
@@ -78,8 +93,12 @@ fn stock(advertiser: &Advertiser, hashes: &Hashes, before: Option<&Shop>, remark
 /// What a World may refuse of a shop that is sound by itself.
 pub fn conflict(world: &World, shop: &Shop) -> Option<String> {
     let other = world.shop_by_site_key(&shop.advertiser.site_key)?;
-    (other.advertiser.no != shop.advertiser.no)
-        .then(|| format!("site_key `{}` belongs to advertiser `{}`: choose another", shop.advertiser.site_key, other.advertiser.id))
+    (other.advertiser.no != shop.advertiser.no).then(|| {
+        format!(
+            "site_key `{}` belongs to advertiser `{}`: choose another",
+            shop.advertiser.site_key, other.advertiser.id
+        )
+    })
 }
 
 /// Reads every advertiser of the folder into a World, those whose files are gone leave it; returns it
@@ -87,7 +106,10 @@ pub fn conflict(world: &World, shop: &Shop) -> Option<String> {
 pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec<String>) {
     let mut remarks = Vec::new();
     let paths = files(&server.advertisers).unwrap_or_else(|error| {
-        remarks.push(format!("cannot read the advertisers of {}: {error}: make the folder", server.advertisers.display()));
+        remarks.push(format!(
+            "cannot read the advertisers of {}: {error}: make the folder",
+            server.advertisers.display()
+        ));
         Vec::new()
     });
     let hashes = world.hashes.clone();
@@ -103,7 +125,10 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
                 continue;
             }
         };
-        let before = world.shops().find(|shop| path.file_stem().is_some_and(|stem| stem.to_str() == Some(&shop.advertiser.id))).cloned();
+        let before = world
+            .shops()
+            .find(|shop| path.file_stem().is_some_and(|stem| stem.to_str() == Some(&shop.advertiser.id)))
+            .cloned();
         match load(&name, &text, server, &hashes, names, before.as_deref()) {
             Ok(loaded) => {
                 remarks.extend(loaded.remarks);
@@ -116,7 +141,11 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
             Err(faults) => remarks.extend(faults.iter().map(ToString::to_string)),
         }
     }
-    let gone: Vec<_> = world.shops().filter(|shop| !seen.contains(&shop.advertiser.id)).map(|shop| shop.advertiser.no).collect();
+    let gone: Vec<_> = world
+        .shops()
+        .filter(|shop| !seen.contains(&shop.advertiser.id))
+        .map(|shop| shop.advertiser.no)
+        .collect();
     for no in gone {
         world = world.without_shop(no);
     }

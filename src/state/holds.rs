@@ -156,7 +156,7 @@ pub fn commit(state: &State, picks: &[Pick], epoch: u32, now: Millis, limits: im
             return Err(Refused::Budget(pick.campaign));
         }
     }
-    for pick in picks.iter().filter(|pick| !pick.test) {
+    for pick in picks.iter().filter(|pick| !pick.test && pick.cap_hold_s > 0) {
         take_hold(&mut bucket, pick, now);
     }
     bucket.epoch = bucket.epoch.wrapping_add(1);

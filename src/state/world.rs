@@ -61,7 +61,12 @@ impl World {
 
     /// This World under another server config.
     pub fn reconfigured(&self, exchanges: Vec<Exchange>, rates: Rates, retention_s: u32) -> World {
-        World { exchanges: by_number(exchanges), rates, retention_s, ..self.clone() }
+        World {
+            exchanges: by_number(exchanges),
+            rates,
+            retention_s,
+            ..self.clone()
+        }
     }
 
     /// This World with an advertiser added or replaced.
