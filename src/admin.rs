@@ -6,5 +6,5 @@ use std::sync::Arc;
 pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<String>> + Send>> + Send + Sync>;
 /// Routes.
 pub fn router(_: Arc<Engine>, _: metrics_exporter_prometheus::PrometheusHandle, _: Reload) -> axum::Router {
-    axum::Router::new()
+    axum::Router::new().route("/health/ready", axum::routing::get(|| async { "ok" }))
 }

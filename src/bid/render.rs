@@ -67,7 +67,7 @@ pub fn render<T: Trace>(
         let imp_taken = picks.iter().any(|pick| imp_id(pick.imp) == imp_id(offer.imp));
         let of_shop = picks.iter().filter(|pick| pick.advertiser == offer.shop);
         let (imps, held) = of_shop.fold((0, Money::ZERO), |(n, sum), pick| (n + 1, sum + pick.hold));
-        if imp_taken || imps >= shop.advertiser.per_request || picks.len() >= known.holds.free() {
+        if imp_taken || imps >= shop.advertiser.per_request || !has_hold_left(known, shop, offer, picks) {
             continue;
         }
         let Some(product) = choose(case, known, shop, picks) else {
@@ -95,6 +95,16 @@ pub fn render<T: Trace>(
         }
     }
     if picks.is_empty() { Err(furthest.0) } else { Ok(()) }
+}
+
+fn is_capped(shop: &Shop, offer: &Offer) -> bool {
+    shop.advertiser.is_capped(&shop.advertiser.campaigns[offer.campaign as usize])
+}
+
+/// Whether the user's bucket has a place for one more hold, where the campaign needs one.
+fn has_hold_left(known: &Known, shop: &Shop, offer: &Offer, picks: &[Pick]) -> bool {
+    let taken = picks.iter().filter(|pick| pick.cap_hold_s > 0).count();
+    taken < known.holds.free() || !is_capped(shop, offer)
 }
 
 /// The product an ad shows (contract §3 `products`): sources in order, never what was bought lately
@@ -141,10 +151,10 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
     let exchange = case.exchange;
     let is_app = case.request.place.is_app;
     let exp = exp(case, offer.imp);
-    let cap_hold_s = if is_app {
-        exchange.cap_hold_s.app
-    } else {
-        exchange.cap_hold_s.banner
+    let cap_hold_s = match is_app {
+        _ if !is_capped(shop, offer) => 0,
+        true => exchange.cap_hold_s.app,
+        false => exchange.cap_hold_s.banner,
     };
     let mut pick = Pick {
         imp: offer.imp,
