@@ -21,3 +21,5 @@ pub mod track;
 pub mod store;
 pub mod config;
 pub mod feed;
+pub mod server;
+pub mod admin;
