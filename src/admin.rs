@@ -1,10 +1,111 @@
-//! Stand-in.
-use crate::server::engine::Engine;
+//! The admin listener: advertisers, reports, users, explain and preview over HTTP (contract §5).
+//!
+//! For the people who run the server, behind one bearer token. Config is written to disk before it is
+//! live, and changes one at a time; users change through facts only. Explain and preview decide and
+//! leave no trace.
+
+mod advertisers;
+mod explain;
+mod files;
+mod health;
+mod preview;
+mod reply;
+mod report;
+mod users;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-/// Reads config and feeds again.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, patch, post};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+
+use crate::base::limits::CONFIG_BYTES_MAX;
+use crate::server::engine::{Engine, same_secret};
+use reply::{Answer, Fail};
+
+/// Reads config and feeds again, and returns what is to be said about them.
 pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<String>> + Send>> + Send + Sync>;
-/// Routes.
-pub fn router(_: Arc<Engine>, _: metrics_exporter_prometheus::PrometheusHandle, _: Reload) -> axum::Router {
-    axum::Router::new().route("/health/ready", axum::routing::get(|| async { "ok" }))
+
+/// What the calls work with.
+struct Desk {
+    engine: Arc<Engine>,
+    prometheus: PrometheusHandle,
+    reload: Reload,
+}
+
+type Shared = State<Arc<Desk>>;
+
+/// All calls of the listener. Health and metrics are open; the rest wants the bearer token.
+pub fn router(engine: Arc<Engine>, prometheus: PrometheusHandle, reload: Reload) -> Router {
+    let desk = Arc::new(Desk {
+        engine,
+        prometheus,
+        reload,
+    });
+    let open = Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .method_not_allowed_fallback(wrong_method);
+    let advertiser = get(advertisers::show).put(advertisers::put).delete(advertisers::delete);
+    let guarded = Router::new()
+        .route("/api/advertisers", get(advertisers::list))
+        .route("/api/advertisers/{id}", advertiser)
+        .route("/api/advertisers/{id}/campaigns/{campaign}", patch(advertisers::edit))
+        .route("/api/explain/{exchange}", post(explain::explain))
+        .route("/api/preview/{advertiser}/{creative}", get(preview::preview))
+        .route("/api/report", get(report::report))
+        .route("/api/users/{id}", get(users::show).delete(users::delete))
+        .route("/api/reload", post(reload_all))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown_call)
+        // One byte more than config may have, so that the config reader says what is too long.
+        .layer(DefaultBodyLimit::max(CONFIG_BYTES_MAX + 1))
+        .layer(from_fn_with_state(desk.clone(), guard));
+    guarded.merge(open).with_state(desk)
+}
+
+async fn guard(State(desk): Shared, request: Request, next: Next) -> Result<Response, Fail> {
+    let given = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let settings = desk.engine.settings.load();
+    let wanted = settings.admin_token.as_bytes();
+    if wanted.is_empty() || !given.and_then(bearer).is_some_and(|token| same_secret(token, wanted)) {
+        return Err(Fail::unauthorized());
+    }
+    drop(settings);
+    Ok(next.run(request).await)
+}
+
+/// The token of an `Authorization` header; the scheme's case does not matter (RFC 9110 §11.1).
+fn bearer(header: &[u8]) -> Option<&[u8]> {
+    const SCHEME: &[u8] = b"bearer ";
+    let (scheme, token) = header.split_at_checked(SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim_ascii())
+}
+
+async fn reload_all(State(desk): Shared) -> Answer {
+    let remarks = (desk.reload)().await;
+    Ok(reply::json(&json!({ "remarks": remarks })))
+}
+
+async fn unknown_call(request: Request) -> Fail {
+    Fail::not_found(
+        "not_found",
+        format!("no call `{}`: see the description of the admin api", request.uri().path()),
+    )
+}
+
+async fn wrong_method(request: Request) -> Fail {
+    Fail::wrong_method(request.method(), request.uri().path())
 }

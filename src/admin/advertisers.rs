@@ -1,0 +1,270 @@
+//! Advertisers as JSON: shown as on disk, changed whole or by campaign.
+//!
+//! A change is checked in full, durable on disk, then live; only then it is answered. It runs to its
+//! end on a thread of its own even if the caller goes away, so disk and World never part.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::Shared;
+use super::files::{self, Found};
+use super::reply::{self, Answer, Fail, Named, Sent};
+use crate::base::id::{CampaignNo, is_id};
+use crate::config::{EditFault, Fault, edit_campaign_text};
+use crate::model::advertiser::{Shop, Status};
+use crate::server::engine::Engine;
+use crate::server::shops;
+
+/// `GET /api/advertisers`: who is there.
+pub async fn list(State(desk): Shared) -> Answer {
+    let world = desk.engine.world.load();
+    let advertisers: Vec<_> = world.shops().map(|shop| summary(shop)).collect();
+    Ok(reply::json(&json!({ "advertisers": advertisers })))
+}
+
+fn summary(shop: &Shop) -> serde_json::Value {
+    let advertiser = &shop.advertiser;
+    let campaigns: Vec<_> = advertiser
+        .campaigns
+        .iter()
+        .map(|campaign| json!({"id": campaign.id, "status": status(campaign.status)}))
+        .collect();
+    json!({
+        "id": advertiser.id,
+        "name": advertiser.name,
+        "currency": advertiser.currency.as_str(),
+        "timezone": advertiser.timezone_name,
+        "products": shop.catalog.len(),
+        "campaigns": campaigns,
+    })
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Active => "active",
+        Status::Paused => "paused",
+        Status::Archived => "archived",
+    }
+}
+
+/// `GET /api/advertisers/{id}`: the file.
+pub async fn show(State(desk): Shared, Named(id): Named<String>) -> Answer {
+    blocking(move || {
+        let found = find(&desk.engine, &id)?.ok_or_else(|| unknown(&id))?;
+        let etag = files::etag(&found.bytes);
+        Ok(([(header::ETAG, etag)], reply::json_bytes(found.bytes)).into_response())
+    })
+    .await
+}
+
+/// `PUT /api/advertisers/{id}`: adds or replaces.
+pub async fn put(State(desk): Shared, Named(id): Named<String>, headers: HeaderMap, Sent(body): Sent) -> Answer {
+    let condition = Condition::of(&headers);
+    blocking(move || {
+        let engine = &desk.engine;
+        let _edit = engine.edits.blocking_lock();
+        if !is_id(&id) {
+            return Err(Fail::bad_request(format!(
+                "`{id}` is no id: use up to 48 of a-z, 0-9, `.`, `_`, `-`"
+            )));
+        }
+        let found = find(engine, &id)?;
+        condition.check(found.as_ref())?;
+        let text = std::str::from_utf8(&body).map_err(|fault| Fail::bad_request(format!("the body is not utf-8: {fault}")))?;
+        store(engine, &id, found.as_ref(), text)
+    })
+    .await
+}
+
+/// `DELETE /api/advertisers/{id}`.
+pub async fn delete(State(desk): Shared, Named(id): Named<String>, headers: HeaderMap) -> Answer {
+    let condition = Condition::of(&headers);
+    blocking(move || {
+        let engine = &desk.engine;
+        let _edit = engine.edits.blocking_lock();
+        let found = find(engine, &id)?;
+        let world = engine.world.load_full();
+        let running = world.shop_by_id(&id).map(|shop| shop.advertiser.no);
+        if found.is_none() && running.is_none() {
+            return Err(unknown(&id));
+        }
+        condition.check(found.as_ref())?;
+        if let Some(found) = found {
+            files::remove(&found.path).map_err(|error| Fail::unavailable(format!("cannot remove {}: {error}", found.path.display())))?;
+        }
+        if let Some(no) = running {
+            engine.world.store(Arc::new(world.without_shop(no)));
+        }
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await
+}
+
+/// `PATCH /api/advertisers/{id}/campaigns/{campaign}`: status, bid, budget.
+pub async fn edit(State(desk): Shared, Named((id, campaign)): Named<(String, String)>, headers: HeaderMap, Sent(body): Sent) -> Answer {
+    let condition = Condition::of(&headers);
+    blocking(move || {
+        let engine = &desk.engine;
+        let _edit = engine.edits.blocking_lock();
+        let found = find(engine, &id)?.ok_or_else(|| unknown(&id))?;
+        condition.check(Some(&found))?;
+        let patch = std::str::from_utf8(&body).map_err(|fault| Fail::bad_request(format!("the body is not utf-8: {fault}")))?;
+        let text = std::str::from_utf8(&found.bytes)
+            .map_err(|fault| Fail::conflict(format!("{} is not utf-8: {fault}: replace it first", found.path.display())))?;
+        let edited = edit_campaign_text(text, &campaign, patch).map_err(|fault| match fault {
+            EditFault::NoSuchCampaign => Fail::not_found("campaign_not_found", format!("no campaign `{campaign}` in advertiser `{id}`")),
+            fault => Fail::bad_request(fault.to_string()),
+        })?;
+        store(engine, &id, Some(&found), &edited)
+    })
+    .await
+}
+
+/// Runs what waits for the disk; to its end, whether or not anyone still waits for it.
+async fn blocking(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Fail::unavailable("the call broke off: see the log")))
+}
+
+fn find(engine: &Engine, id: &str) -> Result<Option<Found>, Fail> {
+    if !is_id(id) {
+        return Ok(None);
+    }
+    let dir = &engine.settings.load().server.advertisers;
+    files::find(dir, id).map_err(|error| Fail::unavailable(format!("cannot read the advertisers of {}: {error}", dir.display())))
+}
+
+pub(super) fn unknown(id: &str) -> Fail {
+    Fail::not_found("advertiser_not_found", format!("no advertiser `{id}`: see /api/advertisers"))
+}
+
+/// `If-Match`, as sent (RFC 9110 §13.1.1).
+struct Condition(Option<String>);
+
+impl Condition {
+    fn of(headers: &HeaderMap) -> Condition {
+        let lines: Vec<_> = headers
+            .get_all(header::IF_MATCH)
+            .iter()
+            .map(|v| String::from_utf8_lossy(v.as_bytes()))
+            .collect();
+        Condition((!lines.is_empty()).then(|| lines.join(",")))
+    }
+
+    fn check(&self, found: Option<&Found>) -> Result<(), Fail> {
+        let Some(wanted) = &self.0 else { return Ok(()) };
+        let tag = found.map(|found| files::etag(&found.bytes));
+        let matches = |given: &str| tag.as_deref().is_some_and(|tag| given == tag || given == "*");
+        if wanted.split(',').map(str::trim).any(matches) {
+            return Ok(());
+        }
+        let message = "the advertiser has changed since: read it again, repeat the edit and send its new ETag";
+        Err(Fail::new(StatusCode::PRECONDITION_FAILED, "stale", message))
+    }
+}
+
+/// Checks an advertiser's text, writes it and lets it run. Called with `engine.edits` held.
+fn store(engine: &Engine, id: &str, found: Option<&Found>, text: &str) -> Answer {
+    let settings = engine.settings.load_full();
+    let world = engine.world.load_full();
+    let before = world.shop_by_id(id).map(|shop| &**shop);
+    let path = found.map_or_else(
+        || settings.server.advertisers.join(format!("{id}.json")),
+        |found| found.path.clone(),
+    );
+    let name = path
+        .file_name()
+        .map_or_else(|| id.to_owned(), |name| name.to_string_lossy().into_owned());
+    if found.is_none() && path.exists() {
+        return Err(Fail::conflict(format!("{} holds another advertiser: rename it", path.display())));
+    }
+    same_id(&name, id, text)?;
+    let loaded = shops::load(&name, text, &settings.server, &world.hashes, &engine.names, before).map_err(|faults| {
+        if engine.names.has_failed() {
+            return Fail::unavailable("the store cannot record its numbers: free the disk and restart");
+        }
+        Fail::invalid(&faults)
+    })?;
+    if loaded.shop.advertiser.id != id {
+        return Err(Fail::bad_request(format!(
+            "the advertiser is not `{id}`: put it to the address of its own id"
+        )));
+    }
+    if let Some(problem) = shops::conflict(&world, &loaded.shop).or_else(|| frozen(engine, before, &loaded.shop)) {
+        return Err(Fail::conflict(problem));
+    }
+    files::replace(&path, text.as_bytes()).map_err(|error| {
+        Fail::unavailable(format!(
+            "cannot write {}: {error}: free the disk or its permissions",
+            path.display()
+        ))
+    })?;
+    shops::install(engine, loaded.shop);
+    Ok(stored(id, found.is_none(), text, &loaded.remarks))
+}
+
+fn stored(id: &str, is_new: bool, text: &str, warnings: &[String]) -> Response {
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let etag = [(header::ETAG, files::etag(text.as_bytes()))];
+    (status, etag, reply::json(&json!({"id": id, "warnings": warnings}))).into_response()
+}
+
+/// Refuses a text of another id before it is given numbers.
+fn same_id(name: &str, id: &str, text: &str) -> Result<(), Fail> {
+    #[derive(serde::Deserialize)]
+    struct Named<'t> {
+        #[serde(borrow)]
+        id: &'t serde_json::value::RawValue,
+    }
+    // What is no JSON, or has no text for an id, the config reader faults with all else.
+    let Ok(named) = serde_json::from_str::<Named<'_>>(text.trim_start_matches('\u{feff}')) else {
+        return Ok(());
+    };
+    let inside = serde_json::from_str::<String>(named.id.get()).unwrap_or_default();
+    if inside.is_empty() || inside.trim() == id {
+        return Ok(());
+    }
+    let at = (named.id.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    let (line, column) = place(text, at);
+    Err(Fail::invalid(&[Fault {
+        pointer: "/id".into(),
+        value: named.id.get().chars().take(60).collect(),
+        remedy: Some(format!("write `{id}`, or put it to the address of its own id")),
+        ..Fault::of_file(name, line, column, "is not the id of the address")
+    }]))
+}
+
+/// Line and column, from 1, of a byte offset.
+fn place(text: &str, at: usize) -> (u32, u32) {
+    let before = text.get(..at).unwrap_or_default();
+    let (lines, last) = before
+        .rsplit_once('\n')
+        .map_or((0, before), |(lines, last)| (lines.matches('\n').count() + 1, last));
+    let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+    (count(lines), count(last.chars().count()))
+}
+
+/// What may not change once money has been spent: amounts and days are kept in them.
+fn frozen(engine: &Engine, before: Option<&Shop>, after: &Shop) -> Option<String> {
+    let (before, after) = (&before?.advertiser, &after.advertiser);
+    let changed = match (before.currency == after.currency, before.timezone_name == after.timezone_name) {
+        (true, true) => return None,
+        (false, _) => format!("`currency` from {} to {}", before.currency, after.currency),
+        (true, false) => format!("`timezone` from {} to {}", before.timezone_name, after.timezone_name),
+    };
+    let campaigns: Vec<CampaignNo> = engine.names.campaigns_of(&after.id).into_iter().map(|(no, _)| no).collect();
+    let days = engine.state.days.lock();
+    let has_spent = days
+        .iter()
+        .any(|((campaign, _), row)| row.impressions > 0 && campaigns.binary_search(campaign).is_ok());
+    has_spent.then(|| {
+        format!(
+            "cannot change {changed}: advertiser `{}` has spent; make a new advertiser",
+            after.id
+        )
+    })
+}

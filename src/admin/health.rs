@@ -1,0 +1,69 @@
+//! Health and metrics: open to whoever reaches the listener, so nothing here tells of a person.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::{Shared, reply};
+use crate::base::money::Money;
+use crate::model::outcome::NoBid;
+use crate::server::engine::Engine;
+
+/// The process runs.
+pub async fn live() -> Response {
+    reply::json(&json!({"live": true}))
+}
+
+/// Whether bids are made: 200, else 503 and why not.
+pub async fn ready(State(desk): Shared) -> Response {
+    let status = &desk.engine.state.status;
+    let why = match (status.is_poisoned(), status.is_ready()) {
+        (true, _) => Some(NoBid::StorePoisoned),
+        (false, false) => Some(NoBid::NotReady),
+        (false, true) => None,
+    };
+    let code = if why.is_some() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    let body = json!({"ready": why.is_none(), "reason": why.map(NoBid::label), "sentence": why.map(NoBid::sentence)});
+    (code, reply::json(&body)).into_response()
+}
+
+/// Prometheus text.
+pub async fn metrics(State(desk): Shared) -> Response {
+    let mut text = gauges(&desk.engine);
+    text.push_str(&desk.prometheus.render());
+    text.push_str(&desk.engine.meters.latency_text());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// What is a state rather than an event: read off when asked for.
+fn gauges(engine: &Engine) -> String {
+    let mut text = String::new();
+    // Writing into a String does not fail.
+    let _ = writeln!(text, "# TYPE winback_users gauge\nwinback_users {}", engine.state.users.len());
+    let _ = writeln!(text, "# TYPE winback_billed_total gauge");
+    let mut billed: BTreeMap<u32, Money> = BTreeMap::new();
+    for ((campaign, _), row) in engine.state.days.lock().iter() {
+        *billed.entry(campaign.0).or_default() += row.billed;
+    }
+    let world = engine.world.load();
+    for shop in world.shops() {
+        let advertiser = &shop.advertiser;
+        for campaign in &advertiser.campaigns {
+            let sum = billed.remove(&campaign.no.0).unwrap_or_default();
+            let labels = format!(
+                "campaign=\"{}\",currency=\"{}\",advertiser=\"{}\"",
+                campaign.id, advertiser.currency, advertiser.id
+            );
+            let _ = writeln!(text, "winback_billed_total{{{labels}}} {sum}");
+        }
+    }
+    text
+}

@@ -1,0 +1,156 @@
+//! `GET /api/preview/{advertiser}/{creative}`: the ad as it would look, for one product or one user.
+//!
+//! Shown with the creative's own markup; its links lead straight to the shop, so nothing is counted.
+//! What is shown comes from feeds, so the page may run and load nothing but pictures.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::advertisers::unknown;
+use super::reply::{Answer, Fail, Named, Query};
+use super::{Shared, users};
+use crate::base::time::Millis;
+use crate::model::advertiser::{Creative, Shop, Size};
+use crate::model::event::EventKind;
+use crate::model::product::Product;
+use crate::model::profile::cart;
+use crate::model::template::{Slots, Template};
+use crate::server::engine::Engine;
+use crate::state::world::World;
+
+/// A transparent GIF of one pixel.
+const PIXEL: &[u8] = b"data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+/// No scripts, no forms, no origin: the markup is somebody else's text. A click opens the shop.
+const POLICY: &str =
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'";
+
+/// Answers with a page that is the ad.
+pub async fn preview(State(desk): Shared, Named((advertiser, creative)): Named<(String, String)>, query: Query) -> Answer {
+    query.only(&["product", "user", "size"])?;
+    let engine = &desk.engine;
+    let world = engine.world.load_full();
+    let shop = world.shop_by_id(&advertiser).ok_or_else(|| unknown(&advertiser))?;
+    let no_creative = || {
+        Fail::not_found(
+            "creative_not_found",
+            format!("no creative `{creative}` in advertiser `{advertiser}`"),
+        )
+    };
+    let creative = shop
+        .advertiser
+        .creatives
+        .iter()
+        .find(|c| c.id == creative)
+        .ok_or_else(no_creative)?;
+    let (size, template) = template(creative, query.get("size"))?;
+    let product = match (query.get("product"), query.get("user")) {
+        (Some(item_id), _) => listed(&world, shop, item_id)?,
+        (None, Some(user)) => left_by(engine, shop, user)?,
+        (None, None) => None,
+    };
+    let now = Millis::wall_clock();
+    let product = product
+        .or_else(|| shop.catalog.iter().find(|product| product.can_show(now)))
+        .ok_or_else(|| {
+            let message = format!(
+                "no product of advertiser `{advertiser}` can be shown: its feed has {} items",
+                shop.catalog.len()
+            );
+            Fail::not_found("product_not_found", message)
+        })?;
+    Ok(page(shop, size, template, product, now))
+}
+
+/// The markup of a size; of the first where none is asked for.
+fn template<'c>(creative: &'c Creative, size: Option<&str>) -> Result<(Size, &'c Template), Fail> {
+    let wanted = match size {
+        None => None,
+        Some(text) => {
+            let parsed = text.split_once('x').and_then(|(w, h)| {
+                Some(Size {
+                    w: w.parse().ok()?,
+                    h: h.parse().ok()?,
+                })
+            });
+            Some(parsed.ok_or_else(|| Fail::bad_request(format!("size `{text}` is not like 300x250")))?)
+        }
+    };
+    let fits = |size: &Size| wanted.is_none_or(|wanted| wanted == *size);
+    let found = creative
+        .ads
+        .iter()
+        .find(|(size, _)| fits(size))
+        .map(|(size, template)| (*size, template));
+    found.ok_or_else(|| {
+        let has: Vec<String> = creative.ads.iter().map(|(size, _)| format!("{}x{}", size.w, size.h)).collect();
+        let message = match (has.is_empty(), size) {
+            (true, _) => format!("creative `{}` has no markup to show", creative.id),
+            (false, size) => format!(
+                "creative `{}` has no size {}: it has {}",
+                creative.id,
+                size.unwrap_or("?"),
+                has.join(", ")
+            ),
+        };
+        Fail::not_found("size_not_found", message)
+    })
+}
+
+/// A product by its id in the feed, or as events write it.
+fn listed<'s>(world: &World, shop: &'s Shop, item_id: &str) -> Result<Option<&'s Product>, Fail> {
+    let prefixes = shop.advertiser.feed.as_ref().map_or(&[][..], |feed| &feed.id_prefixes);
+    let cut = prefixes.iter().filter_map(|prefix| item_id.strip_prefix(prefix.as_str()));
+    let key = |id: &str| world.hashes.product(shop.advertiser.no, id);
+    let found = std::iter::once(item_id).chain(cut).find_map(|id| shop.catalog.get(key(id)));
+    let message = || format!("no product `{item_id}` in the feed of advertiser `{}`", shop.advertiser.id);
+    found.map(Some).ok_or_else(|| Fail::not_found("product_not_found", message()))
+}
+
+/// What a user left here: in the cart, else looked at last; none where the feed lists none of it.
+fn left_by<'s>(engine: &Engine, shop: &'s Shop, user: &str) -> Result<Option<&'s Product>, Fail> {
+    let key = users::find(engine, user)?.ok_or_else(|| users::unknown(user))?;
+    let profile = users::profile(engine, key);
+    let Some(section) = profile.section(shop.advertiser.no) else {
+        return Ok(None);
+    };
+    let events = profile.events(section);
+    let mut lines = Vec::new();
+    cart(events, &mut lines);
+    let viewed = events
+        .iter()
+        .filter(|event| event.kind == EventKind::ViewItem)
+        .map(|event| event.product);
+    Ok(lines
+        .iter()
+        .map(|line| line.product)
+        .chain(viewed)
+        .find_map(|product| shop.catalog.get(product)))
+}
+
+fn page(shop: &Shop, size: Size, template: &Template, product: &Product, now: Millis) -> Response {
+    let sale = product.sale_at(now);
+    let slots = Slots {
+        title: &product.title,
+        image: &product.image_link,
+        price: sale.map_or(&product.price_text, |sale| &sale.text),
+        regular_price: sale.map(|_| &*product.price_text),
+        brand: &product.brand,
+        click: product.link.as_bytes(),
+        pixel: PIXEL,
+    };
+    let language = html_escape::encode_double_quoted_attribute(&shop.advertiser.language);
+    let head = format!(
+        "<!doctype html><html lang=\"{language}\"><meta charset=\"utf-8\"><title>{}x{}</title><style>body{{margin:0}}</style>",
+        size.w, size.h
+    );
+    let mut html = head.into_bytes();
+    template.fill(&slots, &mut html);
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, html).into_response()
+}

@@ -1,0 +1,161 @@
+//! What is known of one person, and its erasure (contract §5 `users`).
+//!
+//! An id is ours, or somebody's in their namespace: `exchange:theirs`, `ifa:...`, `email_sha256:...`,
+//! `shop.example:first-party id`. Ids of others are hashed, never kept or shown.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::reply::{self, Answer, Fail, Named};
+use crate::base::hash::{NS_EMAIL, NS_IFA};
+use crate::base::id::{AdvertiserNo, CampaignNo, MatchKey, UserKey};
+use crate::model::event::Happening;
+use crate::model::exposure::{self, Exposure, evidence};
+use crate::model::profile::Profile;
+use crate::model::rows::Table;
+use crate::server::engine::Engine;
+use crate::state::world::World;
+use crate::track::fact::Fact;
+use crate::track::fold::Disk;
+
+/// `GET /api/users/{id}`.
+pub async fn show(State(desk): Shared, Named(id): Named<String>) -> Answer {
+    let user = find(&desk.engine, &id)?.ok_or_else(|| unknown(&id))?;
+    Ok(reply::json(&record(&desk.engine, user)?))
+}
+
+/// `DELETE /api/users/{id}`: answers once the erasure is durable; of somebody unknown nothing is left
+/// to erase.
+pub async fn delete(State(desk): Shared, Named(id): Named<String>) -> Answer {
+    if let Some(user) = find(&desk.engine, &id)? {
+        let fact = Fact::Forget { user, opt_out: false };
+        desk.engine
+            .facts
+            .record(fact)
+            .await
+            .map_err(|error| Fail::unavailable(error.to_string()))?;
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) fn unknown(id: &str) -> Fail {
+    Fail::not_found(
+        "user_not_found",
+        format!("nothing is known of user `{id}`: give our id, or `exchange:theirs`"),
+    )
+}
+
+/// The user of an id, merged users followed to where they went.
+pub(super) fn find(engine: &Engine, id: &str) -> Result<Option<UserKey>, Fail> {
+    let hashes = engine.world.load().hashes.clone();
+    let own = hashes.user(id.as_bytes());
+    if let Some(merged) = engine.state.matched(MatchKey(own.0)) {
+        return Ok(Some(merged));
+    }
+    let is_kept = engine.state.users.contains(own.0) || engine.state.exposures.contains(own.0);
+    if is_kept || get(engine, Table::UserIds, own)?.is_some() {
+        return Ok(Some(own));
+    }
+    let foreign = [NS_IFA, NS_EMAIL]
+        .into_iter()
+        .find_map(|namespace| Some((namespace, id.strip_prefix(namespace)?.to_ascii_lowercase())))
+        .or_else(|| id.split_once(':').map(|(namespace, theirs)| (namespace, theirs.to_owned())));
+    Ok(foreign.and_then(|(namespace, theirs)| engine.state.matched(hashes.foreign(namespace, theirs.as_bytes()))))
+}
+
+/// A user's record, opened.
+pub(super) fn profile(engine: &Engine, user: UserKey) -> Profile {
+    let mut profile = Profile::default();
+    engine.state.users.read(user.0, |record| profile.read(record));
+    profile
+}
+
+fn get(engine: &Engine, table: Table, user: UserKey) -> Result<Option<Vec<u8>>, Fail> {
+    engine.store.get(table, &user.0.to_be_bytes()).map_err(unreadable)
+}
+
+fn unreadable(error: std::io::Error) -> Fail {
+    Fail::unavailable(format!("cannot read the store: {error}"))
+}
+
+fn record(engine: &Engine, user: UserKey) -> Result<Value, Fail> {
+    let world = engine.world.load();
+    let id = get(engine, Table::UserIds, user)?.and_then(|id| String::from_utf8(id).ok());
+    let rows = engine.store.prefix(Table::UserMatches, &user.0.to_be_bytes()).map_err(unreadable)?;
+    let namespace = |name: Vec<u8>| String::from_utf8_lossy(&name).trim_end_matches(':').to_owned();
+    let mut matches: Vec<String> = rows.into_iter().map(|(_, name)| namespace(name)).collect();
+    matches.sort();
+    let mut exposures = Vec::new();
+    engine.state.exposures.read(user.0, |bytes| exposure::read(bytes, &mut exposures));
+    // A bid that was won only has not been seen by anyone yet.
+    exposures.retain(|exposure| exposure.flags & !evidence::WIN != 0);
+    let shown: Vec<(Option<(String, String)>, Exposure)> = exposures
+        .into_iter()
+        .map(|exposure| (title(engine, &world, exposure.campaign), exposure))
+        .collect();
+    let profile = profile(engine, user);
+    let mut advertisers = Vec::new();
+    for section in &profile.sections {
+        let name = advertiser(engine, &world, section.advertiser)?;
+        let seen = shown
+            .iter()
+            .filter(|(title, _)| name.is_some() && title.as_ref().map(|(advertiser, _)| advertiser) == name.as_ref());
+        let events: Vec<Value> = profile
+            .events(section)
+            .iter()
+            .map(|happening| event(&world, section.advertiser, happening))
+            .collect();
+        advertisers.push(json!({"id": name, "shown": seen.count(), "events": events}));
+    }
+    let shown: Vec<Value> = shown.iter().map(|(title, exposure)| impression(title.as_ref(), exposure)).collect();
+    Ok(json!({"id": id, "matches": matches, "advertisers": advertisers, "shown": shown}))
+}
+
+/// One remembered entry; of an event with several items there are several. The item is null where
+/// the feed no longer lists it: only its hash is kept.
+fn event(world: &World, advertiser: AdvertiserNo, happening: &Happening) -> Value {
+    let shop = world.shop(advertiser);
+    let item = shop
+        .and_then(|shop| shop.catalog.get(happening.product))
+        .map(|product| &*product.item_id);
+    json!({
+        "event": happening.kind.label(),
+        "time": happening.at.to_millis().to_rfc3339(),
+        "item_id": item,
+        "quantity": happening.quantity,
+        "value": happening.value.to_string(),
+    })
+}
+
+fn impression(title: Option<&(String, String)>, exposure: &Exposure) -> Value {
+    json!({
+        "advertiser": title.map(|(advertiser, _)| advertiser),
+        "campaign": title.map(|(_, campaign)| campaign),
+        "time": exposure.at.to_millis().to_rfc3339(),
+        "billed": exposure.flags & evidence::SETTLED != 0,
+        "clicked": exposure.flags & evidence::CLICK != 0,
+    })
+}
+
+/// Advertiser and id of a campaign, running or not.
+fn title(engine: &Engine, world: &World, no: CampaignNo) -> Option<(String, String)> {
+    let running = world.shops().find_map(|shop| {
+        let campaign = shop.advertiser.campaigns.iter().find(|campaign| campaign.no == no)?;
+        Some((shop.advertiser.id.clone(), campaign.id.clone()))
+    });
+    running.or_else(|| engine.names.campaign_name(no))
+}
+
+/// The id of an advertiser, running or not.
+fn advertiser(engine: &Engine, world: &World, no: AdvertiserNo) -> Result<Option<String>, Fail> {
+    if let Some(shop) = world.shop(no) {
+        return Ok(Some(shop.advertiser.id.clone()));
+    }
+    const KIND: &[u8] = b"a/";
+    let names = engine.store.prefix(Table::Names, KIND).map_err(unreadable)?;
+    let found = names.into_iter().find(|(_, number)| *number == no.0.to_le_bytes());
+    Ok(found.and_then(|(name, _)| String::from_utf8(name.get(KIND.len()..)?.to_vec()).ok()))
+}
