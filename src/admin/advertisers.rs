@@ -93,8 +93,11 @@ pub async fn delete(State(desk): Shared, Named(id): Named<String>, headers: Head
             return Err(unknown(&id));
         }
         condition.check(found.as_ref())?;
-        if let Some(found) = found {
+        // Another file of the same id would bring it back at the next start.
+        let mut next = found;
+        while let Some(found) = next {
             files::remove(&found.path).map_err(|error| Fail::unavailable(format!("cannot remove {}: {error}", found.path.display())))?;
+            next = find(engine, &id)?;
         }
         if let Some(no) = running {
             engine.world.store(Arc::new(world.without_shop(no)));

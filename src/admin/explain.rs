@@ -186,7 +186,7 @@ fn campaigns(titles: &Titles, told: &Recorder, picks: &[Pick]) -> Vec<Value> {
             pick.campaign,
             "respond",
             None,
-            &format!("imp {}: bids {}", pick.imp + 1, pick.price),
+            &format!("bids {} for imp no. {} of the request", pick.price, u32::from(pick.imp) + 1),
         ));
     }
     rows

@@ -73,10 +73,13 @@ impl Fail {
 
     /// 400 with what is wrong with a config.
     pub fn invalid(faults: &[Fault]) -> Fail {
-        let wrong = faults.iter().filter(|fault| !fault.warning).count();
+        let message = match faults.iter().filter(|fault| !fault.warning).count() {
+            1 => "the advertiser has a fault: nothing was changed".to_owned(),
+            wrong => format!("the advertiser has {wrong} faults: nothing was changed"),
+        };
         Fail {
             faults: Some(faults.iter().map(fault_json).collect()),
-            ..Fail::new(StatusCode::BAD_REQUEST, "invalid", format!("{wrong} faults: nothing was changed"))
+            ..Fail::new(StatusCode::BAD_REQUEST, "invalid", message)
         }
     }
 }
