@@ -55,15 +55,15 @@ pub struct Demo {
     /// Stop after so many seconds; without it the demo runs until Ctrl-C.
     #[arg(long)]
     pub seconds: Option<u64>,
-    /// Where exchanges call; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:0")]
-    pub bid: SocketAddr,
-    /// Where browsers and shops call.
-    #[arg(long, default_value = "127.0.0.1:0")]
-    pub public: SocketAddr,
-    /// Where its people call.
-    #[arg(long, default_value = "127.0.0.1:0")]
-    pub admin: SocketAddr,
+    /// Where exchanges call: 127.0.0.1:8080, or a free port where that is taken; port 0 takes a free one.
+    #[arg(long)]
+    pub bid: Option<SocketAddr>,
+    /// Where browsers and shops call: 127.0.0.1:8081, likewise.
+    #[arg(long)]
+    pub public: Option<SocketAddr>,
+    /// Where its people call: 127.0.0.1:9090, likewise.
+    #[arg(long)]
+    pub admin: Option<SocketAddr>,
 }
 
 /// Starts the log on standard error.
@@ -229,18 +229,25 @@ pub fn demo(arguments: &Demo) -> Result<(), Failure> {
         .set_nonblocking(true)
         .map_err(environment("cannot listen for the demo's shops"))?;
     let pages = storefront.local_addr().map_err(environment("cannot listen for the demo's shops"))?;
-    let taken = |wanted: SocketAddr| {
-        free_port(wanted)
+    let pick = |given, port| {
+        address_for(given, port)
             .map(|at| at.to_string())
             .map_err(environment("cannot find a free port"))
     };
     let listen = sim::Listen {
-        bid: taken(arguments.bid)?,
-        public: taken(arguments.public)?,
-        admin: taken(arguments.admin)?,
+        bid: pick(arguments.bid, 8080)?,
+        public: pick(arguments.public, 8081)?,
+        admin: pick(arguments.admin, 9090)?,
     };
     let config = sim::write_config(dir, pages, &listen).map_err(environment("cannot write the demo's config"))?;
     let app = App::start(&config, recorder()?)?;
+    println!(
+        "bid listening on {}\npublic listening on {}\nadmin listening on {}, its token in {}\n",
+        app.bid,
+        app.public,
+        app.admin,
+        dir.join("admin-token").display()
+    );
     let stage = stage(&app, dir);
     let mut stop = app.stopping();
     let outcome = app.runtime().block_on(async {
@@ -262,12 +269,17 @@ pub fn demo(arguments: &Demo) -> Result<(), Failure> {
     outcome.map(|_| ()).map_err(Failure::Demo)
 }
 
-/// The address itself, or with a port that is free now in place of 0: the config names real ports.
-fn free_port(wanted: SocketAddr) -> std::io::Result<SocketAddr> {
-    if wanted.port() != 0 {
-        return Ok(wanted);
+/// The address given, with a free port in place of 0; else the usual one, or a free one where that is
+/// taken. The config names real ports, so they are found before the server starts.
+fn address_for(given: Option<SocketAddr>, usual_port: u16) -> std::io::Result<SocketAddr> {
+    let local = IpAddr::from([127, 0, 0, 1]);
+    match given {
+        Some(at) if at.port() != 0 => Ok(at),
+        Some(at) => TcpListener::bind(at)?.local_addr(),
+        None => TcpListener::bind((local, usual_port))
+            .or_else(|_| TcpListener::bind((local, 0)))?
+            .local_addr(),
     }
-    TcpListener::bind(wanted)?.local_addr()
 }
 
 /// What outsiders are told of the server.

@@ -7,6 +7,7 @@
 pub mod bids;
 pub mod engine;
 pub mod http;
+pub mod intake;
 pub mod meters;
 pub mod names;
 pub mod notices;

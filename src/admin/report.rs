@@ -135,11 +135,11 @@ fn gather(engine: &Engine, wanted: &Wanted, now: Millis) -> Result<Gathered, Fai
     }
     let days: Vec<((CampaignNo, Day), DayRow)> = engine.state.days.lock().iter().map(|(key, row)| (*key, *row)).collect();
     for ((no, day), figures) in days {
-        if !titles.contains_key(&no) {
-            // Of a campaign or an advertiser that is no longer configured.
-            titles.insert(no, engine.names.campaign_name(no).unwrap_or_default());
-        }
-        let Some((advertiser, campaign)) = titles.get(&no).filter(|(advertiser, _)| wanted.covers(advertiser)) else {
+        // A campaign or an advertiser that is no longer configured keeps its name.
+        let title = titles
+            .entry(no)
+            .or_insert_with(|| engine.names.campaign_name(no).unwrap_or_default());
+        let Some((advertiser, campaign)) = Some(&*title).filter(|(advertiser, _)| wanted.covers(advertiser)) else {
             continue;
         };
         if !owners.contains_key(advertiser) {

@@ -5,11 +5,12 @@
 
 use super::narrow::Offer;
 use super::{Case, Furthest, Known, Trace};
-use crate::base::id::CampaignNo;
+use crate::base::id::{CampaignNo, CreativeNo};
 use crate::base::money::Money;
 use crate::base::time::Secs;
 use crate::model::advertiser::{Advertiser, Cap, CapScope};
-use crate::model::outcome::NoBid;
+use crate::model::outcome::{NoBid, Pick};
+use crate::state::holds::Hold;
 
 /// Drops the offers that a cap or a budget forbids and notes what budgets leave of the rest.
 pub fn pace<T: Trace>(
@@ -25,26 +26,12 @@ pub fn pace<T: Trace>(
         let Some(shop) = case.world.shop(offer.shop) else { return false };
         let advertiser = &shop.advertiser;
         let campaign = &advertiser.campaigns[offer.campaign as usize];
-        let place = placement(case, offer.imp);
-        let caps = campaign
-            .frequency
-            .iter()
-            .map(|cap| (cap, false))
-            .chain(advertiser.frequency.iter().map(|cap| (cap, true)));
-        for (cap, of_advertiser) in caps {
-            let scope = if of_advertiser && cap.scope == CapScope::Campaign {
-                CapScope::Advertiser
-            } else {
-                cap.scope
-            };
-            let shown = count(case, known, advertiser, offer, Cap { scope, ..*cap }, place, now);
-            if shown >= cap.max {
-                furthest.note(NoBid::Frequency);
-                trace.dropped(offer.no, NoBid::Frequency, || {
-                    frequency_detail(known, advertiser, offer, Cap { scope, ..*cap }, shown, now)
-                });
-                return false;
-            }
+        if let Some((cap, shown)) = reached(case, known, advertiser, offer, &[]) {
+            furthest.note(NoBid::Frequency);
+            trace.dropped(offer.no, NoBid::Frequency, || {
+                frequency_detail(known, advertiser, offer, cap, shown, now)
+            });
+            return false;
         }
         if free == 0 && advertiser.is_capped(campaign) {
             furthest.note(NoBid::Frequency);
@@ -68,27 +55,48 @@ pub fn pace<T: Trace>(
     if offers.is_empty() { Err(furthest.0) } else { Ok(()) }
 }
 
-/// Impressions known or under way in the cap's window and scope.
-fn count(case: &Case<'_>, known: &Known, advertiser: &Advertiser, offer: &Offer, cap: Cap, place: u16, now: Secs) -> u32 {
-    let seen = known
-        .exposures
-        .iter()
-        .filter(|e| now.since(e.at) < cap.per.0 && in_scope(advertiser, offer, cap.scope, e.campaign, || e.creative == offer.creative_no));
-    let held = known.holds.holds().filter(|hold| {
-        let again = hold.campaign() == offer.no && hold.is_same_place(place, case.ask.now);
-        !again
-            && in_scope(advertiser, offer, cap.scope, hold.campaign(), || {
-                hold.creative() == offer.creative_no
-            })
+/// The first cap that leaves no room for one more impression, with what it counts: impressions known,
+/// bids under way, and the picks made already for other imps of this request.
+pub fn reached(case: &Case<'_>, known: &Known, advertiser: &Advertiser, offer: &Offer, picks: &[Pick]) -> Option<(Cap, u32)> {
+    let now = case.ask.now;
+    let place = placement(case, offer.imp);
+    let own = advertiser.campaigns[offer.campaign as usize].frequency.iter().copied();
+    // A cap of the advertiser itself is over all its campaigns.
+    let shared = advertiser.frequency.iter().map(|cap| match cap.scope {
+        CapScope::Campaign => Cap {
+            scope: CapScope::Advertiser,
+            ..*cap
+        },
+        _ => *cap,
     });
-    (seen.count() + held.count()) as u32
+    own.chain(shared).find_map(|cap| {
+        let counts = |campaign, creative| in_scope(advertiser, offer, cap.scope, campaign, creative);
+        let in_window = |at: Secs| now.to_secs().since(at) < cap.per.0;
+        let seen = known
+            .exposures
+            .iter()
+            .filter(|e| in_window(e.at) && counts(e.campaign, e.creative))
+            .count();
+        let again = |hold: &Hold| hold.campaign() == offer.no && hold.is_same_place(place, now);
+        let held = known
+            .holds
+            .holds()
+            .filter(|hold| !again(hold) && counts(hold.campaign(), hold.creative()))
+            .count();
+        let picked = picks
+            .iter()
+            .filter(|pick| pick.advertiser == offer.shop && counts(pick.campaign, pick.creative))
+            .count();
+        let shown = (seen + held + picked) as u32;
+        (shown >= cap.max).then_some((cap, shown))
+    })
 }
 
-fn in_scope(advertiser: &Advertiser, offer: &Offer, scope: CapScope, campaign: CampaignNo, same_creative: impl Fn() -> bool) -> bool {
+fn in_scope(advertiser: &Advertiser, offer: &Offer, scope: CapScope, campaign: CampaignNo, creative: CreativeNo) -> bool {
     let of_advertiser = || campaign == offer.no || advertiser.campaigns.iter().any(|c| c.no == campaign);
     match scope {
         CapScope::Campaign => campaign == offer.no,
-        CapScope::Creative => of_advertiser() && same_creative(),
+        CapScope::Creative => creative == offer.creative_no && of_advertiser(),
         CapScope::Advertiser => of_advertiser(),
     }
 }
@@ -97,7 +105,7 @@ fn frequency_detail(known: &Known, advertiser: &Advertiser, offer: &Offer, cap: 
     let times: Vec<String> = known
         .exposures
         .iter()
-        .filter(|e| now.since(e.at) < cap.per.0 && in_scope(advertiser, offer, cap.scope, e.campaign, || e.creative == offer.creative_no))
+        .filter(|e| now.since(e.at) < cap.per.0 && in_scope(advertiser, offer, cap.scope, e.campaign, e.creative))
         .map(|e| e.at.to_millis().to_rfc3339())
         .collect();
     format!(

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::narrow::Offer;
-use super::pace::placement;
+use super::pace::{placement, reached};
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
 use crate::base::id::ProductKey;
@@ -68,6 +68,14 @@ pub fn render<T: Trace>(
         let of_shop = picks.iter().filter(|pick| pick.advertiser == offer.shop);
         let (imps, held) = of_shop.fold((0, Money::ZERO), |(n, sum), pick| (n + 1, sum + pick.hold));
         if imp_taken || imps >= shop.advertiser.per_request || !has_hold_left(known, shop, offer, picks) {
+            continue;
+        }
+        // Imps of one answer share one view of caps.
+        if let Some((cap, shown)) = reached(case, known, &shop.advertiser, offer, picks) {
+            furthest.note(NoBid::Frequency);
+            trace.dropped(offer.no, NoBid::Frequency, || {
+                format!("{shown} of {} per {} with the other imps of this request", cap.max, cap.per)
+            });
             continue;
         }
         let Some(product) = choose(case, known, shop, picks) else {
@@ -275,7 +283,7 @@ fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick
     template.fill(&slots, markup);
     let markup = start..markup.len();
     let exp = exp(case, offer.imp);
-    (!markup.is_empty()).then(|| Ad {
+    (!markup.is_empty()).then_some(Ad {
         creative: offer.creative,
         size: *size,
         markup,

@@ -77,7 +77,7 @@ fn blamed<T>(read: Read<T>) -> Vec<String> {
 }
 
 fn warned<T>(read: &Read<T>) -> Vec<String> {
-    let (_, warnings) = read.as_ref().ok().expect("no faults");
+    let (_, warnings) = read.as_ref().unwrap_or_else(|faults| panic!("{faults:?}"));
     warnings
         .iter()
         .map(|w| format!("{}:{} {} {}", w.line, w.column, w.pointer, w.problem))

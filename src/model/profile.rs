@@ -413,7 +413,8 @@ mod tests {
 
     #[test]
     fn a_cart_is_what_was_added_less_removed_less_bought() {
-        let cases: [(&[(EventKind, u64, u32)], &[(u64, u32)]); 6] = [
+        type Case = (&'static [(EventKind, u64, u32)], &'static [(u64, u32)]);
+        let cases: [Case; 6] = [
             (&[(EventKind::AddToCart, 1, 1), (EventKind::AddToCart, 2, 2)], &[(2, 2), (1, 1)]),
             (&[(EventKind::AddToCart, 1, 3), (EventKind::RemoveFromCart, 1, 1)], &[(1, 2)]),
             (&[(EventKind::AddToCart, 1, 1), (EventKind::Purchase, 1, 1)], &[]),

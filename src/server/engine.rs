@@ -14,6 +14,7 @@ use super::meters::Meters;
 use super::names::Names;
 use crate::base::hash::Hashes;
 use crate::base::id::{ExchangeNo, UserKey};
+use crate::base::limits::EXCHANGES_MAX;
 use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch, Silent, Trace, decide};
 use crate::config::Server;
@@ -42,8 +43,23 @@ pub struct Engine {
     pub meters: Meters,
     /// One change of config at a time.
     pub edits: tokio::sync::Mutex<()>,
+    rates: Vec<Rate>,
     secret: Hashes,
     arrivals: AtomicU64,
+}
+
+/// Requests of the running second: the second in the high half, their count in the low one.
+#[derive(Default)]
+struct Rate(AtomicU64);
+
+impl Rate {
+    /// Counts a request; false beyond `most` in this second.
+    fn admits(&self, most: u32, now: Millis) -> bool {
+        let second = (now.0 / 1000) as u64 & 0xffff_ffff;
+        let next = |seen: u64| if seen >> 32 == second { seen + 1 } else { second << 32 | 1 };
+        let seen = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seen| Some(next(seen)));
+        seen.is_ok_and(|seen| next(seen) & 0xffff_ffff <= u64::from(most))
+    }
 }
 
 /// The server's config with the secrets its files hold.
@@ -151,6 +167,7 @@ impl Engine {
             store,
             names,
             edits: tokio::sync::Mutex::default(),
+            rates: (0..EXCHANGES_MAX).map(|_| Rate::default()).collect(),
             secret: Hashes::new(&secret),
             arrivals: AtomicU64::new(0),
         })
@@ -177,9 +194,14 @@ impl Engine {
         (self.world.load().hashes.user(id.as_bytes()), id)
     }
 
-    /// Decides on a request and takes its holds. Refused, it decides once more; refused again, the
+    /// Decides on a request and takes its holds, within the exchange's `max_qps`. Refused, it decides once more; refused again, the
     /// answer is no-bid `contended`.
     pub fn bid(&self, world: &World, mut ask: Ask<'_>, scratch: &mut Scratch) -> Outcome {
+        let most = world.exchange(ask.exchange).and_then(|exchange| exchange.max_qps);
+        let rate = self.rates.get(usize::from(ask.exchange.0));
+        if most.zip(rate).is_some_and(|(most, rate)| !rate.admits(most, ask.now)) {
+            return Outcome::NoBid(NoBid::Overloaded);
+        }
         for _ in 0..2 {
             let outcome = decide(world, &self.state, &ask, scratch, &mut Silent);
             let Outcome::Bid { epoch, .. } = outcome else { return outcome };
@@ -236,5 +258,19 @@ fn limits(world: &World, pick: &Pick, now: Millis) -> Limits {
             advertiser: nothing,
             day: crate::base::time::Day(0),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_admits_so_many_a_second() {
+        let rate = Rate::default();
+        let at = |ms: i64| Millis(1_790_000_000_000 + ms);
+        let admitted = (0..10).filter(|n| rate.admits(3, at(*n))).count();
+        assert_eq!(admitted, 3);
+        assert!(rate.admits(3, at(1_000)));
     }
 }

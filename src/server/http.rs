@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use ipnet::IpNet;
 
@@ -63,8 +63,8 @@ pub fn redirect(target: &str) -> Answer {
 }
 
 /// A header's value as text.
-pub fn header<'h>(headers: &'h HeaderMap, name: impl AsRef<str>) -> Option<&'h str> {
-    headers.get(HeaderName::from_bytes(name.as_ref().as_bytes()).ok()?)?.to_str().ok()
+pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// A cookie's value.

@@ -12,29 +12,22 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use bytes::Bytes;
 
 use super::engine::Engine;
 use super::http::{self, Answer};
-use super::notices;
+use super::{intake, notices};
 use crate::base::limits::EVENTS_BODY_BYTES_MAX;
-use crate::base::time::Millis;
-use crate::model::advertiser::Shop;
 use crate::privacy::Regime;
-use crate::track::events::{self, Rejected, Sender};
 use crate::track::fact::{Fact, IdRef};
 use crate::track::notice::parameter;
 
-/// A batch in one JSON document.
-const BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// How long the id cookie lasts: 13 months.
-const COOKIE_AGE_S: u32 = 395 * 86_400;
+pub const COOKIE_AGE_S: u32 = 395 * 86_400;
 /// How long an opt-out lasts: ten years.
 const OPTOUT_AGE_S: u32 = 3_650 * 86_400;
-/// Rejections listed in one answer; the rest are counted.
-const REJECTED_MAX: usize = 1_000;
 
-type Shared = State<Arc<Engine>>;
+/// What a call works with.
+pub type Shared = State<Arc<Engine>>;
 
 /// Its routes.
 pub fn router(engine: Arc<Engine>) -> Router {
@@ -42,7 +35,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/n/{kind}/{token}", get(notice).post(notice))
         .route("/imp/{token}", get(pixel))
         .route("/click/{token}", get(click))
-        .route("/e/{site}", post(post_events).options(preflight).get(gif_event))
+        .route("/e/{site}", post(intake::batch).options(intake::preflight).get(intake::gif))
         .route("/sync/{exchange}", get(sync))
         .route("/optout", any(opt_out))
         .route("/optout/status", get(opt_out_status))
@@ -50,7 +43,8 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .with_state(engine)
 }
 
-fn out(answer: Answer) -> Response {
+/// An answer as axum wants it.
+pub fn out(answer: Answer) -> Response {
     answer.map(Body::new)
 }
 
@@ -66,244 +60,13 @@ async fn click(State(engine): Shared, Path(token): Path<String>) -> Response {
     out(notices::click(&engine, &token).await)
 }
 
-/// `POST /e/{site_key}`: one batch as JSON, or many as NDJSON.
-async fn post_events(State(engine): Shared, Path(site): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
-    let world = engine.world.load_full();
-    let Some(shop) = world.shop_by_site_key(&site).cloned() else {
-        return out(http::error(
-            StatusCode::NOT_FOUND,
-            "site_not_found",
-            &format!("no advertiser has the site key `{site}`"),
-        ));
-    };
-    let sender = match sender(&shop, &headers) {
-        Ok(sender) => sender,
-        Err(answer) => return out(answer),
-    };
-    let kind = http::header(&headers, "content-type")
-        .unwrap_or("")
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase();
-    let bulk = kind == "application/x-ndjson" || kind == "application/ndjson";
-    if bulk && sender != Sender::Server {
-        return out(http::error(
-            StatusCode::FORBIDDEN,
-            "server_only",
-            "batches in bulk are for servers: send `Authorization: Bearer <event key>`",
-        ));
-    }
-    let Ok(text) = std::str::from_utf8(&body) else {
-        return out(http::error(StatusCode::BAD_REQUEST, "not_utf8", "the body is not UTF-8"));
-    };
-    if !bulk && text.len() > BATCH_BYTES_MAX {
-        return out(http::error(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            "a batch has at most 1 MiB: send `application/x-ndjson` for more",
-        ));
-    }
-    let answer = if bulk {
-        record_lines(&engine, &shop, &sender, text).await
-    } else {
-        record_batch(&engine, &shop, &sender, text).await
-    };
-    with_cors(out(answer), &headers, &shop)
-}
-
-/// Who sends: a server by its key, else a browser by its origin.
-fn sender(shop: &Shop, headers: &HeaderMap) -> Result<Sender, Answer> {
-    if let Some(authorization) = http::header(headers, "authorization") {
-        let key = authorization.strip_prefix("Bearer ").unwrap_or("");
-        let known = shop
-            .advertiser
-            .event_key
-            .as_ref()
-            .is_some_and(|wanted| super::engine::same_secret(key.as_bytes(), wanted.as_bytes()));
-        let problem = "the event key is not this advertiser's: see `event_key_file`";
-        return if known {
-            Ok(Sender::Server)
-        } else {
-            Err(http::error(StatusCode::FORBIDDEN, "wrong_key", problem))
-        };
-    }
-    let origin = http::header(headers, "origin").unwrap_or("");
-    if !is_own_origin(shop, origin) {
-        let problem = format!("origin `{origin}` is not one of the advertiser's `origins`, and no event key was sent");
-        return Err(http::error(StatusCode::FORBIDDEN, "wrong_origin", &problem));
-    }
-    let opted_out = http::cookie(headers, "optout").is_some();
-    Ok(Sender::Browser {
-        cookie: http::cookie(headers, "wb_uid").filter(|_| !opted_out).map(str::to_owned),
-    })
-}
-
-fn is_own_origin(shop: &Shop, origin: &str) -> bool {
-    !origin.is_empty()
-        && shop
-            .advertiser
-            .origins
-            .iter()
-            .any(|own| own.trim_end_matches('/').eq_ignore_ascii_case(origin))
-}
-
-async fn record_batch(engine: &Engine, shop: &Arc<Shop>, sender: &Sender, text: &str) -> Answer {
-    let world = engine.world.load_full();
-    match events::read(&world, shop, sender, text, Millis::wall_clock(), engine.fresh_user()) {
-        Err(problem) => http::error(StatusCode::BAD_REQUEST, "unreadable", &problem),
-        Ok(read) => {
-            // A browser without any id is nobody we could show anything to.
-            if let Some(batch) = read.batch.filter(|batch| !batch.ids.is_empty())
-                && let Err(problem) = engine.facts.record(Fact::Events(batch)).await
-            {
-                return http::error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &problem.to_string());
-            }
-            accepted(read.accepted, &read.rejected)
-        }
-    }
-}
-
-/// Lines are offered to the writer together, so that they share its commits. Indexes of rejections
-/// count events over all lines.
-async fn record_lines(engine: &Engine, shop: &Arc<Shop>, sender: &Sender, text: &str) -> Answer {
-    let world = engine.world.load_full();
-    let now = Millis::wall_clock();
-    let (mut accepted_all, mut rejected, mut seen) = (0, Vec::new(), 0);
-    let mut waiting = tokio::task::JoinSet::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match events::read(&world, shop, sender, line, now, engine.fresh_user()) {
-            Err(problem) => {
-                rejected.push(Rejected {
-                    index: seen,
-                    pointer: format!("line {}", number + 1),
-                    problem,
-                });
-                seen += 1;
-            }
-            Ok(read) => {
-                let events = read.accepted + read.rejected.len();
-                rejected.extend(read.rejected.into_iter().map(|mut fault| {
-                    fault.index += seen;
-                    fault
-                }));
-                seen += events;
-                accepted_all += read.accepted;
-                let Some(batch) = read.batch else { continue };
-                let facts = engine.facts.clone();
-                waiting.spawn(async move { facts.record(Fact::Events(batch)).await });
-                // Half the queue is left to others.
-                if waiting.len() >= crate::base::limits::FACTS_QUEUE_MAX / 2
-                    && let Some(Err(problem)) = waiting.join_next().await.and_then(Result::ok)
-                {
-                    return http::error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &problem.to_string());
-                }
-            }
-        }
-    }
-    while let Some(recorded) = waiting.join_next().await {
-        if !matches!(recorded, Ok(Ok(_))) {
-            return http::error(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "not every batch could be recorded: send all again, with event ids",
-            );
-        }
-    }
-    accepted(accepted_all, &rejected)
-}
-
-fn accepted(accepted: usize, rejected: &[Rejected]) -> Answer {
-    let listed = &rejected[..rejected.len().min(REJECTED_MAX)];
-    let mut body = serde_json::json!({"accepted": accepted, "rejected": listed});
-    if listed.len() < rejected.len() {
-        body["rejected_unlisted"] = serde_json::json!(rejected.len() - listed.len());
-    }
-    http::json(StatusCode::OK, &body)
-}
-
-fn with_cors(mut response: Response, headers: &HeaderMap, shop: &Shop) -> Response {
-    let origin = headers
-        .get(header::ORIGIN)
-        .filter(|origin| origin.to_str().is_ok_and(|origin| is_own_origin(shop, origin)));
-    if let Some(origin) = origin {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        response
-            .headers_mut()
-            .insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
-    }
-    response
-}
-
-async fn preflight(State(engine): Shared, Path(site): Path<String>, headers: HeaderMap) -> Response {
-    let world = engine.world.load_full();
-    let Some(shop) = world.shop_by_site_key(&site) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let mut response = with_cors(StatusCode::NO_CONTENT.into_response(), &headers, shop);
-    for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type"),
-        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// `GET /e/{site_key}.gif`: one event of the browser whose cookie comes along.
-async fn gif_event(State(engine): Shared, Path(site): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let world = engine.world.load_full();
-    let shop = site.strip_suffix(".gif").and_then(|key| world.shop_by_site_key(key)).cloned();
-    let Some(shop) = shop else {
-        return out(http::status(StatusCode::NOT_FOUND));
-    };
-    let query = query.as_deref();
-    let cookie = http::cookie(&headers, "wb_uid").filter(|_| http::cookie(&headers, "optout").is_none());
-    if !regime(query).allows_ids() || cookie.is_none() {
-        return out(http::gif(StatusCode::OK));
-    }
-    let sender = Sender::Browser {
-        cookie: cookie.map(str::to_owned),
-    };
-    let read = events::read(
-        &world,
-        &shop,
-        &sender,
-        &event_of_query(query),
-        Millis::wall_clock(),
-        engine.fresh_user(),
-    );
-    let Ok(events::Read { batch: Some(batch), .. }) = read else {
-        return out(http::gif(StatusCode::BAD_REQUEST));
-    };
-    match engine.facts.record(Fact::Events(batch)).await {
-        Ok(_) => out(http::gif(StatusCode::OK)),
-        Err(_) => out(http::gif(StatusCode::SERVICE_UNAVAILABLE)),
-    }
-}
-
-/// The batch that the parameters of an image stand for.
-fn event_of_query(query: Option<&str>) -> String {
-    let get = |name| parameter(query, name).filter(|value| !value.is_empty());
-    let mut event = serde_json::Map::new();
-    for name in ["event", "value", "currency", "transaction_id"] {
-        event.extend(get(name).map(|value| (name.to_owned(), value.into())));
-    }
-    let mut item = serde_json::Map::new();
-    for name in ["item_id", "quantity", "price"] {
-        item.extend(get(name).map(|value| (name.to_owned(), value.into())));
-    }
-    if item.contains_key("item_id") {
-        event.insert("items".into(), serde_json::Value::Array(vec![item.into()]));
-    }
-    serde_json::json!({"events": [event]}).to_string()
+/// Our opt-out cookie, or Global Privacy Control.
+pub fn has_opted_out(headers: &HeaderMap) -> bool {
+    http::cookie(headers, "optout").is_some() || http::header(headers, "sec-gpc") == Some("1")
 }
 
 /// The privacy parameters under any of their names.
-fn regime(query: Option<&str>) -> Regime {
+pub fn regime(query: Option<&str>) -> Regime {
     let any = |names: &[&str]| names.iter().find_map(|name| parameter(query, name));
     let gdpr = any(&["gdpr", "gdprapplies", "gdpr_applies"]);
     let sid = any(&["gpp_sid", "gppsid"]);
@@ -325,8 +88,7 @@ async fn sync(
         return out(http::status(StatusCode::NOT_FOUND));
     };
     let raw = query.as_deref();
-    let gpc = http::header(&headers, "sec-gpc") == Some("1");
-    if gpc || !regime(raw).allows_ids() || http::cookie(&headers, "optout").is_some() {
+    if has_opted_out(&headers) || !regime(raw).allows_ids() {
         return out(http::status(StatusCode::NO_CONTENT));
     }
     let Some(cookie) = http::cookie(&headers, "wb_uid").filter(|id| is_cookie_id(id)) else {
@@ -381,7 +143,7 @@ fn is_cookie_id(id: &str) -> bool {
 }
 
 /// Third-party cookies need `SameSite=None; Secure`; on plain loopback HTTP they cannot be secure.
-fn set_cookie(response: &mut Response, public_url: &str, name: &str, value: &str, age_s: u32) {
+pub fn set_cookie(response: &mut Response, public_url: &str, name: &str, value: &str, age_s: u32) {
     let site = if public_url.starts_with("https:") {
         "Secure; SameSite=None"
     } else {

@@ -35,6 +35,8 @@ pub enum Sender {
         /// `wb_uid`.
         cookie: Option<String>,
     },
+    /// A browser that carries our opt-out: nothing of it is stored.
+    OptedOut,
 }
 
 /// A rejected event.
@@ -130,6 +132,7 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
         return Ok(refused(raw.events.len(), "the consent given does not allow storing events"));
     }
     let ids = match sender {
+        Sender::OptedOut => return Ok(refused(raw.events.len(), "this browser has opted out")),
         Sender::Server => server_ids(world, shop, raw.user)?,
         Sender::Browser { cookie } => browser_ids(world, shop, cookie.as_deref(), raw.user)?,
     };
