@@ -24,32 +24,58 @@ pub struct Names {
 struct Inner {
     store: Store,
     numbers: HashMap<String, u32>,
+    /// The next free number of each space.
+    next: HashMap<String, u32>,
+    /// Campaigns by number: advertiser and id.
+    campaigns: HashMap<u32, (String, String)>,
 }
 
-/// Advertisers, books and campaigns, creatives and exchanges are numbered apart.
+impl Inner {
+    fn note(&mut self, full: String, number: u32) {
+        let next = self.next.entry(space(&full).to_owned()).or_default();
+        *next = (*next).max(number.saturating_add(1));
+        if let Some((advertiser, campaign)) = full.strip_prefix(CAMPAIGN).and_then(|name| name.split_once('/')) {
+            self.campaigns.insert(number, (advertiser.to_owned(), campaign.to_owned()));
+        }
+        self.numbers.insert(full, number);
+    }
+}
+
+/// Kinds of names, as the keys of the register begin.
 const ADVERTISER: &str = "a/";
 const BOOK: &str = "b/";
 const CAMPAIGN: &str = "c/";
 const CREATIVE: &str = "k/";
 const EXCHANGE: &str = "x/";
 
+/// What a name is numbered among: books with campaigns, creatives within their advertiser.
+fn space(full: &str) -> &str {
+    match full.get(..2) {
+        Some(BOOK | CAMPAIGN) => CAMPAIGN,
+        Some(CREATIVE) => full.rsplit_once('/').map_or(full, |(advertiser, _)| advertiser),
+        Some(kind) => kind,
+        None => full,
+    }
+}
+
 impl Names {
     /// Reads the register.
     pub fn open(store: Store) -> io::Result<Names> {
-        let mut numbers = HashMap::new();
+        let mut inner = Inner {
+            store: store.clone(),
+            numbers: HashMap::new(),
+            next: HashMap::new(),
+            campaigns: HashMap::new(),
+        };
         for row in store.rows(Table::Names) {
             let row = row?;
-            let number = row
-                .value
-                .as_deref()
-                .and_then(|value| value.first_chunk::<4>())
-                .map(|n| u32::from_le_bytes(*n));
+            let number = row.value.as_deref().and_then(|value| value.first_chunk::<4>());
             if let (Ok(name), Some(number)) = (String::from_utf8(row.key), number) {
-                numbers.insert(name, number);
+                inner.note(name, u32::from_le_bytes(*number));
             }
         }
         Ok(Names {
-            inner: Mutex::new(Inner { store, numbers }),
+            inner: Mutex::new(inner),
             failed: AtomicBool::new(false),
         })
     }
@@ -61,7 +87,7 @@ impl Names {
 
     /// An exchange's number.
     pub fn exchange(&self, id: &str) -> ExchangeNo {
-        ExchangeNo(self.number(EXCHANGE, &[EXCHANGE], id) as u8)
+        ExchangeNo(u8::try_from(self.number(EXCHANGE, id)).unwrap_or(u8::MAX))
     }
 
     /// The book of the advertiser a campaign belongs to.
@@ -73,40 +99,26 @@ impl Names {
 
     /// A campaign's advertiser and id.
     pub fn campaign_name(&self, campaign: CampaignNo) -> Option<(String, String)> {
-        let inner = self.inner.lock();
-        let (name, _) = inner
-            .numbers
-            .iter()
-            .find(|(name, no)| **no == campaign.0 && name.starts_with(CAMPAIGN))?;
-        let (advertiser, campaign) = name[CAMPAIGN.len()..].split_once('/')?;
-        Some((advertiser.to_owned(), campaign.to_owned()))
+        self.inner.lock().campaigns.get(&campaign.0).cloned()
     }
 
     /// All campaigns an advertiser ever had.
     pub fn campaigns_of(&self, advertiser: &str) -> Vec<(CampaignNo, String)> {
-        let prefix = format!("{CAMPAIGN}{advertiser}/");
         let inner = self.inner.lock();
-        let mut found: Vec<_> = inner
-            .numbers
-            .iter()
-            .filter_map(|(name, no)| Some((CampaignNo(*no), name.strip_prefix(&prefix)?.to_owned())))
-            .collect();
+        let own = inner.campaigns.iter().filter(|(_, (owner, _))| owner == advertiser);
+        let mut found: Vec<_> = own.map(|(no, (_, campaign))| (CampaignNo(*no), campaign.clone())).collect();
         found.sort();
         found
     }
 
-    /// The number of a name of `kind`, the next free one of `space` if it is new.
-    fn number(&self, kind: &str, space: &[&str], name: &str) -> u32 {
+    /// The number of a name of `kind`; the next free one of its space if it is new.
+    fn number(&self, kind: &str, name: &str) -> u32 {
         let mut inner = self.inner.lock();
         let full = format!("{kind}{name}");
         if let Some(number) = inner.numbers.get(&full) {
             return *number;
         }
-        let taken = inner
-            .numbers
-            .iter()
-            .filter(|(name, _)| space.iter().any(|kind| name.starts_with(kind)));
-        let number = taken.map(|(_, no)| no + 1).max().unwrap_or(0);
+        let number = inner.next.get(space(&full)).copied().unwrap_or(0);
         let row = Row {
             table: Table::Names,
             key: full.clone().into_bytes(),
@@ -115,27 +127,27 @@ impl Names {
         if inner.store.commit(&[row]).is_err() {
             self.failed.store(true, Ordering::Release);
         }
-        inner.numbers.insert(full, number);
+        inner.note(full, number);
         number
     }
 }
 
 impl Numbers for Names {
     fn advertiser(&self, id: &str) -> AdvertiserNo {
-        AdvertiserNo(self.number(ADVERTISER, &[ADVERTISER], id))
+        AdvertiserNo(self.number(ADVERTISER, id))
     }
 
     fn book(&self, advertiser: &str) -> CampaignNo {
-        CampaignNo(self.number(BOOK, &[BOOK, CAMPAIGN], advertiser))
+        CampaignNo(self.number(BOOK, advertiser))
     }
 
     fn campaign(&self, advertiser: &str, campaign: &str) -> CampaignNo {
-        CampaignNo(self.number(CAMPAIGN, &[BOOK, CAMPAIGN], &format!("{advertiser}/{campaign}")))
+        CampaignNo(self.number(CAMPAIGN, &format!("{advertiser}/{campaign}")))
     }
 
     fn creative(&self, advertiser: &str, creative: &str) -> CreativeNo {
-        let kind = format!("{CREATIVE}{advertiser}/");
-        CreativeNo(self.number(&kind, &[&kind], creative) as u8)
+        let number = self.number(CREATIVE, &format!("{advertiser}/{creative}"));
+        CreativeNo(u8::try_from(number).unwrap_or(u8::MAX))
     }
 }
 
