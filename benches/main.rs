@@ -90,7 +90,8 @@ fn rig() -> Rig {
     rig.add(&advertiser(), &items);
     let mut tell = |user: &str, event: &str, product: usize| {
         let events = [json!({"event": event, "items": [{"item_id": format!("sku-{product}")}]})];
-        rig.tell("acme", &json!({"user": {"exchange_ids": {"x": user}}, "events": events}), NOW);
+        let batch = json!({"user": {"exchange_ids": {"x": user}}, "events": events});
+        assert_eq!(rig.tell("acme", &batch, NOW), 0, "{batch}");
     };
     for n in 0..CROWD {
         tell(&format!("crowd-{n}"), "view_item", n % PRODUCTS);

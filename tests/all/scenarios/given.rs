@@ -105,7 +105,8 @@ fn whole_each(several: &Value, only: Value, default: &Value) -> Vec<Value> {
     patches.iter().map(whole).collect()
 }
 
-/// `events`: batches of `{"ago", "advertiser", "user", "events"}`; an event may be `"add_to_cart boot"`.
+/// `events`: batches of `{"ago", "advertiser", "user", "consent", "events", "rejected"}`; an event may be
+/// `"add_to_cart boot"`, and `rejected` is how many of them must be.
 fn tell(rig: &mut Rig, given: &Value, first: &str, now: Millis) {
     let default = [json!({"ago": "2h", "events": ["add_to_cart boot"]})];
     for batch in given["events"].as_array().map_or(&default[..], Vec::as_slice) {
@@ -115,7 +116,8 @@ fn tell(rig: &mut Rig, given: &Value, first: &str, now: Millis) {
             user => user.clone(),
         };
         let whole = json!({"user": user, "consent": batch["consent"], "events": events});
-        rig.tell(batch["advertiser"].as_str().unwrap_or(first), &whole, ago(now, batch));
+        let rejected = rig.tell(batch["advertiser"].as_str().unwrap_or(first), &whole, ago(now, batch));
+        assert_eq!(rejected as u64, batch["rejected"].as_u64().unwrap_or(0), "rejected of {batch}");
     }
 }
 
