@@ -302,7 +302,8 @@ fn meets_categories(request: &Opportunity<'_>, targeting: &Targeting) -> bool {
     choice.include.as_ref().is_none_or(|list| list.iter().any(has)) && !choice.exclude.iter().any(has)
 }
 
-fn in_hours(case: &Case<'_>, shop: &Shop, hours: &Hours) -> bool {
+/// Whether now is within the hours, on the clock they are meant for.
+pub fn in_hours(case: &Case<'_>, shop: &Shop, hours: &Hours) -> bool {
     use jiff::{Timestamp, tz::Offset};
     let Ok(now) = Timestamp::from_millisecond(case.ask.now.0) else {
         return false;

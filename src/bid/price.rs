@@ -4,7 +4,7 @@
 //! says how much of it is bid. A learned model would stand where `rates` does: it answers how likely a
 //! click and a conversion are.
 
-use super::narrow::{Offer, meets};
+use super::narrow::{Offer, in_hours, meets};
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
 use crate::base::money::{Currency, Money, Ratio, Round};
@@ -197,6 +197,8 @@ fn adjusts(case: &Case<'_>, known: &Known, shop: &Shop, campaign: &Campaign, adj
             .targeting
             .formats
             .admits(Some(Format::Banner), |wanted, format| *wanted == format)
+        && adjustment.targeting.hours.as_ref().is_none_or(|hours| in_hours(case, shop, hours))
+        && adjustment.targeting.deals.open_market
         && meets(case, &adjustment.targeting)
 }
 

@@ -1,0 +1,231 @@
+//! A World, a State and a disk in memory, built from the very JSON and feeds that a server reads, under
+//! a clock that callers move: for scenarios and benches.
+//!
+//! Touches no file but through `config`, which is pointed at a folder that does not exist. Panics on
+//! whatever is wrong with its input: that is the test's fault, and its text says where.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use winback::base::hash::Hashes;
+use winback::base::id::{AdvertiserNo, CampaignNo, CreativeNo, UserKey};
+use winback::base::seal::Seals;
+use winback::base::time::Millis;
+use winback::config::{self, Context, Fault, Numbers, Server};
+use winback::feed::{self, Shelf};
+use winback::model::advertiser::Shop;
+use winback::model::rows::{Row, Table};
+use winback::state::State;
+use winback::state::world::World;
+use winback::track::events::{self, Sender};
+use winback::track::fact::{Effect, Fact};
+use winback::track::fold::Disk;
+use winback::track::writer::Writer;
+
+const NOWHERE: &str = "/nonexistent";
+
+/// The store's rows, in memory.
+#[derive(Default)]
+pub struct MemoryDisk(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
+
+impl Disk for MemoryDisk {
+    fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.0.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn prefix(&self, table: Table, prefix: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let from = self.0.range((table, prefix.to_vec())..);
+        let found = from.take_while(|((t, key), _)| *t == table && key.starts_with(prefix));
+        Ok(found.map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn commit(&mut self, rows: &[Row]) -> io::Result<()> {
+        for row in rows {
+            let key = (row.table, row.key.clone());
+            match &row.value {
+                Some(value) => self.0.insert(key, value.clone()),
+                None => self.0.remove(&key),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// Numbers in the order they are asked for.
+#[derive(Default)]
+struct Numbering(RefCell<Vec<String>>);
+
+impl Numbering {
+    fn no(&self, name: String) -> u32 {
+        let mut names = self.0.borrow_mut();
+        let place = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        });
+        u32::try_from(place + 1).expect("few names")
+    }
+}
+
+impl Numbers for Numbering {
+    fn advertiser(&self, id: &str) -> AdvertiserNo {
+        AdvertiserNo(self.no(format!("a {id}")))
+    }
+    fn book(&self, advertiser: &str) -> CampaignNo {
+        CampaignNo(self.no(format!("b {advertiser}")))
+    }
+    fn campaign(&self, advertiser: &str, campaign: &str) -> CampaignNo {
+        CampaignNo(self.no(format!("c {advertiser} {campaign}")))
+    }
+    fn creative(&self, advertiser: &str, creative: &str) -> CreativeNo {
+        CreativeNo(u8::try_from(self.no(format!("k {advertiser} {creative}"))).expect("few names"))
+    }
+}
+
+/// All that a decision is made on.
+pub struct Rig {
+    /// Config and products.
+    pub world: World,
+    /// Users, holds, books.
+    pub state: State,
+    server: Server,
+    disk: MemoryDisk,
+    writer: Writer,
+    numbers: Numbering,
+    users: u32,
+}
+
+impl Rig {
+    /// Of a whole server config, without advertisers; ready.
+    pub fn new(server: &Value) -> Rig {
+        let text = server.to_string();
+        let read = config::server_from_text("winback.json", Path::new(NOWHERE), &text);
+        let (server, _) = read.unwrap_or_else(|faults| panic!("{}\n{text}", told(&faults)));
+        let url = server.url(server.public);
+        let seals = Seals::new(&[(1, [1; 32])], &[2; 32]);
+        let mut world = World::new(server.exchanges.clone(), server.rates.clone(), &url, Hashes::new(&[3; 16]), seals);
+        world.retention_s = server.privacy.retention.0;
+        let state = State::default();
+        state.status.set_ready(true);
+        Rig {
+            world,
+            state,
+            server,
+            disk: MemoryDisk::default(),
+            writer: Writer::default(),
+            numbers: Numbering::default(),
+            users: 0,
+        }
+    }
+
+    /// Adds an advertiser of whole JSON, with a feed of whole items.
+    pub fn add(&mut self, advertiser: &Value, items: &[Value]) {
+        let text = advertiser.to_string();
+        let context = Context {
+            server: &self.server,
+            hashes: &self.world.hashes,
+            numbers: &self.numbers,
+        };
+        let read = config::advertiser("advertiser.json", Path::new(NOWHERE), &text, &context);
+        let (advertiser, _) = read.unwrap_or_else(|faults| panic!("{}\n{text}", told(&faults)));
+        let shelf = Shelf {
+            advertiser: advertiser.no,
+            currency: advertiser.currency,
+            language: &advertiser.language,
+            landing_domains: &advertiser.landing.domains,
+            hashes: &self.world.hashes,
+            zone: &advertiser.timezone,
+        };
+        let rss = rss(items);
+        let (catalog, report) = feed::read(rss.as_bytes(), "feed.xml", &shelf).unwrap_or_else(|fault| panic!("{fault}\n{rss}"));
+        assert_eq!(report.accepted as usize, items.len(), "{report:?}\n{rss}");
+        let catalog = Arc::new(catalog);
+        self.world.put(Shop { advertiser, catalog });
+    }
+
+    /// An advertiser by id.
+    pub fn shop(&self, id: &str) -> Arc<Shop> {
+        self.world.shop_by_id(id).unwrap_or_else(|| panic!("no advertiser `{id}`")).clone()
+    }
+
+    /// Records a batch as a shop's server sends it, at `at`; returns how many events were rejected.
+    pub fn tell(&mut self, advertiser: &str, batch: &Value, at: Millis) -> usize {
+        self.users += 1;
+        let name = format!("made-{}", self.users);
+        let fresh = (self.world.hashes.user(name.as_bytes()), name);
+        let shop = self.shop(advertiser);
+        let read = events::read(&self.world, &shop, &Sender::Server, &batch.to_string(), at, fresh);
+        let read = read.unwrap_or_else(|problem| panic!("{problem}: {batch}"));
+        if let Some(batch) = read.batch {
+            self.record(Fact::Events(batch), at);
+        }
+        read.rejected.len()
+    }
+
+    /// Records a fact at `at`.
+    pub fn record(&mut self, fact: Fact, at: Millis) -> Effect {
+        let effects = self.writer.record(&[fact], &self.state, &self.world, &mut self.disk, at);
+        effects.expect("memory takes it")[0]
+    }
+
+    /// The user an exchange calls `id`.
+    pub fn user(&self, exchange: &str, id: &str) -> Option<UserKey> {
+        self.state.matched(self.world.hashes.foreign(exchange, id.as_bytes()))
+    }
+}
+
+fn told(faults: &[Fault]) -> String {
+    faults.iter().map(|fault| format!("{fault}\n")).collect()
+}
+
+/// RFC 7396: objects are merged, null removes, all else replaces.
+pub fn merge(into: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *into = patch.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = Value::Object(Map::new());
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            into.as_object_mut().expect("made one").remove(key);
+        } else {
+            merge(&mut into[key], value);
+        }
+    }
+}
+
+/// An item with what a feed must say, but for what it says itself: `id` alone will do.
+pub fn item(item: &Value, domain: &str, currency: &str) -> Value {
+    let id = item["id"].as_str().unwrap_or_else(|| panic!("an item without id: {item}"));
+    let mut whole = json!({
+        "title": format!("The {id}"),
+        "link": format!("https://{domain}/{id}"),
+        "image_link": format!("https://{domain}/{id}.jpg"),
+        "price": format!("50.00 {currency}"),
+        "availability": "in_stock",
+    });
+    merge(&mut whole, item);
+    whole
+}
+
+/// Items as Merchant Center's RSS; a list is an element for each entry.
+fn rss(items: &[Value]) -> String {
+    let mut xml = String::from("<?xml version=\"1.0\"?>\n<rss version=\"2.0\" xmlns:g=\"http://base.google.com/ns/1.0\"><channel>\n");
+    for item in items {
+        xml.push_str("<item>");
+        for (name, value) in item.as_object().expect("an item is an object") {
+            let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            for text in values.iter().map(|value| value.as_str().expect("an item's attribute is text")) {
+                write!(xml, "<g:{name}>{}</g:{name}>", html_escape::encode_text(text)).expect("memory");
+            }
+        }
+        xml.push_str("</item>\n");
+    }
+    xml + "</channel></rss>\n"
+}

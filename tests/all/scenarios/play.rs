@@ -1,0 +1,245 @@
+//! Plays a scenario: requests decided twice and committed as the server does, notices by the tokens
+//! found in answers; and tells what came of each in the words of `then`.
+
+use serde_json::{Value, json};
+use winback::base::id::CampaignNo;
+use winback::base::seal::Audience;
+use winback::base::time::Millis;
+use winback::bid::{Ask, Scratch, Silent, decide};
+use winback::model::advertiser::Budget;
+use winback::model::outcome::{NoBid, Outcome, Pick};
+use winback::state::holds::{Limits, Refused, commit};
+use winback::track::fact::Fact;
+use winback::track::notice;
+
+use super::given::{EXCHANGE, list, request, rig, sign_of, span_of};
+use crate::bench_rig::Rig;
+
+/// What is seen of one bid's answer.
+struct Made {
+    notices: [String; 3],
+    markup: String,
+}
+
+struct Play<'a> {
+    rig: Rig,
+    now: Millis,
+    exchange: &'a str,
+    look_for: &'a [Value],
+    scratch: Scratch,
+    again: Scratch,
+    asked: u128,
+    made: Vec<Made>,
+}
+
+/// What comes of `when`: one outcome, or one for each step of a list. `look_for` are texts of which
+/// those found in the markup are told.
+pub fn play(given: &Value, when: &Value, look_for: &[Value]) -> Value {
+    let (rig, now) = rig(given);
+    let mut play = Play {
+        rig,
+        now,
+        exchange: given["exchange"].as_str().unwrap_or(EXCHANGE),
+        look_for,
+        scratch: Scratch::default(),
+        again: Scratch::default(),
+        asked: 0,
+        made: Vec::new(),
+    };
+    match when {
+        Value::Array(steps) => steps.iter().flat_map(|step| play.step(step)).collect(),
+        only => play.ask(only, 0),
+    }
+}
+
+impl Play<'_> {
+    /// A step, as often as it says, each time `after` the one before.
+    fn step(&mut self, step: &Value) -> Vec<Value> {
+        let after = step["after"].as_str().map_or(span_of("0s"), span_of);
+        let times = 0..step["times"].as_u64().unwrap_or(1);
+        let mut outcomes = Vec::new();
+        for _ in times {
+            self.now = self.now.after(after);
+            outcomes.push(self.act(step));
+        }
+        outcomes
+    }
+
+    fn act(&mut self, step: &Value) -> Value {
+        if let Some(request) = step.get("request") {
+            let waited = step["waited_ms"].as_u64().unwrap_or(0);
+            return self.ask(request, u32::try_from(waited).expect("milliseconds"));
+        }
+        if let Some(book) = step["book"].as_str() {
+            return self.book(book);
+        }
+        let signs = ["win", "bill", "pixel", "click", "lose"];
+        let named = signs.iter().find_map(|sign| Some((*sign, step[*sign].as_u64()?)));
+        let (sign, bid) = named.unwrap_or_else(|| panic!("nothing to do: {step}"));
+        self.notice(sign, usize::try_from(bid).expect("an index"), step["price"].as_str().unwrap_or("1"))
+    }
+
+    /// Decides as the server does: refused, once more without the campaign whose budget gave out.
+    fn ask(&mut self, request_of: &Value, waited_ms: u32) -> Value {
+        let body = match request_of {
+            Value::String(raw) => raw.clone(),
+            patch => request(patch).to_string(),
+        };
+        let exchange = self.rig.world.exchange_by_id(self.exchange).expect("a known exchange").no;
+        let mut barred = None;
+        for _ in 0..2 {
+            self.asked += 1;
+            let seed = self.asked << 64 | self.asked;
+            let ask = Ask {
+                exchange,
+                body: body.as_bytes(),
+                now: self.now,
+                waited_ms,
+                seed,
+                barred,
+                inert: false,
+            };
+            let outcome = self.decide_twice(&ask);
+            let Outcome::Bid { epoch, .. } = outcome else {
+                return told(outcome);
+            };
+            let committed = commit(&self.rig.state, &self.scratch.picks, epoch, self.now, |pick| {
+                limits(&self.rig, pick, self.now)
+            });
+            match committed {
+                Ok(()) => return self.answer(&body),
+                Err(Refused::Budget(campaign)) => barred = Some(campaign),
+                Err(Refused::Stale) => panic!("nobody else commits here"),
+            }
+        }
+        told(Outcome::NoBid(NoBid::Contended))
+    }
+
+    /// The same arguments give the same bytes, whatever scratch held before.
+    fn decide_twice(&mut self, ask: &Ask<'_>) -> Outcome {
+        let (world, state) = (&self.rig.world, &self.rig.state);
+        let outcome = decide(world, state, ask, &mut self.scratch, &mut Silent);
+        self.again = Scratch::default();
+        let again = decide(world, state, ask, &mut self.again, &mut Silent);
+        assert_eq!(outcome, again);
+        assert_eq!(self.scratch.out, self.again.out, "the same arguments, other bytes");
+        assert_eq!(self.scratch.picks, self.again.picks);
+        outcome
+    }
+
+    /// The bids of the answer, in the words of `then`: what is as everywhere is left out.
+    fn answer(&mut self, body: &str) -> Value {
+        let answer: Value = serde_json::from_slice(&self.scratch.out).expect("the answer is JSON");
+        let asked: Value = serde_json::from_str(body).expect("what is bid on is JSON");
+        assert_eq!(
+            answer["id"],
+            asked["id"].as_str().map_or_else(|| asked["id"].to_string(), str::to_owned)
+        );
+        let mut bids = Vec::new();
+        for seatbid in list(&answer["seatbid"]) {
+            for bid in list(&seatbid["bid"]) {
+                let mut told = self.bid(bid);
+                if seatbid["seat"] != "winback" {
+                    told["seat"] = seatbid["seat"].clone();
+                }
+                if answer["cur"] != "USD" {
+                    told["cur"] = answer["cur"].clone();
+                }
+                bids.push(told);
+            }
+        }
+        assert_eq!(bids.len(), self.scratch.picks.len());
+        json!({"bids": bids})
+    }
+
+    fn bid(&mut self, bid: &Value) -> Value {
+        let text = |name: &str| bid[name].as_str().unwrap_or_else(|| panic!("no {name} in {bid}")).to_owned();
+        let made = Made {
+            notices: ["nurl", "burl", "lurl"].map(text),
+            markup: text("adm"),
+        };
+        let opened = notice::open(&self.rig.world, Audience::Notice, &token(&made.notices[1])).expect("our own token");
+        let of_bid = |pick: &&Pick| pick.tag == opened.tag;
+        let pick = *self.scratch.picks.iter().find(of_bid).expect("a pick for each bid");
+        let shop = self.rig.world.shop(pick.advertiser).expect("its shop").clone();
+        let product = shop.catalog.get(pick.product).expect("its product");
+        assert_eq!(opened.ticket.price, pick.price);
+        assert!(made.markup.contains(&*product.title), "{} in {}", product.title, made.markup);
+        let mut told = json!({
+            "impid": bid["impid"], "cid": bid["cid"], "product": &*product.item_id, "price": pick.price.to_string(),
+            "w": bid["w"], "h": bid["h"],
+        });
+        let usual = [("adid", json!("card")), ("exp", json!(300)), ("adomain", json!(["acme.example"]))];
+        for (name, usual) in usual.into_iter().filter(|(name, usual)| bid[*name] != *usual) {
+            assert_ne!(bid[name], Value::Null, "no {name}, mostly {usual}");
+            told[name] = bid[name].clone();
+        }
+        if !self.look_for.is_empty() {
+            let is_there = |wanted: &&Value| made.markup.contains(wanted.as_str().expect("texts are looked for"));
+            told["found"] = self.look_for.iter().filter(is_there).cloned().collect();
+        }
+        self.made.push(made);
+        told
+    }
+
+    fn notice(&mut self, sign: &str, bid: usize, price: &str) -> Value {
+        let made = self.made.get(bid).unwrap_or_else(|| panic!("no bid {bid} so far"));
+        let (audience, url) = match sign {
+            "win" => (Audience::Notice, made.notices[0].as_str()),
+            "bill" => (Audience::Notice, made.notices[1].as_str()),
+            "lose" => (Audience::Notice, made.notices[2].as_str()),
+            of_markup => (
+                Audience::View,
+                in_markup(&made.markup, if of_markup == "click" { "/click/" } else { "/imp/" }),
+            ),
+        };
+        let world = &self.rig.world;
+        let opened = notice::open(world, audience, &token(url)).expect("our own token");
+        if sign == "lose" {
+            return json!({"freed": notice::lose(world, &self.rig.state, &opened, self.now.to_secs())});
+        }
+        let evidence = notice::evidence(world, sign_of(sign), opened, Some(&format!("price={price}")), self.now);
+        let effect = self.rig.record(Fact::Evidence(evidence), self.now);
+        json!({"effect": effect.label()})
+    }
+
+    /// What a campaign (or its advertiser) has spent and holds.
+    fn book(&self, name: &str) -> Value {
+        let (advertiser, campaign) = name.split_once('/').unwrap_or((name, ""));
+        let shop = self.rig.shop(advertiser);
+        let of_campaign = shop.advertiser.campaigns.iter().find(|c| c.id == campaign).map(|c| c.no);
+        let no: CampaignNo = of_campaign.unwrap_or(shop.advertiser.book);
+        let (spent, held) = self.rig.state.books.totals(no, self.now.to_secs());
+        json!({"spent": spent.to_string(), "held": held.to_string()})
+    }
+}
+
+fn told(outcome: Outcome) -> Value {
+    match outcome {
+        Outcome::NoBid(why) => json!({"no_bid": why.label()}),
+        Outcome::Bid { bids, .. } => panic!("{bids} bids are told by their answer"),
+    }
+}
+
+/// The last part of a URL's path.
+fn token(url: &str) -> String {
+    let path = url.split('?').next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// From the token that follows `kind` in markup to the end of its URL.
+fn in_markup<'m>(markup: &'m str, kind: &str) -> &'m str {
+    let (_, rest) = markup.split_once(kind).unwrap_or_else(|| panic!("no {kind} in {markup}"));
+    rest.split(['"', '\'', '&', '<', ' ']).next().unwrap_or_default()
+}
+
+/// The budgets a pick is held against, as the server reads them.
+fn limits(rig: &Rig, pick: &Pick, now: Millis) -> Limits {
+    let shop = rig.world.shop(pick.advertiser).expect("its shop");
+    let campaign: Budget = shop.advertiser.campaigns[pick.campaign_index as usize].budget;
+    Limits {
+        campaign,
+        advertiser: shop.advertiser.budget,
+        day: now.local_day(&shop.advertiser.timezone),
+    }
+}
