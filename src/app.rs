@@ -20,6 +20,7 @@ use crate::base::id::ExchangeNo;
 use crate::base::limits::{COMMIT_LINGER_MS, EXCHANGES_MAX, FACTS_PER_COMMIT_MAX, FACTS_QUEUE_MAX};
 use crate::base::seal::Seals;
 use crate::base::time::Millis;
+use crate::config::server::GdprWhenUnknown;
 use crate::config::{self, Fault, Server};
 use crate::model::rows::Table;
 use crate::server::engine::{Door, Engine, Envelope, Facts, Parts, Settings, Unavailable};
@@ -235,8 +236,13 @@ fn settings(mut server: Server, names: &Names) -> Result<(Server, Settings), Sta
 
 fn world(server: &Server, public_url: &str, hashes: Hashes, seals: Seals) -> World {
     let mut world = World::new(server.exchanges.clone(), server.rates.clone(), public_url, hashes, seals);
-    world.retention_s = server.privacy.retention.0;
+    apply_privacy(&mut world, server);
     world
+}
+
+fn apply_privacy(world: &mut World, server: &Server) {
+    world.retention_s = server.privacy.retention.0;
+    world.gdpr_when_unknown = server.privacy.gdpr_when_unknown == GdprWhenUnknown::True;
 }
 
 /// The key of all hashes: made once, kept beside the store.
@@ -412,7 +418,8 @@ pub async fn reload(engine: &Arc<Engine>, config: &Path) -> Vec<String> {
         {
             remarks.push("listeners and `data_dir` change at a restart only: they stay as they were".into());
         }
-        let world = before.reconfigured(server.exchanges.clone(), server.rates.clone(), server.privacy.retention.0);
+        let mut world = before.reconfigured(server.exchanges.clone(), server.rates.clone());
+        apply_privacy(&mut world, &server);
         let (world, found) = shops::load_all(world, &server, &engine.names);
         remarks.extend(found);
         engine.settings.store(Arc::new(settings));

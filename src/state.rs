@@ -154,7 +154,8 @@ impl DayRow {
     }
 }
 
-const SHARE_STEPS: usize = 64;
+/// Whole per cents, so that half of a bid is exactly half.
+const SHARE_STEPS: usize = 101;
 
 /// What share of its bids an exchange charges: a histogram, for notices without a usable price.
 #[derive(Debug)]
@@ -170,7 +171,7 @@ impl PaidShare {
     /// Notes a price paid for a bid.
     pub fn observe(&self, paid: Money, bid: Money) {
         if bid.0 > 0 {
-            let step = (paid.0.clamp(0, bid.0) * (SHARE_STEPS as i128 - 1) / bid.0) as usize;
+            let step = ((paid.0.clamp(0, bid.0) * (SHARE_STEPS as i128 - 1) * 2 / bid.0 + 1) / 2) as usize;
             self.0[step.min(SHARE_STEPS - 1)].fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -216,6 +217,6 @@ mod tests {
             paid.observe(Money(price), Money(100));
         }
         let median = paid.median();
-        assert!(median > Ratio(480_000_000) && median < Ratio(520_000_000), "{median}");
+        assert_eq!(median, Ratio(500_000_000));
     }
 }

@@ -14,7 +14,8 @@ use crate::privacy::Regime;
 /// device's. `text` is memory for unescaping.
 pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> Result<(), NoBid> {
     let (world, state, request) = (case.world, case.state, case.request);
-    if !Regime::of_request(&request.signals).allows_ids() {
+    let unknown_is_forbidden = world.gdpr_when_unknown && request.signals.gdpr.is_none();
+    if unknown_is_forbidden || !Regime::of_request(&request.signals).allows_ids() {
         return Err(NoBid::Consent);
     }
     keys.clear();

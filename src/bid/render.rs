@@ -133,7 +133,13 @@ fn choose<'s>(case: &Case<'_>, known: &mut Known, shop: &'s Shop, picks: &[Pick]
                 e.product == product.key || (group != 0 && group == product.group)
             })
     };
-    let fits = |product: &&'s Product| product.can_show(now) && !bought(product) && !picks.iter().any(|pick| pick.product == product.key);
+    let in_answer = |product: &Product| {
+        picks.iter().any(|pick| {
+            let group = shop.catalog.get(pick.product).map_or(0, |shown| shown.group);
+            pick.product == product.key || (rules.one_per_group && group != 0 && group == product.group)
+        })
+    };
+    let fits = |product: &&'s Product| product.can_show(now) && !bought(product) && !in_answer(product);
     let shown = |key: ProductKey| {
         let product = shop.catalog.get(key)?;
         if product.in_stock || bought(product) {

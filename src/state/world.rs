@@ -28,6 +28,8 @@ pub struct World {
     pub seals: Arc<Seals>,
     /// How old an id or event may be and still count, days.
     pub retention_s: u32,
+    /// A request that does not say whether GDPR applies is treated as if it did.
+    pub gdpr_when_unknown: bool,
     /// Where the privacy choices are explained.
     pub ad_choices_url: Option<String>,
     exchanges: Vec<Option<Arc<Exchange>>>,
@@ -52,6 +54,7 @@ impl World {
             hashes,
             seals: Arc::new(seals),
             retention_s: 90 * 86_400,
+            gdpr_when_unknown: false,
             ad_choices_url: None,
             shops: Vec::new(),
             by_id: HashMap::new(),
@@ -60,11 +63,10 @@ impl World {
     }
 
     /// This World under another server config.
-    pub fn reconfigured(&self, exchanges: Vec<Exchange>, rates: Rates, retention_s: u32) -> World {
+    pub fn reconfigured(&self, exchanges: Vec<Exchange>, rates: Rates) -> World {
         World {
             exchanges: by_number(exchanges),
             rates,
-            retention_s,
             ..self.clone()
         }
     }
