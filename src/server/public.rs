@@ -134,10 +134,17 @@ fn sender(shop: &Shop, headers: &HeaderMap) -> Result<Sender, Answer> {
         let problem = format!("origin `{origin}` is not one of the advertiser's `origins`, and no event key was sent");
         return Err(http::error(StatusCode::FORBIDDEN, "wrong_origin", &problem));
     }
-    let opted_out = http::cookie(headers, "optout").is_some();
-    Ok(Sender::Browser {
-        cookie: http::cookie(headers, "wb_uid").filter(|_| !opted_out).map(str::to_owned),
-    })
+    Ok(browser(headers))
+}
+
+/// A browser by its cookie, unless it objects: then no id of it is read.
+fn browser(headers: &HeaderMap) -> Sender {
+    if http::header(headers, "sec-gpc") == Some("1") || http::cookie(headers, "optout").is_some() {
+        return Sender::Objector;
+    }
+    Sender::Browser {
+        cookie: http::cookie(headers, "wb_uid").map(str::to_owned),
+    }
 }
 
 fn is_own_origin(shop: &Shop, origin: &str) -> bool {
@@ -261,13 +268,13 @@ async fn gif_event(State(engine): Shared, Path(site): Path<String>, RawQuery(que
         return out(http::status(StatusCode::NOT_FOUND));
     };
     let query = query.as_deref();
-    let cookie = http::cookie(&headers, "wb_uid").filter(|_| http::cookie(&headers, "optout").is_none());
-    if !regime(query).allows_ids() || cookie.is_none() {
+    if !regime(query).allows_ids() {
         return out(http::gif(StatusCode::OK));
     }
-    let sender = Sender::Browser {
-        cookie: cookie.map(str::to_owned),
-    };
+    let sender = browser(&headers);
+    if !matches!(sender, Sender::Browser { cookie: Some(_) }) {
+        return out(http::gif(StatusCode::OK));
+    }
     let read = events::read(
         &world,
         &shop,
@@ -342,7 +349,7 @@ async fn sync(
         set_cookie(&mut bounce, &world.public_url, "wb_uid", &id, COOKIE_AGE_S);
         return bounce;
     };
-    if let Some(uid) = parameter(raw, "uid").filter(|uid| !uid.is_empty() && uid.len() <= 256) {
+    if let Some(uid) = parameter(raw, "uid").filter(|uid| is_foreign_id(uid)) {
         let foreign = IdRef::Foreign(world.hashes.foreign(&exchange.id, uid.as_bytes()), exchange.id.clone());
         let ours = IdRef::Ours(world.hashes.user(cookie.as_bytes()), cookie.to_owned());
         let effect = engine.facts.record(Fact::Match(vec![ours, foreign])).await;
@@ -373,6 +380,17 @@ fn after_sync(exchange: &crate::model::exchange::Exchange, id: &str, query: Opti
             "the redirect's host is not in `sync.redirect_hosts`",
         ),
     }
+}
+
+/// What may be an exchange's id of a user: no macro nobody replaced and no word for nobody, which would
+/// make one person of all who are sent with it.
+fn is_foreign_id(uid: &str) -> bool {
+    let is_macro = uid.contains(['{', '}', '[', ']']) || uid.starts_with("%%") || uid.starts_with('$');
+    let is_nobody = uid.bytes().all(|b| matches!(b, b'0' | b'-'))
+        || ["null", "none", "undefined", "nan", "unknown"]
+            .iter()
+            .any(|word| uid.eq_ignore_ascii_case(word));
+    uid.len() <= 256 && !is_macro && !is_nobody
 }
 
 /// Ids we gave, or that could be: web-safe base64.
