@@ -159,6 +159,7 @@ impl App {
 
     /// Not ready, no new connections, what is in flight answered, facts flushed.
     pub fn drain(self) {
+        let began = Instant::now();
         self.engine.state.status.set_ready(false);
         // Whoever stops waiting has gone already.
         let _ = self.stop.send(true);
@@ -168,7 +169,9 @@ impl App {
         let axum = self.axum;
         self.runtime.block_on(async {
             for listener in axum {
-                let _ = tokio::time::timeout(PUBLIC_DRAIN, listener).await;
+                // One span for all: they have been draining since the beginning.
+                let left = PUBLIC_DRAIN.saturating_sub(began.elapsed());
+                let _ = tokio::time::timeout(left, listener).await;
             }
         });
         // Nobody is left to send facts; what the writer has is committed before it ends.
@@ -328,6 +331,7 @@ fn spawn_writer(
 ) -> io::Result<JoinHandle<()>> {
     let mut writer = Writer::new(store.next_number(Table::Facts)?);
     std::thread::Builder::new().name("writer".into()).spawn(move || {
+        let _watch = PoisonOnPanic(engine.clone());
         loop {
             let last = closing.load(Ordering::Acquire);
             let (batch, open) = gather(&receiver);
@@ -352,6 +356,17 @@ fn spawn_writer(
             }
         }
     })
+}
+
+/// A server whose writer died cannot record spending: it must not spend (architecture rule 5).
+struct PoisonOnPanic(Arc<Engine>);
+
+impl Drop for PoisonOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.state.status.poison();
+        }
+    }
 }
 
 /// What arrives until the first fact has waited long enough, and whether more may come.

@@ -34,7 +34,7 @@ pub struct State {
     pub matches: KeyedMap<UserKey>,
     /// Impressions of users (`model::exposure`).
     pub exposures: KeyedMap<Box<[u8]>>,
-    /// Users who opted out.
+    /// Users who opted out, and the foreign ids that led to them.
     pub opted_out: KeyedMap<()>,
     /// Frequency holds.
     pub cap_holds: CapHolds,
@@ -170,15 +170,27 @@ impl Default for PaidShare {
 impl PaidShare {
     /// Notes a price paid for a bid.
     pub fn observe(&self, paid: Money, bid: Money) {
-        if bid.0 > 0 {
-            let step = ((paid.0.clamp(0, bid.0) * (SHARE_STEPS as i128 - 1) * 2 / bid.0 + 1) / 2) as usize;
-            self.0[step.min(SHARE_STEPS - 1)].fetch_add(1, Ordering::Relaxed);
+        if let Some(step) = PaidShare::step(paid, bid) {
+            self.0[step].fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn step(paid: Money, bid: Money) -> Option<usize> {
+        let share = |bid: i128| (paid.0.clamp(0, bid).saturating_mul(SHARE_STEPS as i128 - 1) + bid / 2) / bid;
+        (bid.0 > 0).then(|| (share(bid.0) as usize).min(SHARE_STEPS - 1))
     }
 
     /// The median share; one where nothing is known.
     pub fn median(&self) -> Ratio {
-        let counts: [u64; SHARE_STEPS] = std::array::from_fn(|at| self.0[at].load(Ordering::Relaxed));
+        self.median_with(std::iter::empty())
+    }
+
+    /// The median share with further prices paid for bids.
+    pub fn median_with(&self, further: impl Iterator<Item = (Money, Money)>) -> Ratio {
+        let mut counts: [u64; SHARE_STEPS] = std::array::from_fn(|at| self.0[at].load(Ordering::Relaxed));
+        for step in further.filter_map(|(paid, bid)| PaidShare::step(paid, bid)) {
+            counts[step] += 1;
+        }
         let half = counts.iter().sum::<u64>().div_ceil(2);
         let mut seen = 0;
         for (step, count) in counts.iter().enumerate() {

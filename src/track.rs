@@ -10,3 +10,5 @@ pub mod fold;
 pub mod notice;
 pub mod settle;
 pub mod writer;
+#[cfg(test)]
+mod tests;

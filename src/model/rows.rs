@@ -19,15 +19,16 @@ pub enum Table {
     EventIds,
     /// Advertiser and hash of `transaction_id`: on disk only.
     Orders,
-    /// Bid tag to evidence flags, for users who are gone: on disk only.
+    /// Bid tag to evidence flags, for users who are gone and impressions beyond those remembered: on disk
+    /// only.
     Orphans,
     /// Book and day to its row.
     Days,
-    /// Book to what is held.
+    /// Book to what is held, and when it was.
     Holds,
     /// When and bid tag to the ticket of a pixel that waits for its billing notice.
     Pending,
-    /// Users who opted out.
+    /// Users who opted out, and the foreign ids that led to them.
     OptedOut,
     /// Running number to what happened, as JSON: impressions, clicks, conversions.
     Facts,

@@ -98,7 +98,7 @@ fn sender(shop: &Shop, headers: &HeaderMap) -> Result<Sender, String> {
 /// A browser by its cookie, unless it carries our opt-out or Global Privacy Control.
 fn browser(headers: &HeaderMap) -> Sender {
     if has_opted_out(headers) {
-        return Sender::OptedOut;
+        return Sender::Objector;
     }
     Sender::Browser {
         cookie: http::cookie(headers, "wb_uid").map(str::to_owned),

@@ -104,7 +104,7 @@ async fn sync(
         set_cookie(&mut bounce, &world.public_url, "wb_uid", &id, COOKIE_AGE_S);
         return bounce;
     };
-    if let Some(uid) = parameter(raw, "uid").filter(|uid| !uid.is_empty() && uid.len() <= 256) {
+    if let Some(uid) = parameter(raw, "uid").filter(|uid| is_foreign_id(uid)) {
         let foreign = IdRef::Foreign(world.hashes.foreign(&exchange.id, uid.as_bytes()), exchange.id.clone());
         let ours = IdRef::Ours(world.hashes.user(cookie.as_bytes()), cookie.to_owned());
         let effect = engine.facts.record(Fact::Match(vec![ours, foreign])).await;
@@ -135,6 +135,17 @@ fn after_sync(exchange: &crate::model::exchange::Exchange, id: &str, query: Opti
             "the redirect's host is not in `sync.redirect_hosts`",
         ),
     }
+}
+
+/// What may be an exchange's id of a user: no macro nobody replaced and no word for nobody, which would
+/// make one person of all who are sent with it.
+fn is_foreign_id(uid: &str) -> bool {
+    let is_macro = uid.contains(['{', '}', '[', ']']) || uid.starts_with("%%") || uid.starts_with('$');
+    let is_nobody = uid.bytes().all(|b| matches!(b, b'0' | b'-'))
+        || ["null", "none", "undefined", "nan", "unknown"]
+            .iter()
+            .any(|word| uid.eq_ignore_ascii_case(word));
+    uid.len() <= 256 && !is_macro && !is_nobody
 }
 
 /// Ids we gave, or that could be: web-safe base64.

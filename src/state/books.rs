@@ -177,11 +177,12 @@ impl Books {
         self.entry(no).book.lock().book(day, amount);
     }
 
-    /// At start: what was held when the process ended, as one sum.
-    pub fn restore_held(&self, no: CampaignNo, held: Money, now: Secs) {
+    /// At start: what was held at `as_of`, before the process ended, as one sum. It lapses when the
+    /// longest hold taken then would.
+    pub fn restore_held(&self, no: CampaignNo, held: Money, as_of: Secs) {
         let mut book = self.entry(no).book.lock();
         book.restored = held;
-        book.restored_until = Secs(now.0.saturating_add(HOLD_S_MAX));
+        book.restored_until = Secs(as_of.0.saturating_add(HOLD_S_MAX));
     }
 
     /// Spent ever, and held at `now`.

@@ -119,6 +119,14 @@ impl CapHolds {
     }
 }
 
+impl CapHolds {
+    /// Moves the epoch of a user's bucket: what caps count has changed otherwise than by a bid.
+    pub fn moved(&self, user: UserKey) {
+        let mut bucket = self.bucket(user).lock();
+        bucket.epoch = bucket.epoch.wrapping_add(1);
+    }
+}
+
 /// Why a decision was not committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {

@@ -22,6 +22,8 @@ use crate::state::world::World;
 
 /// An event may be dated this far ahead of our clock.
 const AHEAD_MS_MAX: i64 = 5 * 60_000;
+/// What one entry may be worth at most: sums and stored records hold it whatever the currency.
+const VALUE_MAX: Money = Money::units(1_000_000_000_000_000);
 /// Characters of an id.
 const ID_CHARS_MAX: usize = 256;
 
@@ -35,8 +37,8 @@ pub enum Sender {
         /// `wb_uid`.
         cookie: Option<String>,
     },
-    /// A browser that carries our opt-out: nothing of it is stored.
-    OptedOut,
+    /// A browser that opted out or says that it wants no tracking: nothing is recorded of it.
+    Objector,
 }
 
 /// A rejected event.
@@ -132,9 +134,14 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
         return Ok(refused(raw.events.len(), "the consent given does not allow storing events"));
     }
     let ids = match sender {
-        Sender::OptedOut => return Ok(refused(raw.events.len(), "this browser has opted out")),
         Sender::Server => server_ids(world, shop, raw.user)?,
         Sender::Browser { cookie } => browser_ids(world, shop, cookie.as_deref(), raw.user)?,
+        Sender::Objector => {
+            return Ok(refused(
+                raw.events.len(),
+                "the browser objects: it has opted out or sends `Sec-GPC`",
+            ));
+        }
     };
     if ids.is_empty() && *sender == Sender::Server {
         return Err("no user: give at least one of `id`, `first_party_id`, `email_sha256`, `ifa`, `exchange_ids`".into());
@@ -172,7 +179,10 @@ fn refused(events: usize, problem: &str) -> Read {
 fn regime(consent: &RawConsent) -> Regime {
     let text = |value: &Option<serde_json::Value>| match value {
         Some(serde_json::Value::String(text)) => Some(text.clone()),
-        Some(serde_json::Value::Array(list)) => Some(list.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+        Some(serde_json::Value::Array(list)) => {
+            let sections = list.iter().map(|sid| sid.as_str().map_or_else(|| sid.to_string(), str::to_owned));
+            Some(sections.collect::<Vec<_>>().join(","))
+        }
         Some(serde_json::Value::Null) | None => None,
         Some(other) => Some(other.to_string()),
     };
@@ -204,7 +214,9 @@ fn server_ids(world: &World, shop: &Shop, user: Option<&RawValue>) -> Result<Vec
             .map(|ifa| ifa.to_ascii_lowercase())
             .filter(|ifa| ifa.bytes().any(|b| !matches!(b, b'0' | b'-'))),
     );
-    for (namespace, id) in user.exchange_ids {
+    // Ids of people and of other shops' sites have namespaces that no exchange may claim.
+    let is_reserved = |namespace: &str| namespace.contains(':') || world.shops().any(|shop| shop.advertiser.domain == namespace);
+    for (namespace, id) in user.exchange_ids.into_iter().filter(|(namespace, _)| !is_reserved(namespace)) {
         foreign(&namespace, Some(id));
     }
     match ids.iter().any(|id| matches!(id, IdRef::Ours(_, name) if name.len() > ID_CHARS_MAX)) {
@@ -219,7 +231,8 @@ fn browser_ids(world: &World, shop: &Shop, cookie: Option<&str>, user: Option<&R
         Some(text) => serde_json::from_str(text.get()).map_err(|e| format!("`user` is not as described: {e}"))?,
         None => RawUser::default(),
     };
-    let own = cookie.map(|id| IdRef::Ours(world.hashes.user(id.as_bytes()), id.to_owned()));
+    let own = cookie.filter(|id| (1..=ID_CHARS_MAX).contains(&id.len()));
+    let own = own.map(|id| IdRef::Ours(world.hashes.user(id.as_bytes()), id.to_owned()));
     let first_party = named.first_party_id.filter(|id| !id.is_empty());
     let domain = &shop.advertiser.domain;
     let first_party = first_party.map(|id| IdRef::Foreign(world.hashes.foreign(domain, id.as_bytes()), domain.clone()));
@@ -251,7 +264,7 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
     }
     let into_own = |amount: Money| {
         let conversion = world.rates.conversion(currency, shop.advertiser.currency);
-        conversion.map_or(Money::ZERO, |conversion| conversion.apply(amount, Round::Nearest))
+        conversion.map_or(Money::ZERO, |conversion| conversion.apply(amount, Round::Nearest).min(VALUE_MAX))
     };
     let total = amount(raw.value, "/value")?.map(into_own);
     let mut entries: SmallVec<[Happening; 2]> = SmallVec::new();
@@ -261,7 +274,7 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
         let product = product_key(world, shop, &item.item_id, index)?;
         let listed = || shop.catalog.get(product).map_or(Money::ZERO, |product| product.price);
         let each = price.unwrap_or_else(listed);
-        let value = Money(each.0.saturating_mul(i128::from(quantity)));
+        let value = Money(each.0.saturating_mul(i128::from(quantity))).min(VALUE_MAX);
         entries.push(Happening {
             kind,
             at,
@@ -347,7 +360,8 @@ fn quantity(raw: Option<&RawValue>, index: usize) -> Result<u32, Fault> {
         return Ok(1);
     };
     let text = raw.trim_matches('"');
-    let whole = Money::parse(text).ok().and_then(|n| u32::try_from(n.0 / Money::units(1).0).ok());
+    let whole = Money::parse(text).ok().filter(|n| n.0 % Money::units(1).0 == 0);
+    let whole = whole.and_then(|n| u32::try_from(n.0 / Money::units(1).0).ok());
     whole.filter(|n| (1..=1_000_000).contains(n)).ok_or_else(|| {
         (
             format!("/items/{index}/quantity"),

@@ -3,11 +3,11 @@
 //! Pure but for reads of the disk. What is folded is seen by the facts after it, so two facts about one
 //! user in one batch compose; nothing is visible to anyone else before the commit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 
 use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, MatchKey, UserKey};
-use crate::base::limits::EVENT_ID_LIFE;
+use crate::base::limits::{EVENT_ID_LIFE, EXPOSURES_MAX};
 use crate::base::money::Money;
 use crate::base::time::{Day, Secs};
 use crate::model::exposure::{self, Exposure};
@@ -38,6 +38,8 @@ pub enum Change {
     Count(CampaignNo, Counted),
     /// A frequency hold has become an impression.
     Seen(UserKey, BidTag),
+    /// What caps count of a user has changed otherwise.
+    Moved(UserKey),
     /// A bid's budget hold is given back.
     Release(Ticket, BidTag, CampaignNo, Money),
     /// A share of a bid that was paid.
@@ -46,8 +48,6 @@ pub enum Change {
     Wait(Secs, BidTag, Ticket),
     /// It waits no more.
     Waited(Secs, BidTag),
-    /// A user opted out.
-    OptOut(UserKey),
 }
 
 /// What is counted.
@@ -66,12 +66,12 @@ pub struct Fold<'a> {
     pub(super) state: &'a State,
     pub(super) world: &'a World,
     disk: &'a dyn Disk,
-    users: HashMap<UserKey, Option<Profile>>,
-    exposures: HashMap<UserKey, Option<Vec<Exposure>>>,
-    matches: HashMap<MatchKey, Option<UserKey>>,
+    users: BTreeMap<UserKey, Option<Profile>>,
+    exposures: BTreeMap<UserKey, Option<Vec<Exposure>>>,
+    matches: BTreeMap<MatchKey, Option<UserKey>>,
     /// Rows of tables that are on disk only, or mirrored by changes.
     rows: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
-    days: HashMap<(CampaignNo, Day), DayRow>,
+    days: BTreeMap<(CampaignNo, Day), DayRow>,
     pub(super) changes: Vec<Change>,
     next_fact: u64,
 }
@@ -94,11 +94,11 @@ impl<'a> Fold<'a> {
             state,
             world,
             disk,
-            users: HashMap::new(),
-            exposures: HashMap::new(),
-            matches: HashMap::new(),
+            users: BTreeMap::new(),
+            exposures: BTreeMap::new(),
+            matches: BTreeMap::new(),
             rows: BTreeMap::new(),
-            days: HashMap::new(),
+            days: BTreeMap::new(),
             changes: Vec::new(),
             next_fact,
         }
@@ -127,7 +127,7 @@ impl<'a> Fold<'a> {
     pub fn resolve(&mut self, ids: &[IdRef], fresh: &(UserKey, String)) -> io::Result<UserKey> {
         let known: Vec<UserKey> = ids.iter().filter_map(|id| self.user_of(id)).collect();
         let named = ids.iter().find_map(|id| match id {
-            IdRef::Ours(key, name) => Some((self.alias(*key).unwrap_or(*key), name)),
+            IdRef::Ours(key, name) => Some((self.canonical(*key), name)),
             IdRef::Foreign(..) => None,
         });
         let user = match (named, known.first()) {
@@ -156,25 +156,38 @@ impl<'a> Fold<'a> {
     }
 
     /// Erases a user: record, impressions, matches and names; what was billed stays, without a name.
-    pub fn forget(&mut self, user: UserKey, opt_out: bool) -> io::Result<()> {
-        let user = self.alias(user).unwrap_or(user);
-        for exposure in self.exposures(user).clone() {
-            self.put(Table::Orphans, exposure.tag.0.to_be_bytes().to_vec(), Some(vec![exposure.flags]));
+    /// An opt-out bars every id that led to the user, or the next sync would undo it.
+    pub fn forget(&mut self, named: UserKey, opt_out: bool) -> io::Result<()> {
+        let user = self.canonical(named);
+        let mut barred = vec![named.0, user.0];
+        for exposure in std::mem::take(self.exposures(user)) {
+            self.orphan(exposure.tag, exposure.flags);
         }
         self.users.insert(user, None);
         self.exposures.insert(user, None);
         for (key, _) in self.scan(Table::UserMatches, &user.0.to_be_bytes())? {
             if let Some(foreign) = tail(&key) {
                 self.matches.insert(MatchKey(foreign), None);
+                barred.push(foreign);
             }
             self.put(Table::UserMatches, key, None);
         }
         self.put(Table::UserIds, user.0.to_be_bytes().to_vec(), None);
-        if opt_out {
-            self.put(Table::OptedOut, user.0.to_be_bytes().to_vec(), Some(Vec::new()));
-            self.changes.push(Change::OptOut(user));
+        for key in barred.into_iter().filter(|_| opt_out) {
+            self.put(Table::OptedOut, key.to_be_bytes().to_vec(), Some(Vec::new()));
         }
+        self.changes.push(Change::Moved(user));
         Ok(())
+    }
+
+    /// Keeps what evidence was seen of a bid whose user is gone, or whose impression no longer fits.
+    pub(super) fn orphan(&mut self, tag: BidTag, flags: u8) {
+        self.put(Table::Orphans, tag.0.to_be_bytes().to_vec(), Some(vec![flags]));
+    }
+
+    /// The user a key leads to: itself, or whom it was merged into.
+    pub(super) fn canonical(&self, user: UserKey) -> UserKey {
+        self.alias(user).unwrap_or(user)
     }
 
     /// The user's record, to be changed.
@@ -237,13 +250,19 @@ impl<'a> Fold<'a> {
     /// Rows and changes.
     pub fn finish(self) -> Folded {
         let mut rows = Vec::with_capacity(self.users.len() + self.exposures.len() + self.matches.len() + self.rows.len());
+        let state = self.state;
         let mut push = |table, key: Vec<u8>, value| rows.push(Row { table, key, value });
         for (user, profile) in self.users {
-            push(Table::Users, user.0.to_be_bytes().to_vec(), profile.map(|p| p.write()));
+            if profile.is_some() || state.users.contains(user.0) {
+                push(Table::Users, user.0.to_be_bytes().to_vec(), profile.map(|p| p.write()));
+            }
         }
         for (user, list) in self.exposures {
             let value = list.filter(|list| !list.is_empty()).map(|list| exposure::write(&list));
-            push(Table::Exposures, user.0.to_be_bytes().to_vec(), value);
+            // Of users who were only looked for, no trace.
+            if value.is_some() || state.exposures.contains(user.0) {
+                push(Table::Exposures, user.0.to_be_bytes().to_vec(), value);
+            }
         }
         for (key, user) in self.matches {
             push(
@@ -269,13 +288,15 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn is_opted_out(&self, id: &IdRef) -> bool {
+    /// Whether an id, or the user it leads to, has opted out.
+    pub(super) fn is_opted_out(&self, id: &IdRef) -> bool {
         let own = match id {
-            IdRef::Ours(key, _) => Some(*key),
-            IdRef::Foreign(..) => None,
+            IdRef::Ours(key, _) => key.0,
+            IdRef::Foreign(key, _) => key.0,
         };
-        let gone = |user: UserKey| self.state.opted_out.contains(user.0);
-        own.into_iter().chain(self.user_of(id)).any(gone)
+        let now_gone = |key: u64| self.rows.contains_key(&(Table::OptedOut, key.to_be_bytes().to_vec()));
+        let gone = |key: u64| self.state.opted_out.contains(key) || now_gone(key);
+        gone(own) || self.user_of(id).is_some_and(|user| gone(user.0))
     }
 
     fn user_of(&self, id: &IdRef) -> Option<UserKey> {
@@ -304,14 +325,21 @@ impl<'a> Fold<'a> {
 
     /// Moves all that is known of `other` to `user`; `other` leads there from now on.
     fn merge(&mut self, user: UserKey, other: UserKey) -> io::Result<()> {
-        let profile = std::mem::take(self.profile(other));
-        self.profile(user).absorb(&profile);
+        if self.is_known(other) {
+            let profile = std::mem::take(self.profile(other));
+            self.profile(user).absorb(&profile);
+        }
         self.users.insert(other, None);
         let moved = std::mem::take(self.exposures(other));
-        let kept = self.exposures(user);
+        self.exposures.insert(other, None);
+        let mut kept = std::mem::take(self.exposures(user));
         kept.extend(moved);
         kept.sort_by_key(|exposure| exposure.at);
-        self.exposures.insert(other, None);
+        for exposure in kept.drain(..kept.len().saturating_sub(EXPOSURES_MAX)) {
+            self.orphan(exposure.tag, exposure.flags);
+        }
+        *self.exposures(user) = kept;
+        self.changes.push(Change::Moved(user));
         for (key, namespace) in self.scan(Table::UserMatches, &other.0.to_be_bytes())? {
             if let Some(foreign) = tail(&key) {
                 self.matches.insert(MatchKey(foreign), Some(user));

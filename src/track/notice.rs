@@ -7,7 +7,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::fact::{Evidence, Paid, Sign};
-use crate::base::id::BidTag;
+use crate::base::id::{BidTag, MatchKey};
 use crate::base::money::{Money, Ratio, Round};
 use crate::base::seal::Audience;
 use crate::base::time::{Millis, Secs};
@@ -83,7 +83,9 @@ pub fn parameter(query: Option<&str>, name: &str) -> Option<String> {
 pub fn lose(world: &World, state: &State, opened: &Opened, now: Secs) -> bool {
     let ticket = &opened.ticket;
     let mut seen = Vec::new();
-    state.exposures.read(ticket.user.0, |bytes| exposure::read(bytes, &mut seen));
+    // Impressions of a user who turned out to be another are with that one.
+    let user = state.matched(MatchKey(ticket.user.0)).unwrap_or(ticket.user);
+    state.exposures.read(user.0, |bytes| exposure::read(bytes, &mut seen));
     if ticket.test || seen.iter().any(|e| e.tag == opened.tag) || !state.resolved.insert(opened.tag, now) {
         return false;
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::fact::{Effect, Evidence, NewEvent, Paid, Sign};
 use super::fold::{Change, Counted, Fold};
-use crate::base::id::{BidTag, UserKey};
+use crate::base::id::{BidTag, ExchangeNo, UserKey};
 use crate::base::limits::{CLICK_LIFE, EXPOSURES_MAX, NOTICE_LIFE};
 use crate::base::money::{Money, Ratio, Round};
 use crate::base::time::{Day, Secs};
@@ -35,7 +35,8 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
         Sign::Pixel => evidence::PIXEL,
         Sign::Click => evidence::CLICK,
     };
-    let before = flags(fold, &sign.ticket, sign.tag)?;
+    let user = fold.canonical(sign.ticket.user);
+    let Before { flags: before, place } = before(fold, user, sign.tag)?;
     if before & flag != 0 {
         return Ok(Effect::Repeat);
     }
@@ -50,8 +51,11 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     };
     let settles = bills && before & evidence::SETTLED == 0;
     let after = before | flag | if settles { evidence::SETTLED } else { 0 };
-    set_flags(fold, sign, after);
+    set_flags(fold, user, sign, after, place);
     fold.changes.push(Change::Seen(sign.ticket.user, sign.tag));
+    if user != sign.ticket.user {
+        fold.changes.push(Change::Moved(user));
+    }
     let due = Secs(sign.ticket.at.0.saturating_add(NOTICE_LIFE.0));
     if settles {
         settle(fold, &sign.ticket, sign.tag, sign.paid, sign.at);
@@ -75,7 +79,8 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
 /// Bills a pixel whose billing notice never came, now that the token's billing time has ended.
 pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now: Secs) -> io::Result<()> {
     wait_no_more(fold, due, tag);
-    let before = flags(fold, ticket, tag)?;
+    let user = fold.canonical(ticket.user);
+    let Before { flags: before, place } = before(fold, user, tag)?;
     if before & evidence::SETTLED == 0 {
         let sign = Evidence {
             sign: Sign::Bill,
@@ -84,7 +89,7 @@ pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now
             paid: Paid::Unknown("never_billed"),
             at: now,
         };
-        set_flags(fold, &sign, before | evidence::SETTLED);
+        set_flags(fold, user, &sign, before | evidence::SETTLED, place);
         settle(fold, ticket, tag, sign.paid, now);
     }
     Ok(())
@@ -97,7 +102,9 @@ pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent
     let ours = |e: &&Exposure| shop.advertiser.campaigns.iter().any(|campaign| campaign.no == e.campaign);
     let seen = fold.exposures(user);
     let clicked = |e: &&Exposure| e.flags & evidence::CLICK != 0 && e.clicked <= at && at.since(e.clicked) <= windows.click.0;
-    let viewed = |e: &&Exposure| e.at <= at && at.since(e.at) <= windows.view.0;
+    // An auction won is no impression yet.
+    let shown = evidence::BILL | evidence::PIXEL | evidence::SETTLED;
+    let viewed = |e: &&Exposure| e.flags & shown != 0 && e.at <= at && at.since(e.at) <= windows.view.0;
     let credited = seen.iter().filter(ours).filter(clicked).max_by_key(|e| e.clicked);
     let credited = credited.or_else(|| seen.iter().filter(ours).filter(viewed).max_by_key(|e| e.at));
     let Some(campaign) = credited.map(|e| e.campaign) else { return };
@@ -112,49 +119,73 @@ pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent
     );
 }
 
-/// What evidence of a bid has been seen: of a user who is here, else of one who is gone.
-fn flags(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag) -> io::Result<u8> {
-    if let Some(entry) = fold.exposures(ticket.user).iter().find(|e| e.tag == tag) {
-        return Ok(entry.flags);
-    }
-    let orphan = fold.get(Table::Orphans, &tag.0.to_be_bytes())?;
-    Ok(orphan.and_then(|value| value.first().copied()).unwrap_or(0))
+/// What is known of a bid before a sign of it.
+struct Before {
+    flags: u8,
+    place: Place,
 }
 
-fn set_flags(fold: &mut Fold<'_>, sign: &Evidence, flags: u8) {
+/// Where that is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// With the user, at this place.
+    Listed(usize),
+    /// Apart: the user was gone, or had too many impressions. It stays there if they come back.
+    Orphaned,
+    /// Nowhere.
+    New,
+}
+
+/// What evidence of a bid has been seen: of a user who is here, else of one who is gone.
+fn before(fold: &mut Fold<'_>, user: UserKey, tag: BidTag) -> io::Result<Before> {
+    let list = fold.exposures(user);
+    if let Some(at) = list.iter().position(|e| e.tag == tag) {
+        return Ok(Before {
+            flags: list[at].flags,
+            place: Place::Listed(at),
+        });
+    }
+    let orphan = fold.get(Table::Orphans, &tag.0.to_be_bytes())?;
+    Ok(Before {
+        flags: orphan.as_ref().and_then(|value| value.first().copied()).unwrap_or(0),
+        place: if orphan.is_some() { Place::Orphaned } else { Place::New },
+    })
+}
+
+fn set_flags(fold: &mut Fold<'_>, user: UserKey, sign: &Evidence, flags: u8, place: Place) {
     let clicked = |before: Secs| if sign.sign == Sign::Click { sign.at } else { before };
-    let known = fold.is_known(sign.ticket.user);
-    let list = fold.exposures(sign.ticket.user);
-    if let Some(entry) = list.iter_mut().find(|e| e.tag == sign.tag) {
-        entry.flags = flags;
-        entry.clicked = clicked(entry.clicked);
-        return;
+    let is_known = fold.is_known(user);
+    let list = fold.exposures(user);
+    match place {
+        Place::Listed(at) => {
+            let entry = &mut list[at];
+            entry.flags = flags;
+            entry.clicked = clicked(entry.clicked);
+        }
+        Place::New if is_known => {
+            // Repeats of evidence of the one that leaves must still be known as such.
+            let leaves = (list.len() >= EXPOSURES_MAX).then(|| list.remove(0));
+            list.push(Exposure {
+                tag: sign.tag,
+                campaign: sign.ticket.campaign,
+                creative: sign.ticket.creative,
+                at: sign.at,
+                clicked: clicked(Secs(0)),
+                flags,
+            });
+            if let Some(old) = leaves {
+                fold.orphan(old.tag, old.flags);
+            }
+        }
+        Place::New | Place::Orphaned => fold.orphan(sign.tag, flags),
     }
-    if !known {
-        fold.put(Table::Orphans, sign.tag.0.to_be_bytes().to_vec(), Some(vec![flags]));
-        return;
-    }
-    if list.len() >= EXPOSURES_MAX {
-        list.remove(0);
-    }
-    list.push(Exposure {
-        tag: sign.tag,
-        campaign: sign.ticket.campaign,
-        creative: sign.ticket.creative,
-        at: sign.at,
-        clicked: clicked(Secs(0)),
-        flags,
-    });
 }
 
 /// Books an impression and gives its hold back.
 fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Secs) {
-    let exchange = usize::from(ticket.exchange.0);
     let price = match paid {
         Paid::Price(price) => price.min(ticket.price),
-        Paid::Unknown(_) => ticket
-            .price
-            .times(fold.state.paid[exchange.min(fold.state.paid.len() - 1)].median(), Round::Nearest),
+        Paid::Unknown(_) => ticket.price.times(median(fold, ticket.exchange), Round::Nearest),
     };
     if let Paid::Price(_) = paid {
         fold.changes.push(Change::Paid(ticket.exchange.0, price, ticket.price));
@@ -188,6 +219,16 @@ fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Se
         now,
         &[("media_cost", media_cost), ("billed", billed)],
     );
+}
+
+/// The median share of its bids that an exchange charges, with what this commit has seen of it.
+fn median(fold: &Fold<'_>, exchange: ExchangeNo) -> Ratio {
+    let seen = fold.changes.iter().filter_map(|change| match change {
+        Change::Paid(no, paid, bid) if *no == exchange.0 => Some((*paid, *bid)),
+        _ => None,
+    });
+    let share = fold.state.paid.get(usize::from(exchange.0));
+    share.map_or(Ratio::ONE, |share| share.median_with(seen))
 }
 
 fn click(fold: &mut Fold<'_>, sign: &Evidence) {

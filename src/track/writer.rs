@@ -8,6 +8,8 @@ use super::fact::{Effect, Fact};
 use super::fold::{Change, Counted, Disk, Fold, Folded};
 use super::settle;
 use crate::base::id::{BidTag, CampaignNo, UserKey};
+use crate::base::limits::FACTS_PER_COMMIT_MAX;
+use crate::base::money::Money;
 use crate::base::time::{Day, Millis, Secs};
 use crate::model::rows::{Row, Table, head, tail};
 use crate::model::ticket::Ticket;
@@ -38,7 +40,8 @@ impl Writer {
     }
 
     /// Records facts: folds them, commits them in one batch, then changes State. The effects are in
-    /// the order of the facts. On an error the State is poisoned and unchanged.
+    /// the order of the facts. On an error the State is poisoned and unchanged; a poisoned State takes
+    /// nothing more.
     pub fn record(
         &mut self,
         facts: &[Fact],
@@ -47,11 +50,19 @@ impl Writer {
         disk: &mut dyn Disk,
         now: Millis,
     ) -> Result<Vec<Effect>, Unrecorded> {
+        if state.status.is_poisoned() {
+            return Err(Unrecorded {
+                facts: facts.len(),
+                source: std::io::Error::other("an earlier write failed"),
+            });
+        }
         let outcome = self
             .fold(facts, state, world, disk, now.to_secs())
             .and_then(|(mut folded, effects)| {
                 let held = state.books.take_dirty(now.to_secs());
-                folded.rows.extend(held.into_iter().map(|(no, held)| hold_row(no, held.0)));
+                folded
+                    .rows
+                    .extend(held.into_iter().map(|(no, held)| hold_row(no, held, now.to_secs())));
                 if !folded.rows.is_empty() {
                     disk.commit(&folded.rows)?;
                 }
@@ -80,6 +91,7 @@ impl Writer {
             .lock()
             .range(..=(now, BidTag(u64::MAX)))
             .map(|(key, ticket)| (*key, *ticket))
+            .take(FACTS_PER_COMMIT_MAX)
             .collect();
         for ((when, tag), ticket) in due {
             settle::overdue(&mut fold, when, tag, &ticket, now)?;
@@ -88,6 +100,7 @@ impl Writer {
         for fact in facts {
             effects.push(match fact {
                 Fact::Events(batch) => fold.events(batch, now).map(|()| Effect::Recorded)?,
+                Fact::Match(ids) if ids.iter().any(|id| fold.is_opted_out(id)) => Effect::Repeat,
                 Fact::Match(ids) => match ids.first() {
                     Some(super::fact::IdRef::Ours(key, name)) => fold.resolve(ids, &(*key, name.clone())).map(|_| Effect::Recorded)?,
                     _ => Effect::Repeat,
@@ -100,8 +113,9 @@ impl Writer {
     }
 }
 
-fn hold_row(no: CampaignNo, held: i128) -> Row {
-    let value = (held != 0).then(|| held.to_le_bytes().to_vec());
+/// What is held at `now`: the sum, and when, for holds lapse without another row.
+fn hold_row(no: CampaignNo, held: Money, now: Secs) -> Row {
+    let value = (held.0 != 0).then(|| [&held.0.to_le_bytes()[..], &now.0.to_le_bytes()].concat());
     Row {
         table: Table::Holds,
         key: u64::from(no.0).to_be_bytes().to_vec(),
@@ -127,9 +141,11 @@ fn install(folded: &Folded, state: &State, now: Secs) {
                 counter.fetch_add(1, Relaxed);
             }
             Change::Seen(user, tag) => state.cap_holds.free(*user, *tag),
+            Change::Moved(user) => state.cap_holds.moved(*user),
             Change::Release(ticket, tag, book, hold) => {
                 if state.resolved.insert(*tag, now) {
-                    for no in [ticket.campaign, *book] {
+                    let further = Some(*book).filter(|book| *book != ticket.campaign);
+                    for no in std::iter::once(ticket.campaign).chain(further) {
                         state.books.release(no, *hold, ticket.at, u32::from(ticket.hold_s), now);
                     }
                 }
@@ -145,7 +161,6 @@ fn install(folded: &Folded, state: &State, now: Secs) {
             Change::Waited(due, tag) => {
                 state.pending.lock().remove(&(*due, *tag));
             }
-            Change::OptOut(user) => state.opted_out.put(user.0, ()),
         }
     }
 }
@@ -181,9 +196,10 @@ pub fn restore(state: &State, rows: impl Iterator<Item = Row>, book_of: impl Fn(
         let Some(key) = head(&row.key) else { continue };
         match (row.table, &row.value) {
             (Table::Holds, Some(value)) => {
-                if let Some(held) = value.first_chunk::<16>() {
-                    let held = crate::base::money::Money(i128::from_le_bytes(*held));
-                    state.books.restore_held(CampaignNo(key as u32), held, now);
+                if let Some((held, as_of)) = value.split_first_chunk::<16>() {
+                    let as_of = as_of.first_chunk::<4>().map_or(now, |at| Secs(u32::from_le_bytes(*at)).min(now));
+                    let held = Money(i128::from_le_bytes(*held));
+                    state.books.restore_held(CampaignNo(key as u32), held, as_of);
                 }
             }
             (Table::Pending, Some(value)) => {

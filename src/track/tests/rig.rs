@@ -1,0 +1,317 @@
+//! One server without listeners: a disk in memory that can fail, virtual time.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use super::world::world;
+use crate::base::id::{BidTag, CampaignNo, CreativeNo, ExchangeNo, ProductKey, UserKey};
+use crate::base::money::{Conversion, Money};
+use crate::base::time::{Day, Millis, Span};
+use crate::model::advertiser::{Budget, Shop};
+use crate::model::exposure::{self, Exposure};
+use crate::model::profile::Profile;
+use crate::model::rows::{Row, Table, head};
+use crate::model::ticket::Ticket;
+use crate::state::world::World;
+use crate::state::{DayRow, State};
+use crate::track::events::{self, Read, Sender};
+use crate::track::fact::{Effect, Fact, IdRef, Sign};
+use crate::track::fold::Disk;
+use crate::track::notice::{self, Opened};
+use crate::track::writer::{Unrecorded, Writer, install_row, restore};
+
+/// 2026-09-21T14:13:20Z: 21:13 in the shop's zone.
+pub const NOW: Millis = Millis(1_790_000_000_000);
+
+/// A disk in memory; the commit whose turn `fail_at` is fails.
+#[derive(Default)]
+pub struct MemoryDisk {
+    pub rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    pub commits: usize,
+    pub fail_at: Option<usize>,
+}
+
+impl Disk for MemoryDisk {
+    fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.rows.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn prefix(&self, table: Table, prefix: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let found = self.table(table).filter(|(key, _)| key.starts_with(prefix));
+        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn commit(&mut self, rows: &[Row]) -> io::Result<()> {
+        self.commits += 1;
+        if self.fail_at == Some(self.commits) {
+            return Err(io::Error::other("disk full"));
+        }
+        for row in rows {
+            let key = (row.table, row.key.clone());
+            match &row.value {
+                Some(value) => self.rows.insert(key, value.clone()),
+                None => self.rows.remove(&key),
+            };
+        }
+        Ok(())
+    }
+}
+
+impl MemoryDisk {
+    pub fn table(&self, table: Table) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
+        self.rows
+            .iter()
+            .filter(move |((t, _), _)| *t == table)
+            .map(|((_, key), value)| (key, value))
+    }
+
+    pub fn count(&self, table: Table) -> usize {
+        self.table(table).count()
+    }
+
+    /// Whether any key or value has these eight bytes of a number.
+    pub fn mentions(&self, number: u64) -> bool {
+        let (big, little) = (number.to_be_bytes(), number.to_le_bytes());
+        let has = |bytes: &[u8]| bytes.windows(8).any(|window| *window == big || *window == little);
+        self.rows.iter().any(|((_, key), value)| has(key) || has(value))
+    }
+}
+
+/// One server without listeners.
+pub struct Rig {
+    pub world: World,
+    pub state: State,
+    pub disk: MemoryDisk,
+    pub writer: Writer,
+    pub now: Millis,
+}
+
+impl Rig {
+    pub fn new() -> Rig {
+        Rig {
+            world: world(),
+            state: State::default(),
+            disk: MemoryDisk::default(),
+            writer: Writer::new(0),
+            now: NOW,
+        }
+    }
+
+    pub fn later(&mut self, seconds: u32) {
+        self.now = self.now.after(Span(seconds));
+    }
+
+    pub fn try_record(&mut self, facts: &[Fact]) -> Result<Vec<Effect>, Unrecorded> {
+        self.writer.record(facts, &self.state, &self.world, &mut self.disk, self.now)
+    }
+
+    pub fn record(&mut self, facts: Vec<Fact>) -> Vec<Effect> {
+        self.try_record(&facts).expect("recorded")
+    }
+
+    pub fn one(&mut self, fact: Fact) -> Effect {
+        self.record(vec![fact])[0]
+    }
+
+    pub fn shop(&self, id: &str) -> &Arc<Shop> {
+        self.world.shop_by_id(id).expect("shop")
+    }
+
+    pub fn campaign(&self, index: usize) -> CampaignNo {
+        self.shop("acme").advertiser.campaigns[index].no
+    }
+
+    pub fn key(&self, id: &str) -> UserKey {
+        self.world.hashes.user(id.as_bytes())
+    }
+
+    /// A bid of CPM 2.50 in the shop's currency, made now.
+    pub fn ticket(&self, user: UserKey, exchange: u8) -> Ticket {
+        let shop = &self.shop("acme").advertiser;
+        Ticket {
+            exchange: ExchangeNo(exchange),
+            test: false,
+            advertiser: shop.no,
+            campaign: shop.campaigns[0].no,
+            creative: CreativeNo(1),
+            user,
+            product: ProductKey::NONE,
+            at: self.now.to_secs(),
+            hold_s: 360,
+            price: Money(2_500_000_000),
+            conversion: Conversion { from: 1, to: 1 },
+        }
+    }
+
+    pub fn sign(&self, sign: Sign, ticket: Ticket, tag: u64, price: &str) -> Fact {
+        let opened = Opened { ticket, tag: BidTag(tag) };
+        let query = format!("price={price}");
+        Fact::Evidence(notice::evidence(&self.world, sign, opened, Some(&query), self.now))
+    }
+
+    /// Takes a bid's budget holds, as committing it does.
+    pub fn hold(&self, ticket: &Ticket) -> Money {
+        let shop = self.shop("acme");
+        let amount = ticket.hold(shop.advertiser.fee, crate::base::money::Ratio(0));
+        for book in [ticket.campaign, shop.advertiser.book] {
+            let taken = (Budget::default(), Day(0));
+            assert!(
+                self.state
+                    .books
+                    .hold(book, &taken.0, taken.1, amount, ticket.at, u32::from(ticket.hold_s))
+            );
+        }
+        amount
+    }
+
+    pub fn lose(&self, ticket: Ticket, tag: u64) -> bool {
+        let opened = Opened { ticket, tag: BidTag(tag) };
+        notice::lose(&self.world, &self.state, &opened, self.now.to_secs())
+    }
+
+    pub fn read(&self, sender: &Sender, body: &str) -> Result<Read, String> {
+        let fresh = (self.key("fresh"), "fresh".to_owned());
+        events::read(&self.world, self.shop("acme"), sender, body, self.now, fresh)
+    }
+
+    /// Events sent by the shop's server of whom `user` describes.
+    pub fn events(&self, user: &str, events: &str) -> Fact {
+        let body = format!(r#"{{"user": {user}, "events": [{events}]}}"#);
+        let read = self.read(&Sender::Server, &body).expect("readable");
+        assert!(read.rejected.is_empty(), "{:?}", read.rejected);
+        Fact::Events(read.batch.expect("events"))
+    }
+
+    pub fn matching(&self, ours: &str, exchange: &str, theirs: &str) -> Fact {
+        let foreign = self.world.hashes.foreign(exchange, theirs.as_bytes());
+        Fact::Match(vec![
+            IdRef::Ours(self.key(ours), ours.into()),
+            IdRef::Foreign(foreign, exchange.into()),
+        ])
+    }
+
+    pub fn matched(&self, namespace: &str, theirs: &str) -> Option<UserKey> {
+        self.state.matched(self.world.hashes.foreign(namespace, theirs.as_bytes()))
+    }
+
+    pub fn profile(&self, user: UserKey) -> Profile {
+        let mut profile = Profile::default();
+        self.state.users.read(user.0, |record| profile.read(record));
+        profile
+    }
+
+    pub fn exposures(&self, user: UserKey) -> Vec<Exposure> {
+        let mut list = Vec::new();
+        self.state.exposures.read(user.0, |bytes| exposure::read(bytes, &mut list));
+        list
+    }
+
+    /// Spent and held of the first campaign.
+    pub fn totals(&self) -> (Money, Money) {
+        self.state.books.totals(self.campaign(0), self.now.to_secs())
+    }
+
+    /// All days of the first campaign, summed.
+    pub fn row(&self) -> DayRow {
+        let days = self.state.days.lock();
+        let rows = days.iter().filter(|((no, _), _)| *no == self.campaign(0)).map(|(_, row)| *row);
+        rows.fold(DayRow::default(), |sum, row| DayRow {
+            impressions: sum.impressions + row.impressions,
+            clicks: sum.clicks + row.clicks,
+            conversions: sum.conversions + row.conversions,
+            media_cost: sum.media_cost + row.media_cost,
+            billed: sum.billed + row.billed,
+            conversion_value: sum.conversion_value + row.conversion_value,
+        })
+    }
+
+    /// A State read from the disk, as at a start.
+    pub fn reloaded(&self) -> State {
+        let state = State::default();
+        let row = |table, (key, value): (&Vec<u8>, &Vec<u8>)| Row {
+            table,
+            key: key.clone(),
+            value: Some(value.clone()),
+        };
+        for table in [Table::Users, Table::Exposures, Table::Matches, Table::Days, Table::OptedOut] {
+            self.disk.table(table).for_each(|entry| install_row(&row(table, entry), &state));
+        }
+        let rest = [Table::Holds, Table::Pending];
+        let rest: Vec<Row> = rest
+            .into_iter()
+            .flat_map(|table| self.disk.table(table).map(move |entry| row(table, entry)))
+            .collect();
+        let book_of = |campaign| {
+            let owner = |shop: &&Arc<Shop>| shop.advertiser.campaigns.iter().any(|c| c.no == campaign);
+            self.world.shops().find(owner).map(|shop| shop.advertiser.book)
+        };
+        restore(&state, rest.into_iter(), book_of, self.now.to_secs());
+        state
+    }
+
+    pub fn restart(&mut self) {
+        self.state = self.reloaded();
+        let last = self.disk.table(Table::Facts).last().and_then(|(key, _)| head(key));
+        self.writer = Writer::new(last.map_or(0, |n| n + 1));
+    }
+
+    /// The running State and one read from the disk know the same.
+    pub fn assert_durable(&self) {
+        let loaded = self.reloaded();
+        for state in [&self.state, &loaded] {
+            self.assert_mirrors(state);
+        }
+        assert_eq!(*self.state.days.lock(), *loaded.days.lock());
+        assert_eq!(*self.state.pending.lock(), *loaded.pending.lock());
+        let now = self.now.to_secs();
+        for no in (0..20).map(CampaignNo) {
+            let (running, later) = (self.state.books.entry(no), loaded.books.entry(no));
+            for (a, b) in [
+                (&running.impressions, &later.impressions),
+                (&running.clicks, &later.clicks),
+                (&running.conversions, &later.conversions),
+            ] {
+                let read = std::sync::atomic::Ordering::Relaxed;
+                assert_eq!(a.load(read), b.load(read), "{no:?}");
+            }
+            let ((spent, held), (spent_later, held_later)) = (self.state.books.totals(no, now), loaded.books.totals(no, now));
+            assert_eq!(spent, spent_later, "{no:?}");
+            assert!(held <= held_later, "{no:?}: a restart forgets no hold");
+            // What a day's budget leaves, the holds put back: what was spent on that day.
+            let left = |state: &State, day, held| {
+                let budget = Budget {
+                    daily: Some(Money::units(1_000)),
+                    ..Budget::default()
+                };
+                state.books.left(no, &budget, day, now).map(|left| left + held)
+            };
+            let today = self.now.local_day(&jiff::tz::TimeZone::UTC);
+            for day in (-2..=1).map(|n| today.plus(n)) {
+                assert_eq!(left(&self.state, day, held), left(&loaded, day, held_later), "{no:?} {day}");
+            }
+        }
+    }
+
+    fn assert_mirrors(&self, state: &State) {
+        let mirrored = |table, map: &crate::state::maps::KeyedMap<Box<[u8]>>| {
+            assert_eq!(map.len(), self.disk.count(table), "{table:?}");
+            for (key, value) in self.disk.table(table) {
+                let key = head(key).expect("key");
+                assert_eq!(map.read(key, |v| v.to_vec()).as_ref(), Some(value), "{table:?}");
+            }
+        };
+        mirrored(Table::Users, &state.users);
+        mirrored(Table::Exposures, &state.exposures);
+        assert_eq!(state.matches.len(), self.disk.count(Table::Matches));
+        for (key, value) in self.disk.table(Table::Matches) {
+            assert_eq!(state.matches.get(head(key).expect("key")).map(|u| u.0), head(value));
+        }
+        assert_eq!(state.opted_out.len(), self.disk.count(Table::OptedOut));
+        assert!(
+            self.disk
+                .table(Table::OptedOut)
+                .all(|(key, _)| state.opted_out.contains(head(key).expect("key")))
+        );
+    }
+}
