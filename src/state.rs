@@ -48,6 +48,8 @@ pub struct State {
     pub pending: Mutex<BTreeMap<(Secs, BidTag), Ticket>>,
     /// What exchanges charge of what is bid.
     pub paid: [PaidShare; EXCHANGES_MAX],
+    /// Impressions whose frequency hold had lapsed, or was forgotten in a crash, before any evidence.
+    pub cap_late: AtomicU64,
     /// Whether bids may be made and facts taken.
     pub status: Status,
 }
@@ -65,6 +67,7 @@ impl Default for State {
             days: Mutex::default(),
             pending: Mutex::default(),
             paid: std::array::from_fn(|_| PaidShare::default()),
+            cap_late: AtomicU64::new(0),
             status: Status::default(),
         }
     }

@@ -48,6 +48,8 @@ fn gauges(engine: &Engine) -> String {
     let mut text = String::new();
     // Writing into a String does not fail.
     let _ = writeln!(text, "# TYPE winback_users gauge\nwinback_users {}", engine.state.users.len());
+    let late = engine.state.cap_late.load(std::sync::atomic::Ordering::Relaxed);
+    let _ = writeln!(text, "# TYPE winback_cap_late_total counter\nwinback_cap_late_total {late}");
     let _ = writeln!(text, "# TYPE winback_billed_total gauge");
     let mut billed: BTreeMap<u32, Money> = BTreeMap::new();
     for ((campaign, _), row) in engine.state.days.lock().iter() {

@@ -13,6 +13,8 @@ pub enum Table {
     Matches,
     /// User key to our id as text: on disk only.
     UserIds,
+    /// Users who came with an id of ours, in a cookie or named by a shop: on disk only.
+    Claims,
     /// User key and match key to the namespace, so that a user's matches can be found: on disk only.
     UserMatches,
     /// Advertiser and hash of `event_id` to when: on disk only.
@@ -38,11 +40,12 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 14] = [
+    pub const ALL: [Table; 15] = [
         Table::Users,
         Table::Exposures,
         Table::Matches,
         Table::UserIds,
+        Table::Claims,
         Table::UserMatches,
         Table::EventIds,
         Table::Orders,
@@ -62,6 +65,7 @@ impl Table {
             Table::Exposures => "exposures",
             Table::Matches => "matches",
             Table::UserIds => "user_ids",
+            Table::Claims => "claims",
             Table::UserMatches => "user_matches",
             Table::EventIds => "event_ids",
             Table::Orders => "orders",

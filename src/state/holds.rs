@@ -105,17 +105,16 @@ impl CapHolds {
         view
     }
 
-    /// Frees a bid's hold: evidence has taken its place, or it lost. Moves the epoch.
-    pub fn free(&self, user: UserKey, tag: BidTag) {
+    /// Frees a bid's hold: evidence has taken its place, or it lost. Moves the epoch; tells whether the
+    /// hold still stood.
+    pub fn free(&self, user: UserKey, tag: BidTag) -> bool {
         let mut bucket = self.bucket(user).lock();
         bucket.epoch = bucket.epoch.wrapping_add(1);
         let found = bucket
             .holds
             .iter_mut()
             .find(|hold| hold.user == user.0 as u32 && hold.tag == tag.0 as u32);
-        if let Some(hold) = found {
-            *hold = Hold::default();
-        }
+        found.map(|hold| *hold = Hold::default()).is_some()
     }
 }
 

@@ -36,8 +36,8 @@ pub enum Change {
     Spend(CampaignNo, Day, Money),
     /// One more impression, click or conversion of a campaign.
     Count(CampaignNo, Counted),
-    /// A frequency hold has become an impression.
-    Seen(UserKey, BidTag),
+    /// A frequency hold, where there was to be one, has become an impression.
+    Seen(UserKey, BidTag, Hold),
     /// What caps count of a user has changed otherwise.
     Moved(UserKey),
     /// A bid's budget hold is given back.
@@ -50,6 +50,15 @@ pub enum Change {
     Waited(Secs, BidTag),
 }
 
+/// Whether a bid should have a frequency hold when its first evidence comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It should: one that is gone has lapsed, or was forgotten in a crash.
+    Expected,
+    /// No cap counts it, or evidence has been seen before.
+    No,
+}
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
@@ -59,6 +68,15 @@ pub enum Counted {
     Click,
     /// A conversion.
     Conversion,
+}
+
+/// Whose word it is that several ids are one person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// A shop's: it knows its customer.
+    Shop,
+    /// A browser's, by a sync that anybody can call.
+    Browser,
 }
 
 /// The facts of one commit laid over the State.
@@ -109,7 +127,7 @@ impl<'a> Fold<'a> {
         if batch.ids.iter().any(|id| self.is_opted_out(id)) {
             return Ok(());
         }
-        let user = self.resolve(&batch.ids, &batch.fresh)?;
+        let user = self.resolve(&batch.ids, &batch.fresh, Trust::Shop)?;
         for event in &batch.events {
             if self.is_repeat(batch.shop.advertiser.no, event, now)? {
                 continue;
@@ -124,7 +142,7 @@ impl<'a> Fold<'a> {
 
     /// Makes all ids lead to one user, and returns it. Users that turn out to be the same person are
     /// merged into the one named by the most trusted id.
-    pub fn resolve(&mut self, ids: &[IdRef], fresh: &(UserKey, String)) -> io::Result<UserKey> {
+    pub fn resolve(&mut self, ids: &[IdRef], fresh: &(UserKey, String), trust: Trust) -> io::Result<UserKey> {
         let known: Vec<UserKey> = ids.iter().filter_map(|id| self.user_of(id)).collect();
         let named = ids.iter().find_map(|id| match id {
             IdRef::Ours(key, name) => Some((self.canonical(*key), name)),
@@ -133,6 +151,7 @@ impl<'a> Fold<'a> {
         let user = match (named, known.first()) {
             (Some((user, name)), _) => {
                 self.name(user, name)?;
+                self.put(Table::Claims, user.0.to_be_bytes().to_vec(), Some(Vec::new()));
                 user
             }
             (None, Some(user)) => *user,
@@ -142,12 +161,19 @@ impl<'a> Fold<'a> {
             }
         };
         for other in known.into_iter().filter(|other| *other != user) {
-            self.merge(user, other)?;
+            // Whoever calls a sync can name anybody's id: a user with a cookie of their own keeps what is
+            // known of them, and only the id moves.
+            if trust == Trust::Shop || self.get(Table::Claims, &other.0.to_be_bytes())?.is_none() {
+                self.merge(user, other)?;
+            }
         }
         for id in ids {
             if let IdRef::Foreign(key, namespace) = id
                 && self.matched(*key) != Some(user)
             {
+                if let Some(old) = self.matched(*key) {
+                    self.put(Table::UserMatches, pair(old.0, key.0), None);
+                }
                 self.matches.insert(*key, Some(user));
                 self.put(Table::UserMatches, pair(user.0, key.0), Some(namespace.clone().into_bytes()));
             }
@@ -173,6 +199,7 @@ impl<'a> Fold<'a> {
             self.put(Table::UserMatches, key, None);
         }
         self.put(Table::UserIds, user.0.to_be_bytes().to_vec(), None);
+        self.put(Table::Claims, user.0.to_be_bytes().to_vec(), None);
         for key in barred.into_iter().filter(|_| opt_out) {
             self.put(Table::OptedOut, key.to_be_bytes().to_vec(), Some(Vec::new()));
         }
@@ -350,6 +377,7 @@ impl<'a> Fold<'a> {
         self.matches.insert(MatchKey(other.0), Some(user));
         self.put(Table::UserMatches, pair(user.0, other.0), Some(b"merged".to_vec()));
         self.put(Table::UserIds, other.0.to_be_bytes().to_vec(), None);
+        self.put(Table::Claims, other.0.to_be_bytes().to_vec(), None);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::io;
 use serde_json::json;
 
 use super::fact::{Effect, Evidence, NewEvent, Paid, Sign};
-use super::fold::{Change, Counted, Fold};
+use super::fold::{Change, Counted, Fold, Hold};
 use crate::base::id::{BidTag, ExchangeNo, UserKey};
 use crate::base::limits::{CLICK_LIFE, EXPOSURES_MAX, NOTICE_LIFE};
 use crate::base::money::{Money, Ratio, Round};
@@ -51,8 +51,13 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     };
     let settles = bills && before & evidence::SETTLED == 0;
     let after = before | flag | if settles { evidence::SETTLED } else { 0 };
+    let hold = if matches!(place, Place::New) && is_capped(fold, &sign.ticket) {
+        Hold::Expected
+    } else {
+        Hold::No
+    };
     set_flags(fold, user, sign, after, place);
-    fold.changes.push(Change::Seen(sign.ticket.user, sign.tag));
+    fold.changes.push(Change::Seen(sign.ticket.user, sign.tag, hold));
     if user != sign.ticket.user {
         fold.changes.push(Change::Moved(user));
     }
@@ -179,6 +184,17 @@ fn set_flags(fold: &mut Fold<'_>, user: UserKey, sign: &Evidence, flags: u8, pla
         }
         Place::New | Place::Orphaned => fold.orphan(sign.tag, flags),
     }
+}
+
+/// Whether a cap counts the ticket's campaign.
+fn is_capped(fold: &Fold<'_>, ticket: &Ticket) -> bool {
+    let shop = fold.world.shop(ticket.advertiser);
+    shop.is_some_and(|shop| {
+        shop.advertiser
+            .campaigns
+            .iter()
+            .any(|c| c.no == ticket.campaign && shop.advertiser.is_capped(c))
+    })
 }
 
 /// Books an impression and gives its hold back.

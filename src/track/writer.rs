@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::fact::{Effect, Fact};
-use super::fold::{Change, Counted, Disk, Fold, Folded};
+use super::fold::{Change, Counted, Disk, Fold, Folded, Hold, Trust};
 use super::settle;
 use crate::base::id::{BidTag, CampaignNo, UserKey};
 use crate::base::limits::FACTS_PER_COMMIT_MAX;
@@ -102,7 +102,9 @@ impl Writer {
                 Fact::Events(batch) => fold.events(batch, now).map(|()| Effect::Recorded)?,
                 Fact::Match(ids) if ids.iter().any(|id| fold.is_opted_out(id)) => Effect::Repeat,
                 Fact::Match(ids) => match ids.first() {
-                    Some(super::fact::IdRef::Ours(key, name)) => fold.resolve(ids, &(*key, name.clone())).map(|_| Effect::Recorded)?,
+                    Some(super::fact::IdRef::Ours(key, name)) => {
+                        fold.resolve(ids, &(*key, name.clone()), Trust::Browser).map(|_| Effect::Recorded)?
+                    }
                     _ => Effect::Repeat,
                 },
                 Fact::Evidence(sign) => settle::evidence(&mut fold, sign)?,
@@ -140,7 +142,11 @@ fn install(folded: &Folded, state: &State, now: Secs) {
                 };
                 counter.fetch_add(1, Relaxed);
             }
-            Change::Seen(user, tag) => state.cap_holds.free(*user, *tag),
+            Change::Seen(user, tag, hold) => {
+                if !state.cap_holds.free(*user, *tag) && *hold == Hold::Expected {
+                    state.cap_late.fetch_add(1, Relaxed);
+                }
+            }
             Change::Moved(user) => state.cap_holds.moved(*user),
             Change::Release(ticket, tag, book, hold) => {
                 if state.resolved.insert(*tag, now) {

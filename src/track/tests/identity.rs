@@ -214,3 +214,15 @@ fn erasing_a_merged_user_by_either_id_erases_both() {
         rig.assert_durable();
     }
 }
+
+#[test]
+fn a_sync_with_somebody_elses_id_takes_the_id_but_not_the_history() {
+    let rig = play(&[
+        events(r#"{"id": "anna"}"#),
+        sync("anna", "theirs"),
+        sync("mallory", "theirs"),
+        forget("anna", false),
+    ]);
+    assert_eq!(rig.matched("burl-x", "theirs"), Some(rig.key("mallory")), "not erased with anna");
+    assert_eq!(rig.state.users.len(), 0, "nothing of anna's went to mallory");
+}
