@@ -3,6 +3,7 @@
 //! Requests are read in place by a scanner of our own (measured: serde_json allocates); everything
 //! else in the crate that is JSON is serde_json's. Nothing here decides anything.
 
+pub mod attributes;
 pub mod decode;
 pub mod json;
 pub mod request;
