@@ -33,6 +33,8 @@ use crate::track::writer::{Writer, install_row, restore};
 
 /// The writer wakes this often without facts: for pixels whose time is up and holds that changed.
 const WRITER_TICK: Duration = Duration::from_millis(250);
+/// How often it is looked whether a feed is due.
+const FEED_TICK: Duration = Duration::from_secs(10);
 /// Browsers and admins may hold a drain up for so long.
 const PUBLIC_DRAIN: Duration = Duration::from_secs(5);
 
@@ -124,6 +126,7 @@ impl App {
         let admin_router = crate::admin::router(engine.clone(), prometheus, reloader(engine.clone(), config.clone()));
         let for_people = spawn_axum(&runtime, admin, admin_router, stopping)?;
         let axum = vec![for_browsers, for_people];
+        runtime.spawn(refresh_feeds(engine.clone()));
         engine.state.status.set_ready(true);
         let (bid, public, admin) = addresses;
         Ok(App {
@@ -444,6 +447,26 @@ pub async fn reload(engine: &Arc<Engine>, config: &Path) -> Vec<String> {
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| vec!["the reload failed: see the log".into()])
+}
+
+/// Looks after the feeds for as long as the runtime lives.
+async fn refresh_feeds(engine: Arc<Engine>) {
+    let mut refresh = shops::Refresh::default();
+    let mut tick = tokio::time::interval(FEED_TICK);
+    loop {
+        tick.tick().await;
+        let (engine, mut turning) = (engine.clone(), refresh);
+        let turned = tokio::task::spawn_blocking(move || {
+            let _alone = engine.edits.blocking_lock();
+            let remarks = turning.turn(&engine, Instant::now());
+            (turning, remarks)
+        });
+        let Ok((turned, remarks)) = turned.await else { return };
+        refresh = turned;
+        for remark in remarks {
+            tracing::warn!("{remark}");
+        }
+    }
 }
 
 fn reloader(engine: Arc<Engine>, config: std::path::PathBuf) -> crate::admin::Reload {

@@ -235,46 +235,54 @@ fn nonce(seed: u128, imp: u16, audience: Audience) -> [u8; 12] {
     nonce
 }
 
-/// Seals the links and fills the template.
-fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick: &Pick, currency: Currency, ads: &mut Ads) -> Option<Ad> {
-    let creative = shop.advertiser.creatives.get(offer.creative as usize)?;
-    let (size, template) = creative.ads.get(usize::from(offer.size))?;
-    let payload = ticket(case, shop, pick, currency).write();
+/// The links of one ad, as ranges of the buffer they are written in.
+struct Links {
+    notices: [Range<usize>; 3],
+    click: Range<usize>,
+    pixel: Range<usize>,
+}
+
+/// Seals one token for each audience and writes the links that carry it; the path says what each does.
+fn write_links(case: &Case<'_>, imp: u16, ticket: &Ticket, links: &mut Vec<u8>) -> Links {
+    const KIN: &str = "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}";
+    let payload = ticket.write();
     let key = case.world.seals.current(case.ask.inert);
-    let Ads { links, markup, .. } = ads;
-    let mut link = |audience: Audience, before: &[&str], after: &str| {
+    let mut seal = |audience: Audience| {
         let start = links.len();
-        for part in before {
-            links.extend_from_slice(part.as_bytes());
-        }
-        key.seal(audience, &nonce(case.ask.seed, offer.imp, audience), &payload, links);
-        links.extend_from_slice(after.as_bytes());
+        key.seal(audience, &nonce(case.ask.seed, imp, audience), &payload, links);
+        start..links.len()
+    };
+    let (notice, view) = (seal(Audience::Notice), seal(Audience::View));
+    let mut link = |token: &Range<usize>, before: [&str; 3], after: [&str; 2]| {
+        let start = links.len();
+        before.iter().for_each(|part| links.extend_from_slice(part.as_bytes()));
+        links.extend_from_within(token.clone());
+        after.iter().for_each(|part| links.extend_from_slice(part.as_bytes()));
         start..links.len()
     };
     let url = case.world.public_url.as_str();
-    let notices = [
-        link(
-            Audience::Notice,
-            &[url, "/n/win/"],
-            "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}&mtw=${AUCTION_MIN_TO_WIN}",
-        ),
-        link(
-            Audience::Notice,
-            &[url, "/n/bill/"],
-            "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}",
-        ),
-        link(
-            Audience::Notice,
-            &[url, "/n/loss/"],
-            "?reason=${AUCTION_LOSS}&price=${AUCTION_PRICE}&mtw=${AUCTION_MIN_TO_WIN}",
-        ),
-    ];
-    let click = link(
-        Audience::View,
-        &[case.exchange.click_macro.as_deref().unwrap_or(""), url, "/click/"],
-        "",
-    );
-    let pixel = link(Audience::View, &[url, "/imp/"], "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}");
+    let click_macro = case.exchange.click_macro.as_deref().unwrap_or("");
+    Links {
+        notices: [
+            link(&notice, ["", url, "/n/win/"], [KIN, "&mtw=${AUCTION_MIN_TO_WIN}"]),
+            link(&notice, ["", url, "/n/bill/"], [KIN, ""]),
+            link(
+                &notice,
+                ["", url, "/n/loss/"],
+                ["?reason=${AUCTION_LOSS}&price=${AUCTION_PRICE}", "&mtw=${AUCTION_MIN_TO_WIN}"],
+            ),
+        ],
+        click: link(&view, [click_macro, url, "/click/"], ["", ""]),
+        pixel: link(&view, ["", url, "/imp/"], [KIN, ""]),
+    }
+}
+
+/// Writes the links and fills the template.
+fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick: &Pick, currency: Currency, ads: &mut Ads) -> Option<Ad> {
+    let creative = shop.advertiser.creatives.get(offer.creative as usize)?;
+    let (size, template) = creative.ads.get(usize::from(offer.size))?;
+    let Ads { links, markup, .. } = ads;
+    let written = write_links(case, offer.imp, &ticket(case, shop, pick, currency), links);
     let sale = product.sale_at(case.ask.now);
     let start = markup.len();
     let slots = Slots {
@@ -283,8 +291,8 @@ fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick
         price: sale.map_or(&product.price_text, |sale| &sale.text),
         regular_price: sale.map(|_| &*product.price_text),
         brand: &product.brand,
-        click: &links[click],
-        pixel: &links[pixel],
+        click: &links[written.click],
+        pixel: &links[written.pixel],
     };
     template.fill(&slots, markup);
     let markup = start..markup.len();
@@ -293,7 +301,7 @@ fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick
         creative: offer.creative,
         size: *size,
         markup,
-        notices,
+        notices: written.notices,
         exp,
     })
 }

@@ -18,7 +18,7 @@ use crate::model::template::Template;
 #[derive(Debug)]
 pub struct Shop {
     /// What it configured.
-    pub advertiser: Advertiser,
+    pub advertiser: Arc<Advertiser>,
     /// What it sells.
     pub catalog: Arc<Catalog>,
 }

@@ -21,8 +21,6 @@ use crate::track::events::{self, Rejected, Sender};
 use crate::track::fact::Fact;
 use crate::track::notice::parameter;
 
-/// A batch in one JSON document.
-const BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// Rejections listed in one answer; the rest are counted.
 const REJECTED_MAX: usize = 1_000;
 
@@ -55,10 +53,6 @@ pub async fn batch(axum::extract::State(engine): Shared, Path(site): Path<String
     let Ok(text) = std::str::from_utf8(&body) else {
         return out(http::error(StatusCode::BAD_REQUEST, "unreadable", "the body is not UTF-8"));
     };
-    if !bulk && text.len() > BATCH_BYTES_MAX {
-        let problem = "a batch has at most 1 MiB: send `application/x-ndjson` for more";
-        return out(http::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", problem));
-    }
     let fresh = engine.fresh_user();
     let id = fresh.1.clone();
     let (answer, is_new) = match bulk {

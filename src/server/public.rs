@@ -150,7 +150,7 @@ fn is_foreign_id(uid: &str) -> bool {
 
 /// Ids we gave, or that could be: web-safe base64.
 fn is_cookie_id(id: &str) -> bool {
-    (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 /// Third-party cookies need `SameSite=None; Secure`; on plain loopback HTTP they cannot be secure.

@@ -3,13 +3,15 @@
 //! One bad advertiser never stops the others; a bad edit leaves the running version; a feed that fails
 //! keeps the catalogue before it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use super::engine::Engine;
 use super::names::Names;
 use crate::base::hash::Hashes;
+use crate::base::id::AdvertiserNo;
 use crate::config::{Context, Fault, Server};
 use crate::feed::{self, FeedReport, Shelf};
 use crate::model::advertiser::{Advertiser, Shop};
@@ -58,7 +60,10 @@ pub fn load(name: &str, text: &str, server: &Server, hashes: &Hashes, names: &Na
     let mut remarks: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let (catalog, feed) = stock(&advertiser, hashes, before, &mut remarks);
     Ok(Loaded {
-        shop: Shop { advertiser, catalog },
+        shop: Shop {
+            advertiser: Arc::new(advertiser),
+            catalog,
+        },
         remarks,
         feed,
     })
@@ -150,6 +155,41 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
         world = world.without_shop(no);
     }
     (world, remarks)
+}
+
+/// When each advertiser's feed file was last looked at, and how it was dated then.
+#[derive(Default)]
+pub struct Refresh(HashMap<AdvertiserNo, (Instant, Option<SystemTime>)>);
+
+impl Refresh {
+    /// Reads again the feeds that have changed and whose `refresh` has passed; returns what is to be said.
+    /// A feed that fails leaves the catalogue before it.
+    pub fn turn(&mut self, engine: &Engine, now: Instant) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let world = engine.world.load_full();
+        for shop in world.shops() {
+            let Some(source) = shop.advertiser.feed.as_ref().filter(|source| source.url.is_none()) else {
+                continue;
+            };
+            let dated = std::fs::metadata(&source.path).and_then(|file| file.modified()).ok();
+            let (looked, before) = self.0.entry(shop.advertiser.no).or_insert((now, dated));
+            if now.duration_since(*looked).as_secs() < u64::from(source.refresh.0) {
+                continue;
+            }
+            *looked = now;
+            if std::mem::replace(before, dated) != dated {
+                let (catalog, _) = stock(&shop.advertiser, &world.hashes, Some(shop), &mut remarks);
+                install(
+                    engine,
+                    Shop {
+                        advertiser: shop.advertiser.clone(),
+                        catalog,
+                    },
+                );
+            }
+        }
+        remarks
+    }
 }
 
 /// Swaps a shop into the running World. Held by whoever holds `engine.edits`.

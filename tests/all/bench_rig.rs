@@ -144,7 +144,10 @@ impl Rig {
         let (catalog, report) = feed::read(rss.as_bytes(), "feed.xml", &shelf).unwrap_or_else(|fault| panic!("{fault}\n{rss}"));
         assert_eq!(report.accepted as usize, items.len(), "{report:?}\n{rss}");
         let catalog = Arc::new(catalog);
-        self.world.put(Shop { advertiser, catalog });
+        self.world.put(Shop {
+            advertiser: advertiser.into(),
+            catalog,
+        });
     }
 
     /// An advertiser by id.

@@ -97,7 +97,7 @@ pub fn world() -> World {
         });
         let catalog = Catalog::new(vec![product(hashes.product(shop.no, "sku-1"))]);
         world.put(Shop {
-            advertiser: shop,
+            advertiser: Arc::new(shop),
             catalog: Arc::new(catalog),
         });
     }
