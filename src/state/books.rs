@@ -42,13 +42,48 @@ pub struct Entry {
 struct Book {
     spent: Money,
     days: [(Day, Money); DAYS],
-    ring: [Money; RING_BUCKETS],
+    /// Holds of up to a minute, to the second; the others in coarser steps.
+    rings: [Ring; 2],
     held: Money,
-    /// Bucket of time up to which lapsed buckets have been dropped.
-    swept: u32,
     /// Holds of before the start, by their sum; they lapse together.
     restored: Money,
     restored_until: Secs,
+}
+
+/// Holds by when they lapse.
+#[derive(Clone, Debug)]
+struct Ring {
+    bucket_s: u32,
+    slots: [Money; RING_BUCKETS],
+    /// The bucket of time up to which lapsed ones have been dropped.
+    swept: u32,
+}
+
+impl Ring {
+    const fn new(bucket_s: u32) -> Ring {
+        Ring {
+            bucket_s,
+            slots: [Money::ZERO; RING_BUCKETS],
+            swept: 0,
+        }
+    }
+
+    /// Drops what has lapsed; returns its sum.
+    fn sweep(&mut self, now: Secs) -> Money {
+        let bucket = now.0 / self.bucket_s;
+        let first = self.swept.max(bucket.saturating_sub(RING_BUCKETS as u32));
+        self.swept = self.swept.max(bucket);
+        (first..bucket)
+            .map(|lapsed| std::mem::take(&mut self.slots[lapsed as usize % RING_BUCKETS]))
+            .sum()
+    }
+
+    /// The slot of holds that lapse then: dropped once all of its time is over. None where it has been.
+    fn slot(&mut self, lapses: Secs) -> Option<&mut Money> {
+        let bucket = lapses.0 / self.bucket_s;
+        let ahead = bucket.checked_sub(self.swept)?;
+        ((ahead as usize) < RING_BUCKETS).then(|| &mut self.slots[bucket as usize % RING_BUCKETS])
+    }
 }
 
 impl Default for Book {
@@ -56,9 +91,8 @@ impl Default for Book {
         Book {
             spent: Money::ZERO,
             days: [(Day(i32::MIN), Money::ZERO); DAYS],
-            ring: [Money::ZERO; RING_BUCKETS],
+            rings: [Ring::new(1), Ring::new(RING_BUCKET_S)],
             held: Money::ZERO,
-            swept: 0,
             restored: Money::ZERO,
             restored_until: Secs(0),
         }
@@ -67,17 +101,17 @@ impl Default for Book {
 
 impl Book {
     fn sweep(&mut self, now: Secs) {
-        let bucket = now.0 / RING_BUCKET_S;
-        let lapsed = bucket.saturating_sub(self.swept).min(RING_BUCKETS as u32);
-        for back in 0..lapsed {
-            let slot = &mut self.ring[(bucket - 1 - back.min(bucket.saturating_sub(1))) as usize % RING_BUCKETS];
-            self.held -= *slot;
-            *slot = Money::ZERO;
-        }
-        self.swept = self.swept.max(bucket);
+        let lapsed: Money = self.rings.iter_mut().map(|ring| ring.sweep(now)).sum();
+        self.held -= lapsed;
         if self.restored.0 != 0 && now >= self.restored_until {
             self.restored = Money::ZERO;
         }
+    }
+
+    /// The slot of a hold taken then for so long; none where it has lapsed.
+    fn slot(&mut self, taken: Secs, hold_s: u32) -> Option<&mut Money> {
+        let ring = &mut self.rings[usize::from(hold_s as usize >= RING_BUCKETS - 2)];
+        ring.slot(Secs(taken.0.saturating_add(hold_s.min(HOLD_S_MAX))))
     }
 
     fn outstanding(&self) -> Money {
@@ -106,11 +140,6 @@ impl Book {
             *oldest = (day, amount);
         }
     }
-}
-
-/// The bucket in which a hold lapses: dropped once all of it is over.
-fn bucket_of(lapses: Secs) -> u32 {
-    lapses.0 / RING_BUCKET_S
 }
 
 impl Default for Books {
@@ -146,9 +175,10 @@ impl Books {
         if book.left(budget, day).is_some_and(|left| left < amount) {
             return false;
         }
-        let bucket = bucket_of(Secs(now.0 + hold_s.min(HOLD_S_MAX)));
-        book.ring[bucket as usize % RING_BUCKETS] += amount;
-        book.held += amount;
+        if let Some(slot) = book.slot(now, hold_s) {
+            *slot += amount;
+            book.held += amount;
+        }
         drop(book);
         self.touch(no, entry);
         true
@@ -159,9 +189,7 @@ impl Books {
         let entry = self.entry(no);
         let mut book = entry.book.lock();
         book.sweep(now);
-        let bucket = bucket_of(Secs(taken.0.saturating_add(hold_s.min(HOLD_S_MAX))));
-        if bucket >= book.swept && bucket < book.swept + RING_BUCKETS as u32 {
-            let slot = &mut book.ring[bucket as usize % RING_BUCKETS];
+        if let Some(slot) = book.slot(taken, hold_s) {
             let back = amount.min(*slot);
             *slot -= back;
             book.held -= back;
@@ -286,7 +314,7 @@ mod tests {
         for _ in 0..5_000 {
             seed = crate::base::hash::mix(seed.wrapping_add(0x9e37_79b9));
             now = Secs(now.0 + (seed % 7) as u32);
-            let hold_s = (seed >> 8) as u32 % 1_800;
+            let hold_s = (seed >> 8) as u32 % if seed & 16 == 0 { 1_800 } else { 60 };
             if seed & 3 == 0 && !open.is_empty() {
                 let (amount, taken, held_s) = open.swap_remove((seed >> 20) as usize % open.len());
                 books.release(NO, amount, taken, held_s, now);
@@ -295,7 +323,8 @@ mod tests {
                 assert!(books.hold(NO, &Budget::default(), DAY, amount, now, hold_s));
                 open.push((amount, now, hold_s));
             }
-            open.retain(|(_, taken, held_s)| bucket_of(Secs(taken.0 + held_s)) >= now.0 / RING_BUCKET_S);
+            let step = |held_s: u32| if (held_s as usize) < RING_BUCKETS - 2 { 1 } else { RING_BUCKET_S };
+            open.retain(|(_, taken, held_s)| (taken.0 + held_s) / step(*held_s) >= now.0 / step(*held_s));
             let expected: Money = open.iter().map(|(amount, ..)| *amount).sum();
             assert_eq!(books.totals(NO, now).1, expected);
         }

@@ -268,7 +268,8 @@ fn spend_is_of_the_shops_day_of_the_auction() {
 #[test]
 fn conversions_go_to_the_last_click_else_the_last_view_in_its_window() {
     const DAY: u32 = 86_400;
-    let cases: [(&[(Sign, u32)], u32, bool); 7] = [
+    type Journey = (&'static [(Sign, u32)], u32, bool);
+    let cases: [Journey; 7] = [
         (&[(Sign::Bill, 0)], DAY, true),
         (&[(Sign::Bill, 0)], DAY + 1, false),
         (&[(Sign::Pixel, 0)], DAY, true),
