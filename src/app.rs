@@ -84,7 +84,7 @@ impl App {
     /// Reads the config, opens the store, loads it, reads every advertiser and feed, and listens.
     pub fn start(config: &Path, prometheus: metrics_exporter_prometheus::PrometheusHandle) -> Result<App, StartError> {
         let (server, warnings) = config::server(config).map_err(faults)?;
-        let store = Store::open(&server.data_dir).map_err(environment(format!(
+        let store = Store::open(&server.data_dir.join("store")).map_err(environment(format!(
             "cannot open the store in {}: is another server running on it",
             server.data_dir.display()
         )))?;

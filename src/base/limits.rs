@@ -48,9 +48,9 @@ pub const ITEMS_PER_EVENT_MAX: usize = 32;
 pub const EXPOSURES_MAX: usize = 64;
 
 /// Buckets of the table of frequency holds.
-pub const HOLD_BUCKETS: usize = 1 << 16;
+pub const HOLD_BUCKETS: usize = 1 << 14;
 /// Holds in one bucket; a full one refuses, counted as frequency.
-pub const HOLDS_PER_BUCKET: usize = 8;
+pub const HOLDS_PER_BUCKET: usize = 32;
 /// A budget ring's buckets.
 pub const RING_BUCKETS: usize = 64;
 /// Seconds of one bucket of a budget ring.

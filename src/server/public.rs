@@ -3,12 +3,11 @@
 //! On the shared runtime, so a burst of browsers cannot slow a bid. Permission before identity: no
 //! cookie is read or set where the parameters forbid.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -78,7 +77,6 @@ pub fn regime(query: Option<&str>) -> Regime {
 /// is set and the browser is bounced once, to see whether it keeps it.
 async fn sync(
     State(engine): Shared,
-    ConnectInfo(_): ConnectInfo<SocketAddr>,
     Path(exchange): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -124,7 +122,8 @@ fn after_sync(exchange: &crate::model::exchange::Exchange, id: &str, query: Opti
         return http::gif(StatusCode::OK);
     };
     let allowed = exchange.sync.as_ref().is_some_and(|sync| {
-        let host = url::Url::parse(&target).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let url = url::Url::parse(&target).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let host = url.and_then(|url| url.host_str().map(str::to_owned));
         host.is_some_and(|host| sync.redirect_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host)))
     });
     match allowed {
