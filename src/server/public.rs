@@ -75,12 +75,7 @@ pub fn regime(query: Option<&str>) -> Regime {
 
 /// `GET /sync/{exchange}?uid=`: the exchange's id and our cookie become one user. Without a cookie one
 /// is set and the browser is bounced once, to see whether it keeps it.
-async fn sync(
-    State(engine): Shared,
-    Path(exchange): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
+async fn sync(State(engine): Shared, Path(exchange): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let world = engine.world.load_full();
     let Some(exchange) = world.exchange_by_id(&exchange).cloned() else {
         return out(http::status(StatusCode::NOT_FOUND));
