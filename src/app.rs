@@ -85,7 +85,7 @@ impl App {
     pub fn start(config: &Path, prometheus: metrics_exporter_prometheus::PrometheusHandle) -> Result<App, StartError> {
         let (server, warnings) = config::server(config).map_err(faults)?;
         let store = Store::open(&server.data_dir.join("store")).map_err(environment(format!(
-            "cannot open the store in {}: is another server running on it",
+            "cannot open the store in {} (is another server running on it?)",
             server.data_dir.display()
         )))?;
         let names = Names::open(store.clone()).map_err(environment("cannot read the store"))?;

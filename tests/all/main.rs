@@ -16,3 +16,4 @@ mod rig;
 mod scenarios;
 mod shop;
 mod smoke;
+mod tidy;
