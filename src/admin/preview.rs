@@ -129,16 +129,7 @@ fn left_by<'s>(engine: &Engine, shop: &'s Shop, user: &str) -> Result<Option<&'s
 }
 
 fn page(shop: &Shop, size: Size, template: &Template, product: &Product, now: Millis) -> Response {
-    let sale = product.sale_at(now);
-    let slots = Slots {
-        title: &product.title,
-        image: &product.image_link,
-        price: sale.map_or(&product.price_text, |sale| &sale.text),
-        regular_price: sale.map(|_| &*product.price_text),
-        brand: &product.brand,
-        click: product.link.as_bytes(),
-        pixel: PIXEL,
-    };
+    let slots = Slots::of(product, now, product.link.as_bytes(), PIXEL);
     let language = html_escape::encode_double_quoted_attribute(&shop.advertiser.language);
     let head = format!(
         "<!doctype html><html lang=\"{language}\"><meta charset=\"utf-8\"><title>{}x{}</title><style>body{{margin:0}}</style>",

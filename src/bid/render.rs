@@ -283,17 +283,8 @@ fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick
     let (size, template) = creative.ads.get(usize::from(offer.size))?;
     let Ads { links, markup, .. } = ads;
     let written = write_links(case, offer.imp, &ticket(case, shop, pick, currency), links);
-    let sale = product.sale_at(case.ask.now);
     let start = markup.len();
-    let slots = Slots {
-        title: &product.title,
-        image: &product.image_link,
-        price: sale.map_or(&product.price_text, |sale| &sale.text),
-        regular_price: sale.map(|_| &*product.price_text),
-        brand: &product.brand,
-        click: &links[written.click],
-        pixel: &links[written.pixel],
-    };
+    let slots = Slots::of(product, case.ask.now, &links[written.click], &links[written.pixel]);
     template.fill(&slots, markup);
     let markup = start..markup.len();
     let exp = exp(case, offer.imp);

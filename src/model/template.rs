@@ -5,6 +5,9 @@
 //! double-quoted attribute. Never for a script, a style, an unquoted attribute or JSON; and never
 //! the place to judge a link's scheme, which feed and server did.
 
+use crate::base::time::Millis;
+use crate::model::product::Product;
+
 /// What is filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -75,6 +78,22 @@ pub struct Slots<'a> {
     pub click: &'a [u8],
     /// The whole address of the impression pixel, macros of the exchange included.
     pub pixel: &'a [u8],
+}
+
+impl<'a> Slots<'a> {
+    /// A product as it is sold at `now`, with the addresses of its click and pixel.
+    pub fn of(product: &'a Product, now: Millis, click: &'a [u8], pixel: &'a [u8]) -> Slots<'a> {
+        let sale = product.sale_at(now);
+        Slots {
+            title: &product.title,
+            image: &product.image_link,
+            price: sale.map_or(&product.price_text, |sale| &sale.text),
+            regular_price: sale.map(|_| &*product.price_text),
+            brand: &product.brand,
+            click,
+            pixel,
+        }
+    }
 }
 
 impl Template {
