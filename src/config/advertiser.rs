@@ -280,6 +280,9 @@ fn feed<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<FeedSource> {
     {
         r.warn(node, "no such file", format!("looked for {}", path.display()));
     }
+    if let Some(node) = o.get("url") {
+        r.warn_unused(node, "fetch the feed yourself and give its file as `path`");
+    }
     let refresh = o.or("refresh", Span(15 * 60), Reader::span);
     if let Some(node) = o.get("refresh").filter(|_| refresh < Span::MINUTE) {
         r.fault(node, "too often", "at least `1m`");

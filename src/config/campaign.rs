@@ -183,6 +183,9 @@ pub(super) fn budget<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Budget> {
     if !o.has("daily") && !o.has("total") {
         r.fault(node, "neither `daily` nor `total`", "give at least one");
     }
+    if let Some(node) = o.get("pacing").filter(|node| node.raw == "\"even\"") {
+        r.warn_unused(node, "budgets are spent as fast as bids are won");
+    }
     Some(Budget {
         daily: o.optional("daily", Reader::money),
         total: o.optional("total", Reader::money),

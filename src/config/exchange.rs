@@ -154,6 +154,9 @@ fn encoding<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> PriceEncoding {
         }
         return PriceEncoding::Plain;
     }
+    if let Some(node) = o.get("encoding") {
+        r.warn_unused(node, "encrypted prices count as the bid times the median share paid");
+    }
     PriceEncoding::Google {
         encryption_key_file: o.required("encryption_key_file", Reader::existing_file).unwrap_or_default(),
         integrity_key_file: o.required("integrity_key_file", Reader::existing_file).unwrap_or_default(),

@@ -324,6 +324,9 @@ fn house<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> House {
                 ..House::default()
             };
         };
+        if let Some(node) = o.get("block") {
+            r.warn_unused(node, "exclude domains, apps and sellers in each campaign's `targeting`");
+        }
         House {
             domains_file: block.optional("domains_file", Reader::existing_file),
             bundles_file: block.optional("bundles_file", Reader::existing_file),
@@ -344,7 +347,10 @@ fn invalid_traffic<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> Option<Invali
     ];
     let o = match server.written("invalid_traffic") {
         Some(node) if node.is_null() => return None,
-        Some(node) => r.object(node, &keys),
+        Some(node) => {
+            r.warn_unused(node, "no user is taken for a machine");
+            r.object(node, &keys)
+        }
         None => None,
     };
     let figure = |key: &str, default: u32| match o.as_ref().and_then(|o| o.written(key)) {

@@ -115,8 +115,8 @@ fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>
         while let Some((stream, peer)) = receiver.recv().await {
             let (engine, scratch, load, stop) = (engine.clone(), scratch.clone(), load.clone(), stop.clone());
             tokio::task::spawn_local(async move {
+                let _open = Open(load);
                 connection(&engine, &scratch, stream, peer, stop).await;
-                load.fetch_sub(1, Ordering::Relaxed);
             });
         }
         let deadline = Instant::now() + Duration::from_millis(DRAIN_MS_MAX);
@@ -124,6 +124,15 @@ fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
+}
+
+/// A connection that counts until it ends, however it ends.
+struct Open(Arc<AtomicUsize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 async fn connection(
