@@ -199,7 +199,7 @@ impl Check {
             self.files += 1;
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file).map_err(|e| vec![Fault::of_file(&name, 0, 0, format!("cannot be read: {e}"))]);
-            match text.and_then(|text| shops::load(&name, &text, server, &hashes, &names, None)) {
+            match text.and_then(|text| shops::load(&name, &text, server, &hashes, &names, None, false)) {
                 Ok(loaded) => self.warnings.extend(loaded.remarks),
                 Err(faults) => self.faults.extend(faults.iter().map(ToString::to_string)),
             }

@@ -40,6 +40,8 @@ pub struct Context<'a> {
     pub hashes: &'a Hashes,
     /// Who gives numbers.
     pub numbers: &'a dyn Numbers,
+    /// Whether an event key that does not exist is made; a check leaves no trace.
+    pub make_keys: bool,
 }
 
 /// Gives out the numbers that stand for configured ids: the same for the same id, for ever.

@@ -73,7 +73,7 @@ pub fn advertiser(name: &str, dir: &Path, text: &str, context: &Context<'_>) -> 
     // Nothing to blame, yet nothing read: cannot be, but must not pass for an advertiser.
     let mut advertiser = advertiser.ok_or_else(|| vec![Fault::of_file(name, 0, 0, "not an advertiser")])?;
     number(&mut advertiser, &reader, &root, context);
-    if let Some(path) = event_key_file(&reader, &root) {
+    if let Some(path) = event_key_file(&reader, &root).filter(|path| context.make_keys || path.exists()) {
         let problem = |e: std::io::Error| format!("event key file {} cannot be used: {e}", path.display());
         let key = secret(&path).map_err(|e| vec![Fault::of_file(name, 0, 0, problem(e))])?;
         advertiser.event_key = Some(key);

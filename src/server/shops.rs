@@ -41,12 +41,22 @@ pub fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Reads an advertiser from the text of its file, and its feed; `before` is the shop it replaces.
-pub fn load(name: &str, text: &str, server: &Server, hashes: &Hashes, names: &Names, before: Option<&Shop>) -> Result<Loaded, Vec<Fault>> {
+/// Reads an advertiser from the text of its file, and its feed; `before` is the shop it replaces. A check
+/// makes no keys.
+pub fn load(
+    name: &str,
+    text: &str,
+    server: &Server,
+    hashes: &Hashes,
+    names: &Names,
+    before: Option<&Shop>,
+    make_keys: bool,
+) -> Result<Loaded, Vec<Fault>> {
     let context = Context {
         server,
         hashes,
         numbers: names,
+        make_keys,
     };
     let (advertiser, warnings) = crate::config::advertiser(name, &server.advertisers, text, &context)?;
     if names.has_failed() {
@@ -134,7 +144,7 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
             .shops()
             .find(|shop| path.file_stem().is_some_and(|stem| stem.to_str() == Some(&shop.advertiser.id)))
             .cloned();
-        match load(&name, &text, server, &hashes, names, before.as_deref()) {
+        match load(&name, &text, server, &hashes, names, before.as_deref(), true) {
             Ok(loaded) => {
                 remarks.extend(loaded.remarks);
                 seen.insert(loaded.shop.advertiser.id.clone());

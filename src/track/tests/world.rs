@@ -84,6 +84,7 @@ pub fn world() -> World {
             server: &server,
             hashes: &hashes,
             numbers: &numbers,
+            make_keys: true,
         };
         let dir = tempfile::tempdir().expect("folder");
         let read = advertiser("shop.json", dir.path(), &SHOP.replace("ID", id), &context);
