@@ -188,7 +188,7 @@ fn store(engine: &Engine, id: &str, found: Option<&Found>, text: &str) -> Answer
     same_id(&name, id, text)?;
     let loaded = shops::load(&name, text, &settings.server, &world.hashes, &engine.names, before, true).map_err(|faults| {
         if engine.names.has_failed() {
-            return Fail::unavailable("the store cannot record its numbers: free the disk and restart");
+            return Fail::unavailable(shops::CANNOT_NUMBER);
         }
         Fail::invalid(&faults)
     })?;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo, ExchangeNo};
+use crate::base::limits::{CAMPAIGNS_MAX, EXCHANGES_MAX};
 use crate::config::Numbers;
 use crate::model::rows::{Row, Table};
 use crate::store::Store;
@@ -58,6 +59,16 @@ fn space(full: &str) -> &str {
     }
 }
 
+/// How many numbers there are of a kind: creatives are counted in one byte, within their advertiser.
+fn most(kind: &str) -> u32 {
+    match kind {
+        BOOK | CAMPAIGN => CAMPAIGNS_MAX,
+        CREATIVE => u32::from(u8::MAX),
+        EXCHANGE => EXCHANGES_MAX as u32,
+        _ => u32::MAX,
+    }
+}
+
 impl Names {
     /// Reads the register.
     pub fn open(store: Store) -> io::Result<Names> {
@@ -80,9 +91,14 @@ impl Names {
         })
     }
 
-    /// Whether a number could not be recorded: what was read with it must not be used.
+    /// Whether a number could not be given since [`Names::begin`]: what was read with it must not be used.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// Before an advertiser is read: what failed for another is not its fault.
+    pub fn begin(&self) {
+        self.failed.store(false, Ordering::Release);
     }
 
     /// An exchange's number.
@@ -124,10 +140,12 @@ impl Names {
             key: full.clone().into_bytes(),
             value: Some(number.to_le_bytes().to_vec()),
         };
-        if inner.store.commit(&[row]).is_err() {
+        // A number that is not durable, or that books have no room for, is not given.
+        if number >= most(kind) || inner.store.commit(&[row]).is_err() {
             self.failed.store(true, Ordering::Release);
+        } else {
+            inner.note(full, number);
         }
-        inner.note(full, number);
         number
     }
 }
@@ -182,6 +200,12 @@ mod tests {
         );
         assert_eq!(first, [0, 1, 2, 3]);
         assert_eq!(names.campaigns_of("b"), [(CampaignNo(2), "x".to_owned())]);
+        assert!(!names.has_failed());
+        for n in 0..300 {
+            names.creative("a", &format!("c{n}"));
+        }
+        assert!(names.has_failed(), "one byte holds 255 creatives");
+        names.begin();
         assert!(!names.has_failed());
     }
 }

@@ -28,6 +28,9 @@ pub struct Loaded {
     pub feed: Option<FeedReport>,
 }
 
+/// Why an advertiser that is sound cannot be used: its ids could not be given numbers.
+pub const CANNOT_NUMBER: &str = "its campaigns or creatives cannot be numbered: free the disk, or use fewer ids (255 creatives ever)";
+
 /// The advertiser files of a folder, in order of name.
 pub fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
@@ -52,6 +55,7 @@ pub fn load(
     before: Option<&Shop>,
     make_keys: bool,
 ) -> Result<Loaded, Vec<Fault>> {
+    names.begin();
     let context = Context {
         server,
         hashes,
@@ -60,12 +64,7 @@ pub fn load(
     };
     let (advertiser, warnings) = crate::config::advertiser(name, &server.advertisers, text, &context)?;
     if names.has_failed() {
-        return Err(vec![Fault::of_file(
-            name,
-            1,
-            1,
-            "the store cannot record its numbers: free the disk and restart",
-        )]);
+        return Err(vec![Fault::of_file(name, 1, 1, CANNOT_NUMBER)]);
     }
     let mut remarks: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let (catalog, feed) = stock(&advertiser, hashes, before, &mut remarks);
