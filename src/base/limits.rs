@@ -22,13 +22,9 @@ pub const EID_PROBES_MAX: usize = 4;
 pub const CANDIDATES_MAX: usize = 512;
 /// Pairs of an imp and a campaign that are ranked in one request.
 pub const OFFERS_MAX: usize = 4_096;
-/// A request's id, an imp's id: longer is no bid, for it would be echoed.
-pub const REQUEST_ID_BYTES_MAX: usize = 512;
 
 /// Campaigns and advertisers' books, all told.
 pub const CAMPAIGNS_MAX: u32 = 1 << 20;
-/// Advertisers.
-pub const ADVERTISERS_MAX: u32 = 1 << 16;
 /// Creatives of one advertiser.
 pub const CREATIVES_MAX: usize = 200;
 /// Exchanges.
@@ -77,8 +73,6 @@ pub const EVENT_ID_LIFE: Span = Span::days(7);
 pub const SAME_PLACEMENT_MS: u32 = 2_000;
 /// A token as text.
 pub const TOKEN_CHARS_MAX: usize = 176;
-/// One ad's markup.
-pub const MARKUP_BYTES_MAX: usize = 30 * 1024;
 
 /// One feed item's text fields together.
 pub const FEED_ITEM_BYTES_MAX: usize = 64 * 1024;

@@ -26,12 +26,10 @@ pub struct World {
     pub hashes: Hashes,
     /// Keys of tracking tokens.
     pub seals: Arc<Seals>,
-    /// How old an id or event may be and still count, days.
+    /// How old an event may be and still count, seconds.
     pub retention_s: u32,
     /// A request that does not say whether GDPR applies is treated as if it did.
     pub gdpr_when_unknown: bool,
-    /// Where the privacy choices are explained.
-    pub ad_choices_url: Option<String>,
     exchanges: Vec<Option<Arc<Exchange>>>,
     shops: Vec<Option<Arc<Shop>>>,
     by_id: HashMap<String, AdvertiserNo>,
@@ -55,7 +53,6 @@ impl World {
             seals: Arc::new(seals),
             retention_s: 90 * 86_400,
             gdpr_when_unknown: false,
-            ad_choices_url: None,
             shops: Vec::new(),
             by_id: HashMap::new(),
             by_site_key: HashMap::new(),
