@@ -29,7 +29,7 @@ use crate::server::{bids, public, shops};
 use crate::state::State;
 use crate::state::world::World;
 use crate::store::Store;
-use crate::track::writer::{Writer, install_row, restore};
+use crate::track::writer::{Writer, install_row, recount_views, restore};
 
 /// The writer wakes this often without facts: for pixels whose time is up and holds that changed.
 const WRITER_TICK: Duration = Duration::from_millis(250);
@@ -99,6 +99,7 @@ impl App {
         let (world, mut remarks) = shops::load_all(world, &server, &names);
         remarks.splice(0..0, warnings.iter().map(ToString::to_string));
         let state = load(&store, &names).map_err(environment("cannot load the store"))?;
+        state.popular.rank(&world, Millis::wall_clock().to_secs());
         let (sender, receiver) = sync_channel(FACTS_QUEUE_MAX);
         let parts = Parts {
             world,
@@ -309,7 +310,11 @@ fn load(store: &Store, names: &Names) -> io::Result<State> {
     let state = State::default();
     for table in [Table::Users, Table::Exposures, Table::Matches, Table::Days, Table::OptedOut] {
         for row in store.rows(table) {
-            install_row(&row?, &state);
+            let row = row?;
+            if let (Table::Users, Some(record)) = (table, &row.value) {
+                recount_views(record, &state);
+            }
+            install_row(&row, &state);
         }
     }
     let rest: Vec<_> = [Table::Holds, Table::Pending]
@@ -449,7 +454,7 @@ pub async fn reload(engine: &Arc<Engine>, config: &Path) -> Vec<String> {
         .unwrap_or_else(|_| vec!["the reload failed: see the log".into()])
 }
 
-/// Looks after the feeds for as long as the runtime lives.
+/// Looks after the feeds, and what is popular of them, for as long as the runtime lives.
 async fn refresh_feeds(engine: Arc<Engine>) {
     let mut refresh = shops::Refresh::default();
     let mut tick = tokio::time::interval(FEED_TICK);
@@ -459,6 +464,7 @@ async fn refresh_feeds(engine: Arc<Engine>) {
         let turned = tokio::task::spawn_blocking(move || {
             let _alone = engine.edits.blocking_lock();
             let remarks = turning.turn(&engine, Instant::now());
+            engine.state.popular.rank(&engine.world.load(), Millis::wall_clock().to_secs());
             (turning, remarks)
         });
         let Ok((turned, remarks)) = turned.await else { return };

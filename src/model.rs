@@ -6,12 +6,14 @@
 
 pub mod advertiser;
 pub mod audience;
+pub mod choice;
 pub mod event;
 pub mod exchange;
 pub mod exposure;
 pub mod outcome;
 pub mod product;
 pub mod profile;
+pub mod ranking;
 pub mod rows;
 pub mod targeting;
 pub mod template;

@@ -8,6 +8,7 @@
 pub mod books;
 pub mod holds;
 pub mod maps;
+pub mod popular;
 pub mod resolved;
 pub mod world;
 
@@ -24,6 +25,7 @@ use crate::model::ticket::Ticket;
 use books::Books;
 use holds::CapHolds;
 use maps::KeyedMap;
+use popular::Popular;
 use resolved::Resolved;
 
 /// Everything that changes.
@@ -46,6 +48,8 @@ pub struct State {
     pub days: Mutex<HashMap<(CampaignNo, Day), DayRow>>,
     /// Pixels that wait for their billing notice.
     pub pending: Mutex<BTreeMap<(Secs, BidTag), Ticket>>,
+    /// What shoppers look at.
+    pub popular: Popular,
     /// What exchanges charge of what is bid.
     pub paid: [PaidShare; EXCHANGES_MAX],
     /// Impressions whose frequency hold had lapsed, or was forgotten in a crash, before any evidence.
@@ -66,6 +70,7 @@ impl Default for State {
             resolved: Resolved::default(),
             days: Mutex::default(),
             pending: Mutex::default(),
+            popular: Popular::default(),
             paid: std::array::from_fn(|_| PaidShare::default()),
             cap_late: AtomicU64::new(0),
             status: Status::default(),

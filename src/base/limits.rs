@@ -63,6 +63,15 @@ pub const FACTS_PER_COMMIT_MAX: usize = 512;
 /// How long the writer waits for company before it commits, in milliseconds.
 pub const COMMIT_LINGER_MS: u64 = 2;
 
+/// Products of one category, or of a whole shop, that an ad without a better idea chooses among.
+pub const RANKED_MAX: usize = 64;
+/// Products of one advertiser whose views are counted.
+pub const VIEWED_MAX: usize = 1 << 20;
+/// Products of one ad.
+pub const PRODUCTS_PER_AD_MAX: usize = 10;
+/// Labels remembered of one event: those of its texts that the advertiser's rules ask for.
+pub const MARKS_MAX: usize = 6;
+
 /// How long notice tokens live.
 pub const NOTICE_LIFE: Span = Span::days(2);
 /// How long click tokens live.

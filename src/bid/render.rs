@@ -12,10 +12,9 @@ use crate::base::hash::mix;
 use crate::base::id::ProductKey;
 use crate::base::money::{Currency, Money};
 use crate::base::seal::Audience;
-use crate::model::advertiser::{ProductSource, Shop, Size};
-use crate::model::event::EventKind;
+use crate::model::advertiser::{Shop, Size};
+use crate::model::choice::{Chosen, Shelves};
 use crate::model::outcome::{NoBid, Pick};
-use crate::model::product::Product;
 use crate::model::profile::cart;
 use crate::model::template::Slots;
 use crate::model::ticket::Ticket;
@@ -44,6 +43,8 @@ pub struct Ads {
     pub links: Vec<u8>,
     /// Markup, one after the other.
     pub markup: Vec<u8>,
+    /// Every product that one of them shows.
+    pub shown: Vec<ProductKey>,
 }
 
 /// Fills `picks` and `ads`.
@@ -61,6 +62,7 @@ pub fn render<T: Trace>(
     ads.list.clear();
     ads.links.clear();
     ads.markup.clear();
+    ads.shown.clear();
     for offer in offers {
         let Some(shop) = case.world.shop(offer.shop) else { continue };
         let imp_id = |imp: u16| case.request.imps[usize::from(imp)].id.raw();
@@ -78,12 +80,13 @@ pub fn render<T: Trace>(
             });
             continue;
         }
-        let Some(product) = choose(case, known, shop, picks) else {
+        let Some(chosen) = choose(case, known, shop, offer, &ads.shown) else {
             furthest.note(NoBid::NoProduct);
             trace.dropped(offer.no, NoBid::NoProduct, || no_product_detail(shop));
             continue;
         };
-        let pick = pick(case, known, shop, offer, currency, product.key);
+        let first = chosen.first().map_or(ProductKey::NONE, |product| product.key);
+        let pick = pick(case, known, shop, offer, currency, first);
         if offer.left.is_some_and(|left| left < held + pick.hold) {
             furthest.note(NoBid::Budget);
             trace.dropped(offer.no, NoBid::Budget, || {
@@ -91,9 +94,10 @@ pub fn render<T: Trace>(
             });
             continue;
         }
-        match write_ad(case, shop, offer, product, &pick, currency, ads) {
+        match write_ad(case, shop, offer, &chosen, &pick, currency, ads) {
             Some(ad) => {
                 ads.list.push(ad);
+                ads.shown.extend(chosen.iter().map(|product| product.key));
                 picks.push(pick);
             }
             None => {
@@ -115,46 +119,22 @@ fn has_hold_left(known: &Known, shop: &Shop, offer: &Offer, picks: &[Pick]) -> b
     taken < known.holds.free() || !is_capped(shop, offer)
 }
 
-/// The product an ad shows (contract §3 `products`): sources in order, never what was bought lately
-/// nor its variants, nor what another ad of this answer shows; another variant where it is out of stock.
-fn choose<'s>(case: &Case<'_>, known: &mut Known, shop: &'s Shop, picks: &[Pick]) -> Option<&'s Product> {
+/// What the ad shows; none where nothing can be shown and the shop wants no ad then.
+fn choose<'s>(case: &Case<'_>, known: &mut Known, shop: &'s Shop, offer: &Offer, taken: &[ProductKey]) -> Option<Chosen<'s>> {
     let section = *known.profile.section(shop.advertiser.no)?;
-    let rules = &shop.advertiser.products;
-    let now = case.ask.now;
     cart(known.profile.events(&section), &mut known.cart);
-    let events = known.profile.events(&section);
-    let since = now.before(rules.exclude_bought).to_secs();
-    let bought = |product: &Product| {
-        events
-            .iter()
-            .filter(|e| e.kind == EventKind::Purchase && e.at >= since && e.product.is_some())
-            .any(|e| {
-                let group = shop.catalog.get(e.product).map_or(0, |bought| bought.group);
-                e.product == product.key || (group != 0 && group == product.group)
-            })
+    let creative = shop.advertiser.creatives.get(offer.creative as usize)?;
+    let rankings = case.state.popular.rankings();
+    let shelves = Shelves {
+        events: known.profile.events(&section),
+        cart: &known.cart,
+        catalog: &shop.catalog,
+        ranking: rankings.get(&shop.advertiser.no),
+        rules: &shop.advertiser.products,
+        taken,
+        now: case.ask.now,
     };
-    let in_answer = |product: &Product| {
-        picks.iter().any(|pick| {
-            let group = shop.catalog.get(pick.product).map_or(0, |shown| shown.group);
-            pick.product == product.key || (rules.one_per_group && group != 0 && group == product.group)
-        })
-    };
-    let fits = |product: &&'s Product| product.can_show(now) && !bought(product) && !in_answer(product);
-    let shown = |key: ProductKey| {
-        let product = shop.catalog.get(key)?;
-        if product.in_stock || bought(product) {
-            return Some(product).filter(fits);
-        }
-        shop.catalog.variants(product.group).find(fits)
-    };
-    rules.from.iter().find_map(|source| match source {
-        ProductSource::Cart => known.cart.iter().find_map(|line| shown(line.product)),
-        ProductSource::Viewed => events
-            .iter()
-            .filter(|e| e.kind == EventKind::ViewItem)
-            .find_map(|e| shown(e.product)),
-        ProductSource::Category | ProductSource::Popular => None,
-    })
+    shelves.choose(creative.places(usize::from(offer.size)))
 }
 
 fn no_product_detail(shop: &Shop) -> String {
@@ -278,12 +258,21 @@ fn write_links(case: &Case<'_>, imp: u16, ticket: &Ticket, links: &mut Vec<u8>) 
 }
 
 /// Writes the links and fills the template.
-fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick: &Pick, currency: Currency, ads: &mut Ads) -> Option<Ad> {
+fn write_ad(
+    case: &Case<'_>,
+    shop: &Shop,
+    offer: &Offer,
+    chosen: &Chosen<'_>,
+    pick: &Pick,
+    currency: Currency,
+    ads: &mut Ads,
+) -> Option<Ad> {
     let creative = shop.advertiser.creatives.get(offer.creative as usize)?;
     let (size, template) = creative.ads.get(usize::from(offer.size))?;
     let Ads { links, markup, .. } = ads;
     let written = write_links(case, offer.imp, &ticket(case, shop, pick, currency), links);
     let start = markup.len();
+    let product = chosen.first()?;
     let slots = Slots::of(product, case.ask.now, &links[written.click], &links[written.pixel]);
     template.fill(&slots, markup);
     let markup = start..markup.len();

@@ -1,7 +1,6 @@
 //! What ads show of what a user did (contract §3 `products`).
 
-use super::node::Node;
-use super::reader::{Object, Reader};
+use super::reader::Object;
 use super::targeting::remembered;
 use crate::base::time::Span;
 use crate::model::advertiser::{Fallback, ProductRules, ProductSource};
@@ -32,26 +31,10 @@ pub(super) fn products(advertiser: &Object<'_, '_>, retention: Span) -> ProductR
     advertiser.inner("products", &keys, |o| {
         let Some(o) = o else { return default };
         ProductRules {
-            from: o.or("from", default.from, |r, n| r.some_of(n, source)),
+            from: o.or("from", default.from, |r, n| r.some_of(n, |r, n| r.word(n, &SOURCES))),
             exclude_bought: o.or("exclude_bought", default.exclude_bought, |r, n| remembered(r, n, retention)),
             one_per_group: o.or("one_per_group", true, |r, n| r.boolean(n)),
-            fallback: o.or("fallback", default.fallback, fallback),
+            fallback: o.or("fallback", default.fallback, |r, n| r.word(n, &FALLBACKS)),
         }
     })
-}
-
-fn source<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<ProductSource> {
-    let source = r.word(node, &SOURCES)?;
-    if matches!(source, ProductSource::Category | ProductSource::Popular) {
-        r.warn_unused(node, "products come from `cart` and `viewed`");
-    }
-    Some(source)
-}
-
-fn fallback<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Fallback> {
-    let fallback = r.word(node, &FALLBACKS)?;
-    if fallback != Fallback::NoBid {
-        r.warn_unused(node, "without a product there is no bid");
-    }
-    Some(fallback)
 }

@@ -236,6 +236,13 @@ pub struct Creative {
     pub ads: Vec<(Size, Template)>,
 }
 
+impl Creative {
+    /// How many products its ad of a size has places for.
+    pub fn places(&self, _size: usize) -> usize {
+        1
+    }
+}
+
 /// A campaign's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {

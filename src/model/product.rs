@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use crate::base::id::ProductKey;
+use crate::base::limits::RANKED_MAX;
 use crate::base::money::Money;
 use crate::base::time::Millis;
 
@@ -69,12 +70,29 @@ impl Product {
     }
 }
 
+/// What stands between the levels of a category path.
+pub const LEVEL: &str = " > ";
+
+/// A category as paths are kept: levels trimmed, in lower case, with [`LEVEL`] between them; empty where
+/// there is none.
+pub fn category_path(text: &str) -> String {
+    let one_line = |level: &str| level.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let levels: Vec<String> = text.split('>').map(one_line).filter(|level| !level.is_empty()).collect();
+    levels.join(LEVEL)
+}
+
+/// A path and the paths above it, the longest first: `a > b`, `a`.
+pub fn levels(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once(LEVEL).map(|(above, _)| above))
+}
+
 /// An advertiser's products.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     products: Vec<Product>,
     by_key: HashMap<ProductKey, u32>,
     by_group: HashMap<u64, Vec<u32>>,
+    by_category: HashMap<Box<str>, Vec<u32>>,
 }
 
 impl Catalog {
@@ -82,16 +100,27 @@ impl Catalog {
     pub fn new(products: Vec<Product>) -> Catalog {
         let mut by_key = HashMap::with_capacity(products.len());
         let mut by_group: HashMap<u64, Vec<u32>> = HashMap::new();
+        let mut by_category: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         for (at, product) in products.iter().enumerate() {
             by_key.insert(product.key, at as u32);
             if product.group != 0 {
                 by_group.entry(product.group).or_default().push(at as u32);
+            }
+            for level in product.categories.iter().flat_map(|path| levels(path)) {
+                let list = match by_category.get_mut(level) {
+                    Some(list) => list,
+                    None => by_category.entry(level.into()).or_default(),
+                };
+                if list.len() < RANKED_MAX && list.last() != Some(&(at as u32)) {
+                    list.push(at as u32);
+                }
             }
         }
         Catalog {
             products,
             by_key,
             by_group,
+            by_category,
         }
     }
 
@@ -107,6 +136,12 @@ impl Catalog {
             .into_iter()
             .flatten()
             .map(|at| &self.products[*at as usize])
+    }
+
+    /// The first products of a category and those below it, in feed order.
+    pub fn category(&self, path: &str) -> impl Iterator<Item = &Product> {
+        let places = self.by_category.get(path).into_iter().flatten();
+        places.map(|at| &self.products[*at as usize])
     }
 
     /// All products, in feed order.

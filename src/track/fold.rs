@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, MatchKey, UserKey};
+use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, MatchKey, ProductKey, UserKey};
 use crate::base::limits::{EVENT_ID_LIFE, EXPOSURES_MAX};
 use crate::base::money::Money;
 use crate::base::time::{Day, Secs};
+use crate::model::event::EventKind;
 use crate::model::exposure::{self, Exposure};
 use crate::model::profile::Profile;
 use crate::model::rows::{Row, Table, head, pair, tail};
@@ -42,6 +43,8 @@ pub enum Change {
     Moved(UserKey),
     /// A bid's budget hold is given back.
     Release(Ticket, BidTag, CampaignNo, Money),
+    /// A product was viewed.
+    Viewed(AdvertiserNo, ProductKey, Secs),
     /// A share of a bid that was paid.
     Paid(u8, Money, Money),
     /// A pixel waits for its billing notice.
@@ -132,7 +135,14 @@ impl<'a> Fold<'a> {
             if self.is_repeat(batch.shop.advertiser.no, event, now)? {
                 continue;
             }
-            self.profile(user).remember(batch.shop.advertiser.no, &event.entries);
+            let advertiser = batch.shop.advertiser.no;
+            self.profile(user).remember(advertiser, &event.entries);
+            let viewed = event
+                .entries
+                .iter()
+                .filter(|entry| entry.kind == EventKind::ViewItem && entry.product.is_some());
+            self.changes
+                .extend(viewed.map(|entry| Change::Viewed(advertiser, entry.product, entry.at)));
             if event.entries[0].kind == batch.shop.advertiser.attribution.goal {
                 settle::convert(self, &batch.shop, user, event, now);
             }
@@ -410,7 +420,7 @@ impl<'a> Fold<'a> {
             }
             self.put(Table::EventIds, key, Some(u64::from(now.0).to_be_bytes().to_vec()));
         }
-        let is_purchase = event.entries[0].kind == crate::model::event::EventKind::Purchase;
+        let is_purchase = event.entries[0].kind == EventKind::Purchase;
         if let Some(order) = event.order.filter(|_| is_purchase) {
             let key = pair(shop, order);
             if self.get(Table::Orders, &key)?.is_some() {

@@ -11,6 +11,8 @@ use crate::base::id::{BidTag, CampaignNo, UserKey};
 use crate::base::limits::FACTS_PER_COMMIT_MAX;
 use crate::base::money::Money;
 use crate::base::time::{Day, Millis, Secs};
+use crate::model::event::EventKind;
+use crate::model::profile::Profile;
 use crate::model::rows::{Row, Table, head, tail};
 use crate::model::ticket::Ticket;
 use crate::state::world::World;
@@ -156,6 +158,7 @@ fn install(folded: &Folded, state: &State, now: Secs) {
                     }
                 }
             }
+            Change::Viewed(advertiser, product, at) => state.popular.view(*advertiser, *product, *at),
             Change::Paid(exchange, paid, bid) => {
                 if let Some(share) = state.paid.get(usize::from(*exchange)) {
                     share.observe(*paid, *bid);
@@ -192,6 +195,18 @@ pub fn install_row(row: &Row, state: &State) {
         }
         (Table::OptedOut, Some(_)) => state.opted_out.put(key, ()),
         _ => {}
+    }
+}
+
+/// At start: counts the views that a user's record remembers.
+pub fn recount_views(record: &[u8], state: &State) {
+    let mut profile = Profile::default();
+    profile.read(record);
+    for section in &profile.sections {
+        let views = profile.events(section).iter().filter(|e| e.kind == EventKind::ViewItem);
+        for view in views.filter(|e| e.product.is_some()) {
+            state.popular.view(section.advertiser, view.product, view.at);
+        }
     }
 }
 

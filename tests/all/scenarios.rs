@@ -36,7 +36,7 @@ const ELSEWHERE: [(NoBid, &str); 9] = [
 ];
 
 /// Scenarios whose `then` is right and does not come out, and what is missing.
-const KNOWN_GAPS: [(&str, &str); 5] = [
+const KNOWN_GAPS: [(&str, &str); 3] = [
     (
         "germany, and gdpr is not mentioned",
         "`privacy.gdpr_when_unknown` is read from config and used nowhere",
@@ -48,14 +48,6 @@ const KNOWN_GAPS: [(&str, &str); 5] = [
     (
         "the event's own category",
         "records keep no `item_category`, rules look into the feed only",
-    ),
-    (
-        "more of a category",
-        "`products.from` category (a default) and popular find nothing",
-    ),
-    (
-        "the fallback is what others look at",
-        "`products.fallback` popular and brand are no-bids",
     ),
 ];
 

@@ -86,6 +86,7 @@ impl Play<'_> {
             patch => request(patch).to_string(),
         };
         let exchange = self.rig.world.exchange_by_id(self.exchange).expect("a known exchange").no;
+        self.rig.state.popular.rank(&self.rig.world, self.now.to_secs());
         let mut barred = None;
         for _ in 0..2 {
             self.asked += 1;
