@@ -44,6 +44,11 @@ impl Hashes {
         MatchKey(self.of("match", &[namespace.as_bytes(), id]))
     }
 
+    /// What stands for a custom event in records and rules, by its name with `custom:`.
+    pub fn custom_event(&self, name: &str) -> ProductKey {
+        ProductKey((self.of("custom", &[name.as_bytes()]) & 0xff_ffff_ffff).max(1))
+    }
+
     /// The key of an advertiser's product.
     pub fn product(&self, advertiser: AdvertiserNo, item_id: &str) -> ProductKey {
         let hash = self.of("product", &[&advertiser.0.to_le_bytes(), item_id.as_bytes()]);

@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use url::Url;
 
-use super::audience::{Memory, audience, event_kind};
+use super::audience::{Memory, audience, named_kind};
 use super::campaign::{Around, budget, campaign, caps, per_request};
 use super::creative::{Shop, creative};
 use super::fault::Fault;
@@ -19,12 +19,12 @@ use super::server::{Server, document};
 use super::targeting::{Names, remembered};
 use super::{Context, product_rules};
 use crate::base::hash::Hashes;
-use crate::base::id::{AdvertiserNo, CampaignNo, ProductKey};
+use crate::base::id::{AdvertiserNo, CampaignNo};
 use crate::base::limits::{CAMPAIGNS_PER_ADVERTISER_MAX, CREATIVES_MAX};
 use crate::base::money::{Currency, NANOS, Ratio};
 use crate::base::time::Span;
-use crate::model::advertiser::{Advertiser, Attribution, Budget, CapScope, FeedSource, Landing};
-use crate::model::event::EventKind;
+use crate::model::advertiser::{Advertiser, Attribution, Audience, Budget, CapScope, FeedSource, Landing, Needle, Rule};
+use crate::model::event::{EventKind, NamedKind};
 
 const KEYS: [&str; 25] = [
     "version",
@@ -68,7 +68,7 @@ const FEED_FORMATS: [(&str, &str); 6] = [
 pub fn advertiser(name: &str, dir: &Path, text: &str, context: &Context<'_>) -> Result<(Advertiser, Vec<Fault>), Vec<Fault>> {
     let root = document(name, text)?;
     let reader = Reader::new(name, dir, text.trim_start_matches('\u{feff}'));
-    let advertiser = read(&reader, &root, context.server);
+    let advertiser = read(&reader, &root, context.server, context.hashes);
     let warnings = reader.finish()?;
     // Nothing to blame, yet nothing read: cannot be, but must not pass for an advertiser.
     let mut advertiser = advertiser.ok_or_else(|| vec![Fault::of_file(name, 0, 0, "not an advertiser")])?;
@@ -95,24 +95,34 @@ fn number<'t>(advertiser: &mut Advertiser, r: &Reader<'t>, root: &Node<'t>, cont
     }
     let memory = Memory {
         retention: context.server.privacy.retention,
-        item: &|text| context.hashes.product(no, text),
-        custom: &|name| custom_key(context.hashes, name),
+        hashes: context.hashes,
+        advertiser: no,
     };
     if let Some(o) = r.map(root) {
         advertiser.audiences = o.list("audiences", |r, n| audience(r, n, &memory));
     }
+    advertiser.needles = needles(&advertiser.audiences);
 }
 
-/// What stands for a custom event's name, in rules as in records.
-fn custom_key(hashes: &Hashes, name: &str) -> ProductKey {
-    ProductKey((hashes.of("custom", &[name.as_bytes()]) & 0xff_ffff_ffff).max(1))
+/// What rules look for in events' own texts, each once.
+fn needles(audiences: &[Audience]) -> Vec<Needle> {
+    let mut needles: Vec<Needle> = Vec::new();
+    let rules = audiences
+        .iter()
+        .flat_map(|audience| audience.include.iter().chain(&audience.exclude));
+    for needle in rules.flat_map(Rule::needles) {
+        if !needles.contains(needle) {
+            needles.push(needle.clone());
+        }
+    }
+    needles
 }
 
 fn event_key_file<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<std::path::PathBuf> {
     r.map(root)?.optional("event_key_file", Reader::path)
 }
 
-fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server) -> Option<Advertiser> {
+fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -> Option<Advertiser> {
     let o = r.object(root, &KEYS)?;
     o.optional("version", version);
     let retention = server.privacy.retention;
@@ -143,8 +153,8 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server) -> Option<Advertis
     check_lists(r, &o);
     let memory = Memory {
         retention,
-        item: &|_| ProductKey::NONE,
-        custom: &|_| ProductKey::NONE,
+        hashes,
+        advertiser: AdvertiserNo(0),
     };
     let cattax = o.or("cattax", 1, |r, n| r.integer(n, 1, 1_000));
     let (campaigns, per_request_of_campaigns): (Vec<_>, Vec<_>) = o.list("campaigns", |r, n| campaign(r, n, &around)).into_iter().unzip();
@@ -166,7 +176,8 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server) -> Option<Advertis
         fee: o.or("fee_percent", Ratio(0), fee),
         seats: seats(r, &o, &exchanges),
         per_request: o.or("per_request", per_request_default, per_request),
-        attribution: attribution(&o, retention),
+        attribution: attribution(&o, retention, hashes),
+        needles: Vec::new(),
         audiences: o.list("audiences", |r, n| audience(r, n, &memory)),
         products: product_rules::products(&o, retention),
         creatives,
@@ -364,21 +375,10 @@ fn seats<'t>(r: &Reader<'t>, o: &Object<'_, 't>, exchanges: &[String]) -> Vec<(S
     seats
 }
 
-fn goal<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<EventKind> {
-    let kind = event_kind(r, node)?;
-    if kind == EventKind::Custom {
-        r.warn(
-            node,
-            "custom events are one kind here: each of them counts as a conversion",
-            "name one of the standard events",
-        );
-    }
-    Some(kind)
-}
-
-fn attribution(advertiser: &Object<'_, '_>, retention: Span) -> Attribution {
+fn attribution(advertiser: &Object<'_, '_>, retention: Span, hashes: &Hashes) -> Attribution {
+    let purchase = NamedKind::plain(EventKind::Purchase);
     advertiser.inner("attribution", &["goal", "click", "view"], |o| Attribution {
-        goal: o.map_or(EventKind::Purchase, |o| o.or("goal", EventKind::Purchase, goal)),
+        goal: o.map_or(purchase, |o| o.or("goal", purchase, |r, n| named_kind(r, n, hashes))),
         click: o.map_or(Span::days(30).min(retention), |o| {
             o.or("click", Span::days(30).min(retention), |r, n| remembered(r, n, retention))
         }),

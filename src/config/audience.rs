@@ -5,11 +5,13 @@
 use super::node::{Node, Value};
 use super::reader::{Object, Reader};
 use super::targeting::remembered;
-use crate::base::id::ProductKey;
+use crate::base::hash::Hashes;
+use crate::base::id::{AdvertiserNo, ProductKey};
 use crate::base::limits::EVENTS_PER_SECTION_MAX;
 use crate::base::time::Span;
-use crate::model::advertiser::{Audience, Rule, RuleSubject};
-use crate::model::event::EventKind;
+use crate::model::advertiser::{Audience, Needle, Rule, RuleSubject};
+use crate::model::event::{Aspect, EventKind, Mark, NamedKind};
+use crate::model::product::category_path;
 
 const RULE_KEYS: [&str; 13] = [
     "event",
@@ -27,17 +29,22 @@ const RULE_KEYS: [&str; 13] = [
     "since",
 ];
 
-/// What the record does not keep of an event.
-const NOT_KEPT: [&str; 2] = ["channel", "url"];
-
 /// What reading a rule needs to know.
 pub(super) struct Memory<'a> {
     /// How long a user is remembered.
     pub retention: Span,
-    /// The handle of an item.
-    pub item: &'a dyn Fn(&str) -> ProductKey,
-    /// The handle of a custom event, by its name with `custom:`.
-    pub custom: &'a dyn Fn(&str) -> ProductKey,
+    /// What handles are made with.
+    pub hashes: &'a Hashes,
+    /// Whose rules they are.
+    pub advertiser: AdvertiserNo,
+}
+
+impl Memory<'_> {
+    fn needle(&self, aspect: Aspect, text: String) -> Needle {
+        let text = if aspect == Aspect::Category { category_path(&text) } else { text };
+        let mark = Mark::of(self.hashes, aspect, &text);
+        Needle { aspect, text, mark }
+    }
 }
 
 /// `audiences[]`.
@@ -45,7 +52,7 @@ pub(super) fn audience<'t>(r: &Reader<'t>, node: &Node<'t>, memory: &Memory<'_>)
     let o = r.object(node, &["id", "include", "exclude"])?;
     let id = o.required("id", Reader::id);
     let read = |r: &Reader<'t>, n: &Node<'t>| rule(r, n, memory);
-    let mut include = o.list("include", read);
+    let include = o.list("include", read);
     let exclude = o.list("exclude", read);
     let is_given = |key: &str| {
         o.get(key)
@@ -55,16 +62,7 @@ pub(super) fn audience<'t>(r: &Reader<'t>, node: &Node<'t>, memory: &Memory<'_>)
     if !["include", "exclude"].into_iter().any(|key| is_given(key) || is_meant(key)) {
         r.fault(node, "an audience without rules", "give `include` or `exclude` at least one rule");
     }
-    // Who cannot be told apart is left out, not let in: an exclude rule that cannot be evaluated
-    // empties the audience just as an include rule does.
-    if let Some(never) = exclude.iter().find(|rule| is_never(rule)) {
-        include.push(never.clone());
-    }
     Some(Audience { id: id?, include, exclude })
-}
-
-fn is_never(rule: &Rule) -> bool {
-    rule.min_count == u32::MAX
 }
 
 fn rule<'t>(r: &Reader<'t>, node: &Node<'t>, memory: &Memory<'_>) -> Option<Rule> {
@@ -76,6 +74,7 @@ fn rule<'t>(r: &Reader<'t>, node: &Node<'t>, memory: &Memory<'_>) -> Option<Rule
         r.fault(node, "`older_than` is not below `within`: it can never hold", "");
     }
     let (min_count, max_count) = counts(r, &o);
+    let needle = |key, aspect| o.optional(key, Reader::lower).map(|text| memory.needle(aspect, text));
     Some(Rule {
         subject: subject?,
         within,
@@ -83,24 +82,20 @@ fn rule<'t>(r: &Reader<'t>, node: &Node<'t>, memory: &Memory<'_>) -> Option<Rule
         min_count,
         max_count,
         min_value: o.optional("min_value", Reader::money),
-        category: o.optional("category", Reader::lower),
-        brand: o.optional("brand", Reader::lower),
-        product: o.optional("product", Reader::text).map(|item| (memory.item)(&item)),
-        since: o.optional("since", plain_event),
+        category: needle("category", Aspect::Category),
+        brand: needle("brand", Aspect::Brand),
+        channel: needle("channel", Aspect::Channel),
+        url: needle("url", Aspect::Url),
+        product: o
+            .optional("product", Reader::text)
+            .map(|item| memory.hashes.product(memory.advertiser, &item)),
+        since: o.optional("since", |r, n| named_kind(r, n, memory.hashes)),
     })
 }
 
 fn subject<'t>(r: &Reader<'t>, o: &Object<'_, 't>, memory: &Memory<'_>) -> Option<RuleSubject> {
     match (o.get("event"), o.get("state")) {
-        (Some(event), None) => {
-            let kind = event_kind(r, event)?;
-            let name = r.text(event)?;
-            let handle = match kind {
-                EventKind::Custom => (memory.custom)(&name),
-                _ => ProductKey::NONE,
-            };
-            Some(RuleSubject::Event(kind, handle))
-        }
+        (Some(event), None) => named_kind(r, event, memory.hashes).map(RuleSubject::Event),
         (None, Some(state)) => r.word(state, &[("cart", ())]).map(|()| RuleSubject::Cart),
         (Some(_), Some(state)) => r.refuse(state, "both `event` and `state`", "give one of them"),
         (None, None) if o.has("event") || o.has("state") => None,
@@ -109,7 +104,7 @@ fn subject<'t>(r: &Reader<'t>, o: &Object<'_, 't>, memory: &Memory<'_>) -> Optio
 }
 
 /// An event's name, custom ones included.
-pub(super) fn event_kind<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<EventKind> {
+fn event_kind<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<EventKind> {
     let name = r.text(node)?;
     if let Some(kind) = EventKind::parse(&name) {
         return Some(kind);
@@ -124,15 +119,17 @@ pub(super) fn event_kind<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<EventKin
     None
 }
 
-/// An event's name where only its kind is kept.
-fn plain_event<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<EventKind> {
-    match event_kind(r, node)? {
-        EventKind::Custom => r.refuse(node, "custom events cannot be told apart here", "name one of the standard events"),
-        kind => Some(kind),
-    }
+/// An event's kind, and of custom events which.
+pub(super) fn named_kind<'t>(r: &Reader<'t>, node: &Node<'t>, hashes: &Hashes) -> Option<NamedKind> {
+    let kind = event_kind(r, node)?;
+    let custom = match kind {
+        EventKind::Custom => hashes.custom_event(&r.text(node)?),
+        _ => ProductKey::NONE,
+    };
+    Some(NamedKind { kind, custom })
 }
 
-/// `min_count` and `max_count`; a rule on what is not kept never holds.
+/// `min_count` and `max_count`.
 fn counts<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> (u32, Option<u32>) {
     let most = u32::try_from(EVENTS_PER_SECTION_MAX).unwrap_or(u32::MAX);
     let min_count = o.or("min_count", 1, |r, n| r.integer(n, 0, u32::MAX - 1));
@@ -148,14 +145,5 @@ fn counts<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> (u32, Option<u32>) {
         let remedy = "for `not at all` write `\"min_count\": 0` too";
         r.fault(o.node, "`max_count` is below `min_count`: it can never hold", remedy);
     }
-    let mut is_kept = true;
-    for key in NOT_KEPT {
-        let Some(node) = o.get(key) else { continue };
-        is_kept = false;
-        if r.text(node).is_some() {
-            let problem = format!("the record does not keep the `{key}` of events: this audience stays empty");
-            r.warn(node, problem, "use `category`, `brand`, `product` or a custom event");
-        }
-    }
-    (if is_kept { min_count } else { u32::MAX }, max_count)
+    (min_count, max_count)
 }

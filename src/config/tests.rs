@@ -9,7 +9,7 @@ use super::*;
 use crate::base::money::{Money, Ratio};
 use crate::base::time::{Millis, Span};
 use crate::model::advertiser::{Advertiser, BidKind, CapScope, RuleSubject, Size};
-use crate::model::event::EventKind;
+use crate::model::event::{EventKind, NamedKind};
 use crate::model::targeting::WeekWindow;
 
 const SERVER: &str = include_str!("tests/winback.json");
@@ -144,7 +144,10 @@ fn the_contracts_advertiser_is_read_with_warnings_only() {
     assert_eq!(shop.origins, ["https://acme-shoes.example"]);
     assert_eq!(shop.landing.domains, ["acme-shoes.example"]);
     assert_eq!(shop.audiences[2].include[0].min_value, Some(Money::units(100)));
-    assert_eq!(shop.audiences[3].include[0].category.as_deref(), Some("sneakers"));
+    assert_eq!(
+        shop.audiences[3].include[0].category.as_ref().map(|c| c.text.as_str()),
+        Some("sneakers")
+    );
     assert_eq!(shop.audiences[0].include[0].subject, RuleSubject::Cart);
     let card = &shop.creatives[0];
     assert_eq!(
@@ -173,35 +176,17 @@ fn the_revision_goes_with_what_is_seen() {
 }
 
 #[test]
-fn rules_on_what_is_not_kept_empty_the_audience() {
-    let text = plant(
-        ADVERTISER,
-        r#"[{"event": "purchase", "within": "30d"}]"#,
-        r#"[{"event": "purchase", "channel": "app"}]"#,
-    );
-    let text = plant(&text, r#""category": "Sneakers""#, r#""url": "/sale""#);
-    let read = read_advertiser(&text);
-    assert_eq!(
-        warned(&read)[1..3],
-        [
-            "16:129 /audiences/1/exclude/0/channel the record does not keep the `channel` of events: this audience stays empty",
-            "18:90 /audiences/3/include/0/url the record does not keep the `url` of events: this audience stays empty",
-        ]
-    );
-    let (shop, _) = read.expect("read");
-    assert!(shop.audiences[1].include.iter().any(|rule| rule.min_count == u32::MAX));
-    assert!(shop.audiences[3].include.iter().any(|rule| rule.min_count == u32::MAX));
-}
-
-#[test]
 fn products_and_custom_events_have_handles_of_their_advertiser() {
     let text = plant(ADVERTISER, r#""category": "Sneakers""#, r#""product": "SKU1""#);
     let text = plant(&text, r#"{"event": "purchase", "within": "90d"}"#, r#"{"event": "custom:quiz"}"#);
     let (shop, _) = read_advertiser(&text).expect("read");
     let hashes = Hashes::new(&[1; 16]);
     assert_eq!(shop.audiences[3].include[0].product, Some(hashes.product(shop.no, "SKU1")));
-    let quiz = crate::base::id::ProductKey((hashes.of("custom", &[b"custom:quiz"]) & 0xff_ffff_ffff).max(1));
-    assert_eq!(shop.audiences[1].include[0].subject, RuleSubject::Event(EventKind::Custom, quiz));
+    let quiz = NamedKind {
+        kind: EventKind::Custom,
+        custom: hashes.custom_event("custom:quiz"),
+    };
+    assert_eq!(shop.audiences[1].include[0].subject, RuleSubject::Event(quiz));
     assert_eq!(shop.audiences[1].include[0].within, Span::days(90), "retention");
 }
 

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo, ProductKey};
 use crate::base::money::{Currency, Money, Ratio};
 use crate::base::time::{Millis, Span};
-use crate::model::event::EventKind;
+use crate::model::event::{Aspect, Mark, NamedKind};
 use crate::model::product::Catalog;
 use crate::model::targeting::{Adjustment, Format, Targeting};
 use crate::model::template::Template;
@@ -74,6 +74,8 @@ pub struct Advertiser {
     pub attribution: Attribution,
     /// Audiences.
     pub audiences: Vec<Audience>,
+    /// What their rules look for in events' own texts, each once.
+    pub needles: Vec<Needle>,
     /// What is shown of what.
     pub products: ProductRules,
     /// Creatives.
@@ -121,7 +123,7 @@ pub struct Landing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribution {
     /// What is a conversion.
-    pub goal: EventKind,
+    pub goal: NamedKind,
     /// A click counts for so long.
     pub click: Span,
     /// An impression counts for so long.
@@ -142,8 +144,8 @@ pub struct Audience {
 /// What a rule looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleSubject {
-    /// Events of a kind; custom events by the hash of their name.
-    Event(EventKind, ProductKey),
+    /// Events of a kind.
+    Event(NamedKind),
     /// `state: "cart"`.
     Cart,
 }
@@ -163,14 +165,37 @@ pub struct Rule {
     pub max_count: Option<u32>,
     /// The sum of price × quantity is at least this.
     pub min_value: Option<Money>,
-    /// A whole level of a category path, lower case.
-    pub category: Option<String>,
-    /// A brand, lower case.
-    pub brand: Option<String>,
+    /// Whole levels of a category path.
+    pub category: Option<Needle>,
+    /// A brand.
+    pub brand: Option<Needle>,
     /// A product.
     pub product: Option<ProductKey>,
+    /// The channel it came by.
+    pub channel: Option<Needle>,
+    /// A part of the address of its page.
+    pub url: Option<Needle>,
     /// Only events after the last event of this kind.
-    pub since: Option<EventKind>,
+    pub since: Option<NamedKind>,
+}
+
+impl Rule {
+    /// What it looks for in an event's own texts.
+    pub fn needles(&self) -> impl Iterator<Item = &Needle> {
+        [&self.category, &self.brand, &self.channel, &self.url].into_iter().flatten()
+    }
+}
+
+/// A text that a rule looks for in what an event says of itself. Events are told apart when they come,
+/// so a rule on `channel` or `url` counts those that came while it, or one like it, was in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needle {
+    /// Where it is looked for.
+    pub aspect: Aspect,
+    /// What is looked for, lower case.
+    pub text: String,
+    /// What a record keeps of an event that has it.
+    pub mark: Mark,
 }
 
 /// `products`: what an ad shows.

@@ -2,11 +2,12 @@
 //!
 //! Evaluated at bid time, so windows are exact and no batch job lags. Pure; allocates nothing.
 
+use crate::base::id::ProductKey;
 use crate::base::money::Money;
 use crate::base::time::{Secs, Span};
-use crate::model::advertiser::{Audience, Rule, RuleSubject};
-use crate::model::event::Happening;
-use crate::model::product::Catalog;
+use crate::model::advertiser::{Audience, Needle, Rule, RuleSubject};
+use crate::model::event::{Aspect, Happening, Marks};
+use crate::model::product::{Catalog, LEVEL, category_path};
 use crate::model::profile::CartLine;
 
 /// What rules look at: one advertiser's part of a shopper's record.
@@ -32,19 +33,15 @@ impl Past<'_> {
     pub fn holds(&self, rule: &Rule) -> bool {
         match rule.subject {
             RuleSubject::Cart => self.cart_holds(rule),
-            RuleSubject::Event(kind, custom) => {
-                let since = rule
-                    .since
-                    .and_then(|kind| self.events.iter().find(|e| e.kind == kind))
-                    .map(|e| e.at);
+            RuleSubject::Event(subject) => {
+                let since = rule.since.and_then(|since| self.events.iter().find(|e| since.is(e))).map(|e| e.at);
                 let (mut count, mut value, mut counted) = (0u32, Money::ZERO, false);
                 for event in self.events {
                     counted &= event.continued;
-                    let matches = event.kind == kind
-                        && (!custom.is_some() || event.product == custom)
+                    let matches = subject.is(event)
                         && in_window(event.at, self.now, rule.within, rule.older_than)
                         && since.is_none_or(|since| event.at > since)
-                        && self.is_about(rule, event.product);
+                        && self.is_about(rule, event.product, event.marks);
                     if matches {
                         value += event.value;
                         count += u32::from(!counted);
@@ -57,7 +54,7 @@ impl Past<'_> {
     }
 
     fn cart_holds(&self, rule: &Rule) -> bool {
-        let lines = || self.cart.iter().filter(|line| self.is_about(rule, line.product));
+        let lines = || self.cart.iter().filter(|line| self.is_about(rule, line.product, line.marks));
         let Some(last) = lines().map(|line| line.at).max() else {
             return rule.min_count == 0;
         };
@@ -70,22 +67,37 @@ impl Past<'_> {
                 .is_none_or(|min| lines().map(|line| line.value).sum::<Money>() >= min)
     }
 
-    fn is_about(&self, rule: &Rule, product: crate::base::id::ProductKey) -> bool {
-        if rule.product.is_some_and(|wanted| wanted != product) {
-            return false;
-        }
-        if rule.category.is_none() && rule.brand.is_none() {
-            return true;
-        }
-        let Some(product) = self.catalog.get(product) else { return false };
-        rule.category
-            .as_deref()
-            .is_none_or(|wanted| product.categories.iter().any(|path| has_levels(path, wanted)))
+    /// Whether an entry is about what the rule names: by the feed, else by the event's own word.
+    fn is_about(&self, rule: &Rule, product: ProductKey, marks: Marks) -> bool {
+        let said = |needle: &Needle| marks.has(needle.mark);
+        let listed = self.catalog.get(product);
+        rule.product.is_none_or(|wanted| wanted == product)
+            && rule.channel.as_ref().is_none_or(said)
+            && rule.url.as_ref().is_none_or(said)
+            && rule.category.as_ref().is_none_or(|wanted| {
+                said(wanted) || listed.is_some_and(|product| product.categories.iter().any(|path| has_levels(path, &wanted.text)))
+            })
             && rule
                 .brand
-                .as_deref()
-                .is_none_or(|wanted| product.brand.eq_ignore_ascii_case(wanted))
+                .as_ref()
+                .is_none_or(|wanted| said(wanted) || listed.is_some_and(|product| is_same(&product.brand, &wanted.text)))
     }
+}
+
+impl Needle {
+    /// Whether an event's own text of the aspect is what the rule asks for.
+    pub fn is_in(&self, text: &str) -> bool {
+        match self.aspect {
+            Aspect::Category => has_levels(&category_path(text), &self.text),
+            Aspect::Brand | Aspect::Channel => is_same(text.trim(), &self.text),
+            Aspect::Url => text.to_lowercase().contains(&self.text),
+        }
+    }
+}
+
+/// Whether a text is another that is in lower case.
+fn is_same(text: &str, lower: &str) -> bool {
+    text.chars().flat_map(char::to_lowercase).eq(lower.chars())
 }
 
 /// now − within ≤ time < now − older_than (contract §3 `rule`).
@@ -95,7 +107,6 @@ pub fn in_window(at: Secs, now: Secs, within: Span, older_than: Option<Span>) ->
 
 /// Whether `wanted` is one or more whole levels of `path` (`a > b > c`), both lower case.
 fn has_levels(path: &str, wanted: &str) -> bool {
-    const LEVEL: &str = " > ";
     path.match_indices(wanted).any(|(at, _)| {
         (at == 0 || path[..at].ends_with(LEVEL)) && (at + wanted.len() == path.len() || path[at + wanted.len()..].starts_with(LEVEL))
     })
@@ -104,8 +115,8 @@ fn has_levels(path: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::ProductKey;
-    use crate::model::event::EventKind;
+    use crate::base::hash::Hashes;
+    use crate::model::event::{EventKind, Mark, NamedKind};
 
     const NOW: Secs = Secs(1_000_000);
 
@@ -119,6 +130,8 @@ mod tests {
             min_value: None,
             category: None,
             brand: None,
+            channel: None,
+            url: None,
             product: None,
             since: None,
         }
@@ -133,12 +146,13 @@ mod tests {
             product: ProductKey(1),
             quantity: 1,
             value,
+            marks: Marks::default(),
         }
     }
 
     #[test]
     fn windows_counts_values_and_since() {
-        let views = RuleSubject::Event(EventKind::ViewItem, ProductKey::NONE);
+        let views = RuleSubject::Event(NamedKind::plain(EventKind::ViewItem));
         let events = [
             event(EventKind::ViewItem, 50, false),
             event(EventKind::Purchase, 60, false),
@@ -221,7 +235,7 @@ mod tests {
             ),
             (
                 Rule {
-                    since: Some(EventKind::Purchase),
+                    since: Some(NamedKind::plain(EventKind::Purchase)),
                     min_count: 2,
                     ..base.clone()
                 },
@@ -236,7 +250,11 @@ mod tests {
             ),
             (
                 Rule {
-                    category: Some("x".into()),
+                    category: Some(Needle {
+                        aspect: Aspect::Category,
+                        text: "x".into(),
+                        mark: Mark::of(&Hashes::new(&[0; 16]), Aspect::Category, "x"),
+                    }),
                     ..base.clone()
                 },
                 false,
@@ -254,6 +272,7 @@ mod tests {
             quantity: 1,
             value: Money::units(value),
             at: Secs(NOW.0 - ago),
+            marks: Marks::default(),
         };
         let cart = [line(10, 60), line(5_000, 50)];
         let catalog = Catalog::default();

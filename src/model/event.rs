@@ -2,7 +2,9 @@
 //!
 //! Plain data; reading it from JSON is `track`'s, remembering it is `profile`'s.
 
+use crate::base::hash::Hashes;
 use crate::base::id::ProductKey;
+use crate::base::limits::MARKS_MAX;
 use crate::base::money::Money;
 use crate::base::time::Secs;
 
@@ -74,6 +76,86 @@ impl EventKind {
     }
 }
 
+/// A kind, and of custom events which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedKind {
+    /// The kind.
+    pub kind: EventKind,
+    /// What stands for a custom event's name; none for the others.
+    pub custom: ProductKey,
+}
+
+impl NamedKind {
+    /// A kind that has no name of its own.
+    pub const fn plain(kind: EventKind) -> NamedKind {
+        NamedKind {
+            kind,
+            custom: ProductKey::NONE,
+        }
+    }
+
+    /// Whether an event is of it.
+    pub fn is(&self, event: &Happening) -> bool {
+        event.kind == self.kind && (!self.custom.is_some() || event.product == self.custom)
+    }
+}
+
+/// What of an event's own texts a rule can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aspect {
+    /// `item_category`.
+    Category,
+    /// `item_brand`.
+    Brand,
+    /// `channel`.
+    Channel,
+    /// `url`.
+    Url,
+}
+
+/// Stands in a record for a text that a rule asks for and an event has: a keyed hash, never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(u16);
+
+impl Mark {
+    /// Of what a rule asks for.
+    pub fn of(hashes: &Hashes, aspect: Aspect, text: &str) -> Mark {
+        Mark((hashes.of("mark", &[&[aspect as u8], text.as_bytes()]) as u16).max(1))
+    }
+}
+
+/// The marks of one event, the first in the order of the rules; further ones are not remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks([u16; MARKS_MAX]);
+
+impl Marks {
+    /// Adds one, where there is room.
+    pub fn add(&mut self, mark: Mark) {
+        if !self.has(mark)
+            && let Some(free) = self.0.iter_mut().find(|kept| **kept == 0)
+        {
+            *free = mark.0;
+        }
+    }
+
+    /// Whether it is among them.
+    pub fn has(&self, mark: Mark) -> bool {
+        self.0.contains(&mark.0)
+    }
+
+    /// As stored: those that are there.
+    pub fn codes(&self) -> impl Iterator<Item = u16> {
+        self.0.into_iter().take_while(|code| *code != 0)
+    }
+
+    /// From what is stored.
+    pub fn from_codes(codes: impl Iterator<Item = u16>) -> Marks {
+        let mut marks = Marks::default();
+        codes.filter(|code| *code != 0).for_each(|code| marks.add(Mark(code)));
+        marks
+    }
+}
+
 /// One event as remembered: one entry for each item, the first of an event not `continued`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Happening {
@@ -89,4 +171,6 @@ pub struct Happening {
     pub quantity: u32,
     /// price × quantity (or the event's value) in the advertiser's currency; cut to minor units.
     pub value: Money,
+    /// Which texts of the advertiser's rules it has.
+    pub marks: Marks,
 }

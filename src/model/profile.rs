@@ -1,19 +1,23 @@
 //! What is remembered of one shopper: a compact, versioned byte record.
 //!
 //! Record = version u8, seen u32 (seconds since 2024, little endian), section*. Section = advertiser
-//! varint, first visit varint (seconds before seen), visits varint, count u8, event*. Event = kind 4
-//! bits and flags 4 bits, age varint (seconds before seen for the first, before the previous one for
-//! the rest; newest first), then product u40 and quantity varint and value varint as flags say.
-//! Values are in minor units (a hundredth). Decoding assumes nothing: a broken record reads as far
-//! as it is sound.
+//! varint, first visit varint (seconds before seen), visits varint, count u8, event*. Event = marks?,
+//! kind 4 bits and flags 4 bits, age varint (seconds before seen for the first, before the previous one
+//! for the rest; newest first), then product u40 and quantity varint and value varint as flags say.
+//! Marks = 15 in 4 bits, their number in 4 bits, u16*; records of version 1 have none. Values are in
+//! minor units (a hundredth). Decoding assumes nothing: a broken record reads as far as it is sound.
 
 use crate::base::id::{AdvertiserNo, ProductKey};
 use crate::base::limits::{EVENTS_PER_SECTION_MAX, SECTIONS_MAX};
 use crate::base::money::{Money, NANOS};
 use crate::base::time::Secs;
-use crate::model::event::{EventKind, Happening};
+use crate::model::event::{EventKind, Happening, Marks};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The oldest version that is read.
+const VERSION_OLDEST: u8 = 1;
+/// In place of an event's kind: the marks of the event that follows.
+const MARKS: u8 = 15;
 const FLAG_CONTINUED: u8 = 1;
 const FLAG_PRODUCT: u8 = 2;
 const FLAG_QUANTITY: u8 = 4;
@@ -67,7 +71,7 @@ impl Profile {
     pub fn read(&mut self, record: &[u8]) {
         self.clear();
         let mut bytes = Bytes(record);
-        if bytes.u8() != Some(VERSION) {
+        if !bytes.u8().is_some_and(|version| (VERSION_OLDEST..=VERSION).contains(&version)) {
             return;
         }
         self.seen = Secs(bytes.fixed::<4>().map_or(0, u32::from_le_bytes));
@@ -86,7 +90,7 @@ impl Profile {
         let from = self.events.len() as u32;
         let mut at = self.seen.0;
         for _ in 0..count {
-            let head = bytes.u8()?;
+            let (head, marks) = bytes.head()?;
             at = at.saturating_sub(u32::try_from(bytes.varint()?).ok()?);
             let flags = head & 0x0f;
             let product = if flags & FLAG_PRODUCT != 0 { bytes.fixed::<5>()? } else { [0; 5] };
@@ -106,6 +110,7 @@ impl Profile {
                 product: ProductKey(u64::from_le_bytes(wide)),
                 quantity,
                 value: Money(i128::from(value) * CENT),
+                marks,
             });
         }
         self.sections.push(Section {
@@ -226,6 +231,11 @@ fn write_event(out: &mut Vec<u8>, event: &Happening, previous: Secs) {
     flags |= if event.product.is_some() { FLAG_PRODUCT } else { 0 };
     flags |= if event.quantity != 1 { FLAG_QUANTITY } else { 0 };
     flags |= if cents != 0 { FLAG_VALUE } else { 0 };
+    let marks = event.marks.codes().count() as u8;
+    if marks > 0 {
+        out.push(MARKS << 4 | marks);
+        out.extend(event.marks.codes().flat_map(u16::to_le_bytes));
+    }
     out.push((event.kind as u8) << 4 | flags);
     push_varint(out, u64::from(previous.since(event.at)));
     if flags & FLAG_PRODUCT != 0 {
@@ -263,6 +273,18 @@ impl Bytes<'_> {
         Some(*head)
     }
 
+    /// An event's first byte, and the marks before it.
+    fn head(&mut self) -> Option<(u8, Marks)> {
+        let head = self.u8()?;
+        if head >> 4 != MARKS {
+            return Some((head, Marks::default()));
+        }
+        let (codes, rest) = self.0.split_at_checked(2 * usize::from(head & 0x0f))?;
+        self.0 = rest;
+        let codes = codes.as_chunks::<2>().0.iter().map(|code| u16::from_le_bytes(*code));
+        Some((self.u8()?, Marks::from_codes(codes)))
+    }
+
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..63).step_by(7) {
@@ -287,6 +309,8 @@ pub struct CartLine {
     pub value: Money,
     /// When it was last added to.
     pub at: Secs,
+    /// What rules can ask of that addition.
+    pub marks: Marks,
 }
 
 /// Works out the cart from a section's events (newest first) into `lines`, the last added first.
@@ -338,6 +362,7 @@ fn add(lines: &mut Vec<CartLine>, event: &Happening) {
         quantity: quantity.saturating_add(event.quantity),
         value: value + event.value,
         at: event.at,
+        marks: event.marks,
     });
 }
 
@@ -366,6 +391,7 @@ mod tests {
             product: ProductKey(product),
             quantity: 1,
             value: Money::units(10),
+            marks: Marks::default(),
         }
     }
 
@@ -377,6 +403,7 @@ mod tests {
         let further = Happening {
             continued: true,
             quantity: 3,
+            marks: Marks::from_codes([7, 65_535].into_iter()),
             ..event(EventKind::AddToCart, 2_000, 3)
         };
         profile.remember(shop, &[event(EventKind::AddToCart, 2_000, 2), further]);

@@ -16,7 +16,7 @@ use crate::base::limits::{EVENTS_PER_BATCH_MAX, ITEMS_PER_EVENT_MAX};
 use crate::base::money::{Currency, Money, Round};
 use crate::base::time::{Millis, Secs};
 use crate::model::advertiser::Shop;
-use crate::model::event::{EventKind, Happening};
+use crate::model::event::{Aspect, EventKind, Happening, Marks};
 use crate::privacy::Regime;
 use crate::state::world::World;
 
@@ -107,6 +107,8 @@ struct RawEvent<'a> {
     value: Option<&'a RawValue>,
     currency: Option<String>,
     transaction_id: Option<String>,
+    channel: Option<String>,
+    url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +118,20 @@ struct RawItem<'a> {
     quantity: Option<&'a RawValue>,
     #[serde(borrow)]
     price: Option<&'a RawValue>,
+    item_category: Option<String>,
+    item_brand: Option<String>,
+}
+
+impl RawEvent<'_> {
+    /// What the event, or an item of it, says of itself.
+    fn says<'r>(&'r self, aspect: Aspect, item: Option<&'r RawItem<'_>>) -> Option<&'r str> {
+        match aspect {
+            Aspect::Category => item?.item_category.as_deref(),
+            Aspect::Brand => item?.item_brand.as_deref(),
+            Aspect::Channel => self.channel.as_deref(),
+            Aspect::Url => self.url.as_deref(),
+        }
+    }
 }
 
 /// A fault of one event: where, and what.
@@ -282,12 +298,13 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
             product,
             quantity,
             value,
+            marks: marks(shop, |aspect| raw.says(aspect, Some(item))),
         });
     }
     let sum: Money = entries.iter().map(|entry| entry.value).sum();
     if entries.is_empty() {
         let product = if kind == EventKind::Custom {
-            custom_key(world, &raw.event)
+            world.hashes.custom_event(&raw.event)
         } else {
             ProductKey::NONE
         };
@@ -298,6 +315,7 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
             product,
             quantity: 1,
             value: total.unwrap_or_default(),
+            marks: marks(shop, |aspect| raw.says(aspect, None)),
         });
     }
     let hash = |domain: &str, id: Option<String>| id.filter(|id| !id.is_empty()).map(|id| world.hashes.of(domain, &[id.as_bytes()]));
@@ -309,9 +327,16 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
     })
 }
 
-/// What stands for a custom event's name in records and rules.
-pub fn custom_key(world: &World, name: &str) -> ProductKey {
-    ProductKey((world.hashes.of("custom", &[name.as_bytes()]) & 0xff_ffff_ffff).max(1))
+/// The marks of an entry: what the advertiser's rules look for and it says of itself. `said` gives its
+/// text of an aspect.
+fn marks<'a>(shop: &Shop, said: impl Fn(Aspect) -> Option<&'a str>) -> Marks {
+    let mut marks = Marks::default();
+    for needle in &shop.advertiser.needles {
+        if said(needle.aspect).is_some_and(|text| needle.is_in(text)) {
+            marks.add(needle.mark);
+        }
+    }
+    marks
 }
 
 /// RFC 3339 text, or a number of seconds or milliseconds since 1970.

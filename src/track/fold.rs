@@ -143,7 +143,7 @@ impl<'a> Fold<'a> {
                 .filter(|entry| entry.kind == EventKind::ViewItem && entry.product.is_some());
             self.changes
                 .extend(viewed.map(|entry| Change::Viewed(advertiser, entry.product, entry.at)));
-            if event.entries[0].kind == batch.shop.advertiser.attribution.goal {
+            if batch.shop.advertiser.attribution.goal.is(&event.entries[0]) {
                 settle::convert(self, &batch.shop, user, event, now);
             }
         }
