@@ -8,6 +8,7 @@
 mod bench_rig;
 
 use std::hint::black_box;
+use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde::de::IgnoredAny;
@@ -24,7 +25,7 @@ use winback::openrtb::decode::{decode_into, recycle};
 use winback::openrtb::request::{Imp, Opportunity};
 use winback::state::holds::{Limits, commit};
 
-use bench_rig::{Rig, item};
+use bench_rig::{NOWHERE, Rig, item};
 
 const NOW: Millis = Millis(1_781_092_800_000);
 /// Other users, so that maps are not of one entry.
@@ -83,11 +84,12 @@ fn advertiser() -> Value {
 /// A shop, a crowd, a user with a cart and one who only looked.
 fn rig() -> Rig {
     let exchange = json!({"id": "x", "seat": "winback"});
-    let mut rig = Rig::new(&json!({"public": {"url": "https://ads.example"}, "exchanges": [exchange]}));
+    let server = json!({"public": {"url": "https://ads.example"}, "exchanges": [exchange]});
+    let mut rig = Rig::new(&server, Path::new(NOWHERE)).expect("a sound config");
     let items: Vec<Value> = (0..PRODUCTS)
         .map(|n| item(&json!({"id": format!("sku-{n}")}), "acme.example", "USD"))
         .collect();
-    rig.add(&advertiser(), &items);
+    rig.add(&advertiser(), &items).expect("a sound advertiser");
     let mut tell = |user: &str, event: &str, product: usize| {
         let events = [json!({"event": event, "items": [{"item_id": format!("sku-{product}")}]})];
         let batch = json!({"user": {"exchange_ids": {"x": user}}, "events": events});

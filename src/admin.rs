@@ -5,6 +5,7 @@
 //! leave no trace.
 
 mod advertisers;
+mod approvals;
 mod explain;
 mod files;
 mod health;
@@ -66,6 +67,7 @@ pub fn router(engine: Arc<Engine>, prometheus: PrometheusHandle, reload: Reload)
         .route("/api/explain/{exchange}", post(explain::explain))
         .route("/api/preview/{advertiser}/{creative}", get(preview::preview))
         .route("/api/report", get(report::report))
+        .route("/api/approvals", get(approvals::list))
         .route("/api/users/{id}", get(users::show).delete(users::delete))
         .route("/api/reload", post(reload_all))
         .method_not_allowed_fallback(wrong_method)

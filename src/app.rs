@@ -243,11 +243,13 @@ fn settings(mut server: Server, names: &Names) -> Result<(Server, Settings), Sta
 
 fn world(server: &Server, public_url: &str, hashes: Hashes, seals: Seals) -> World {
     let mut world = World::new(server.exchanges.clone(), server.rates.clone(), public_url, hashes, seals);
-    apply_privacy(&mut world, server);
+    apply_server(&mut world, server);
     world
 }
 
-fn apply_privacy(world: &mut World, server: &Server) {
+/// What of the server's config every request is held against.
+fn apply_server(world: &mut World, server: &Server) {
+    world.house = Arc::new(server.house.block.clone());
     world.retention_s = server.privacy.retention.0;
     world.gdpr_when_unknown = server.privacy.gdpr_when_unknown == GdprWhenUnknown::True;
 }
@@ -442,7 +444,7 @@ pub async fn reload(engine: &Arc<Engine>, config: &Path) -> Vec<String> {
             remarks.push("listeners and `data_dir` change at a restart only: they stay as they were".into());
         }
         let mut world = before.reconfigured(server.exchanges.clone(), server.rates.clone());
-        apply_privacy(&mut world, &server);
+        apply_server(&mut world, &server);
         let (world, found) = shops::load_all(world, &server, &engine.names);
         remarks.extend(found);
         engine.settings.store(Arc::new(settings));

@@ -15,6 +15,8 @@ pub mod price;
 pub mod render;
 pub mod respond;
 
+use std::ops::Range;
+
 use bytes::BytesMut;
 
 use crate::base::id::{CampaignNo, ExchangeNo, UserKey};
@@ -84,6 +86,8 @@ pub struct Scratch {
     pub picks: Vec<Pick>,
     /// The answer's bytes.
     pub out: BytesMut,
+    /// Where in the body an exchange gives feedback on earlier bids; empty where it does not.
+    pub feedback: Range<usize>,
 }
 
 /// What is known of the user asked about.
@@ -124,6 +128,7 @@ pub struct Case<'a> {
 pub fn decide<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scratch, trace: &mut T) -> Outcome {
     scratch.picks.clear();
     scratch.out.clear();
+    scratch.feedback = 0..0;
     match path(world, state, ask, scratch, trace) {
         Ok(outcome) => outcome,
         Err(why) => Outcome::NoBid(why),
@@ -142,6 +147,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
         ads,
         picks,
         out,
+        feedback,
     } = scratch;
     let mut furthest = Furthest(NoBid::NoAudience);
     trace.stage("admit");
@@ -149,7 +155,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
     trace.stage("decode");
     let mut request = decode::lend(imps);
     let outcome = (|| {
-        decode::decode(ask, exchange, &mut request)?;
+        *feedback = decode::decode(ask, exchange, &mut request)?;
         let case = Case {
             world,
             state,

@@ -14,6 +14,7 @@ pub mod edit;
 mod exchange;
 pub mod fault;
 mod hours;
+mod house;
 mod node;
 mod product_rules;
 mod reader;

@@ -10,6 +10,7 @@ pub mod choice;
 pub mod event;
 pub mod exchange;
 pub mod exposure;
+pub mod house;
 pub mod outcome;
 pub mod product;
 pub mod profile;

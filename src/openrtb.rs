@@ -5,5 +5,6 @@
 
 pub mod attributes;
 pub mod decode;
+pub mod feedback;
 pub mod json;
 pub mod request;

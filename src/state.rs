@@ -5,6 +5,7 @@
 //! a bid is committed. No guard of a map leaves this module, nothing here reads a clock or waits for
 //! a disk.
 
+pub mod approvals;
 pub mod books;
 pub mod holds;
 pub mod maps;
@@ -22,6 +23,7 @@ use crate::base::limits::EXCHANGES_MAX;
 use crate::base::money::{Money, Ratio};
 use crate::base::time::{Day, Secs};
 use crate::model::ticket::Ticket;
+use approvals::Approvals;
 use books::Books;
 use holds::CapHolds;
 use maps::KeyedMap;
@@ -48,6 +50,8 @@ pub struct State {
     pub days: Mutex<HashMap<(CampaignNo, Day), DayRow>>,
     /// Pixels that wait for their billing notice.
     pub pending: Mutex<BTreeMap<(Secs, BidTag), Ticket>>,
+    /// What exchanges think of creatives.
+    pub approvals: Approvals,
     /// What shoppers look at.
     pub popular: Popular,
     /// What exchanges charge of what is bid.
@@ -70,6 +74,7 @@ impl Default for State {
             resolved: Resolved::default(),
             days: Mutex::default(),
             pending: Mutex::default(),
+            approvals: Approvals::default(),
             popular: Popular::default(),
             paid: std::array::from_fn(|_| PaidShare::default()),
             cap_late: AtomicU64::new(0),

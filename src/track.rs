@@ -4,6 +4,7 @@
 //! only then does State change and the caller hear of it (architecture rules 3 and 4). Nothing here
 //! reads a clock or does IO; the disk is a trait.
 
+pub mod approval;
 pub mod events;
 pub mod fact;
 pub mod fold;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{Shared, reply};
 use crate::base::money::Money;
+use crate::base::time::Millis;
 use crate::model::outcome::NoBid;
 use crate::server::engine::Engine;
 
@@ -50,6 +51,11 @@ fn gauges(engine: &Engine) -> String {
     let _ = writeln!(text, "# TYPE winback_users gauge\nwinback_users {}", engine.state.users.len());
     let late = engine.state.cap_late.load(std::sync::atomic::Ordering::Relaxed);
     let _ = writeln!(text, "# TYPE winback_cap_late_total counter\nwinback_cap_late_total {late}");
+    let suspended = engine.state.approvals.list(Millis::wall_clock().to_secs()).len();
+    let _ = writeln!(
+        text,
+        "# TYPE winback_creatives_suspended gauge\nwinback_creatives_suspended {suspended}"
+    );
     let _ = writeln!(text, "# TYPE winback_billed_total gauge");
     let mut billed: BTreeMap<u32, Money> = BTreeMap::new();
     for ((campaign, _), row) in engine.state.days.lock().iter() {

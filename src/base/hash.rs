@@ -6,7 +6,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::id::{AdvertiserNo, MatchKey, ProductKey, UserKey};
+use super::id::{AdvertiserNo, CridKey, MatchKey, ProductKey, UserKey};
 
 /// Hashes under one key. Fields are separated, so `("a", "bc")` and `("ab", "c")` differ.
 #[derive(Clone, Debug)]
@@ -47,6 +47,11 @@ impl Hashes {
     /// What stands for a custom event in records and rules, by its name with `custom:`.
     pub fn custom_event(&self, name: &str) -> ProductKey {
         ProductKey((self.of("custom", &[name.as_bytes()]) & 0xff_ffff_ffff).max(1))
+    }
+
+    /// The key of a `crid`.
+    pub fn crid(&self, crid: &str) -> CridKey {
+        CridKey(self.of("crid", &[crid.as_bytes()]))
     }
 
     /// The key of an advertiser's product.

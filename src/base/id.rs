@@ -37,6 +37,10 @@ pub struct CampaignNo(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CreativeNo(pub u8);
 
+/// A `crid`: its keyed 64-bit hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CridKey(pub u64);
+
 /// A product: the low 40 bits of the keyed hash of its advertiser and `item_id`; zero is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductKey(pub u64);

@@ -72,6 +72,13 @@ pub const PRODUCTS_PER_AD_MAX: usize = 10;
 /// Labels remembered of one event: those of its texts that the advertiser's rules ask for.
 pub const MARKS_MAX: usize = 6;
 
+/// Refusals in a row after which an exchange is not offered a creative.
+pub const REFUSALS_MAX: u32 = 20;
+/// For how long.
+pub const SUSPENSION: Span = Span::HOUR;
+/// Pairs of exchange and creative whose refusals are counted.
+pub const REFUSED_CREATIVES_MAX: usize = 1 << 16;
+
 /// How long notice tokens live.
 pub const NOTICE_LIFE: Span = Span::days(2);
 /// How long click tokens live.

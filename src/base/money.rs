@@ -175,6 +175,19 @@ impl Ratio {
         Ratio((i128::from(part) * NANOS / i128::from(whole)).min(i128::from(i64::MAX)) as i64)
     }
 
+    /// The rate of `events` in `trials`, shrunk to a prior that weighs as much as `weight` events: events
+    /// and trials are added to those in which the prior expects so many.
+    pub fn shrunk(events: u64, trials: u64, prior: Ratio, weight: u64) -> Ratio {
+        if prior.0 <= 0 {
+            return Ratio::of(events, trials);
+        }
+        if trials == 0 {
+            return prior;
+        }
+        let prior_trials = weight.saturating_mul(Ratio::ONE.0 as u64) / prior.0 as u64;
+        Ratio::of(events.min(trials).saturating_add(weight), trials.saturating_add(prior_trials))
+    }
+
     /// The product of two ratios, rounded down.
     pub fn times(self, other: Ratio) -> Ratio {
         let product = i128::from(self.0) * i128::from(other.0) / NANOS;
@@ -413,5 +426,15 @@ mod tests {
             Money::parse("0.4").expect("amount")
         );
         assert_eq!(rates.conversion(Currency::USD, Currency::parse("EUR").expect("code")), None);
+    }
+
+    #[test]
+    fn observation_outweighs_the_prior_as_it_grows() {
+        let prior = Ratio::parse("0.0015").expect("ratio");
+        let shrunk = |events, trials| Ratio::shrunk(events, trials, prior, 20);
+        assert_eq!(shrunk(0, 0), prior);
+        let (some, many) = (shrunk(10, 1_000), shrunk(10_000, 1_000_000));
+        assert!(prior < some && some < many && many.0 > 9_800_000, "{some} {many}");
+        assert!(shrunk(5, 1) <= Ratio::ONE);
     }
 }

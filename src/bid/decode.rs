@@ -2,6 +2,8 @@
 //!
 //! Never copies out of the body and never fails on what is merely strange.
 
+use std::ops::Range;
+
 use super::Ask;
 use crate::model::exchange::Exchange;
 use crate::model::outcome::NoBid;
@@ -21,14 +23,18 @@ pub fn take_back(request: Opportunity<'_>, imps: &mut Vec<Imp<'static>>) {
     *imps = openrtb::recycle(request.imps);
 }
 
-/// Reads the request.
-pub fn decode<'b>(ask: &Ask<'b>, exchange: &Exchange, request: &mut Opportunity<'b>) -> Result<(), NoBid> {
+/// Reads the request; returns where its feedback on earlier bids is.
+pub fn decode<'b>(ask: &Ask<'b>, exchange: &Exchange, request: &mut Opportunity<'b>) -> Result<Range<usize>, NoBid> {
     openrtb::decode_into(ask.body, request).map_err(|_| NoBid::Malformed)?;
     if ask.waited_ms >= patience_ms(request, exchange) {
-        Err(NoBid::TooLate)
-    } else {
-        Ok(())
+        return Err(NoBid::TooLate);
     }
+    let start = (request.feedback.as_ptr() as usize).saturating_sub(ask.body.as_ptr() as usize);
+    Ok(if request.feedback.is_empty() {
+        0..0
+    } else {
+        start..start + request.feedback.len()
+    })
 }
 
 /// Milliseconds from arrival within which an answer is in time: the request's `tmax`, at most the

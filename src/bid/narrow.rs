@@ -7,16 +7,19 @@
 use super::{Case, Furthest, Known, Trace};
 use crate::base::country::Country;
 use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo};
-use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, SIZES_MAX};
+use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, REFUSALS_MAX, SIZES_MAX};
 use crate::base::money::{Money, Ratio};
-use crate::model::advertiser::{Advertiser, Campaign, Shop, Size, Status};
+use crate::model::advertiser::{Advertiser, Campaign, Creative, Shop, Size, Status};
 use crate::model::audience::Past;
 use crate::model::outcome::NoBid;
 use crate::model::profile::cart;
 use crate::model::targeting::{Format, Hours, Targeting};
-use crate::openrtb::attributes::{app, covers_category, covers_language, device_kind, domain, has_product_token, is_of_domain, plain};
-use crate::openrtb::json::{List, sizes as sizes_of};
+use crate::openrtb::attributes::{
+    app, covers_category, covers_language, device_kind, domain, has_product_token, is_of_domain, page_host, plain,
+};
+use crate::openrtb::json::{List, creatives, sizes as sizes_of};
 use crate::openrtb::request::{Imp, Opportunity};
+use crate::state::approvals::Suspended;
 
 /// A campaign that may bid, whatever the imp.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +70,7 @@ pub fn narrow<T: Trace>(
 ) -> Result<(), NoBid> {
     candidates.clear();
     offers.clear();
+    let house_blocked = is_house_blocked(case);
     for at in 0..known.profile.sections.len() {
         let section = known.profile.sections[at];
         let Some(shop) = case.world.shop(section.advertiser) else {
@@ -81,7 +85,8 @@ pub fn narrow<T: Trace>(
             now: case.ask.now.to_secs(),
         };
         for (index, campaign) in shop.advertiser.campaigns.iter().enumerate() {
-            match audience(&past, &shop.advertiser, campaign).and_then(|m| admit_campaign(case, shop, campaign).map(|()| m)) {
+            match audience(&past, &shop.advertiser, campaign).and_then(|m| admit_campaign(case, shop, campaign, house_blocked).map(|()| m))
+            {
                 Ok(multiplier) if candidates.len() < CANDIDATES_MAX => {
                     candidates.push(Candidate {
                         shop: section.advertiser,
@@ -127,7 +132,7 @@ fn audience(past: &Past<'_>, advertiser: &Advertiser, campaign: &Campaign) -> Re
 }
 
 /// Rules of a campaign that no imp changes.
-fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign) -> Result<(), NoBid> {
+fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign, house_blocked: bool) -> Result<(), NoBid> {
     let now = case.ask.now;
     if campaign.status != Status::Active {
         return Err(NoBid::Paused);
@@ -142,6 +147,9 @@ fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign) -> Result<(
     }
     if !meets(case, &campaign.targeting) || (campaign.schain_complete && case.request.schain_complete != Some(true)) {
         return Err(NoBid::Targeting);
+    }
+    if house_blocked {
+        return Err(NoBid::HouseBlocked);
     }
     let request = case.request;
     if request
@@ -168,6 +176,21 @@ fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign) -> Result<(
     Ok(())
 }
 
+/// Whether the house shows nobody here: a site under its domain and its page's, an app under its bundle.
+fn is_house_blocked(case: &Case<'_>) -> bool {
+    let (house, request) = (&case.world.house, case.request);
+    let has = |category: &String| {
+        let mut cats = request.place.cat.iter();
+        cats.any(|cat| plain(cat).is_some_and(|cat| covers_category(category, cat)))
+    };
+    !house.is_empty()
+        && (plain(request.place.domain).is_some_and(|domain| house.has_domain(domain))
+            || page_host(request).is_some_and(|host| house.has_domain(host))
+            || app(request).is_some_and(|app| house.has_bundle(app))
+            || plain(request.place.publisher).is_some_and(|seller| house.has_seller(seller))
+            || house.categories.iter().any(has))
+}
+
 /// The seat an advertiser bids under here; empty where neither it nor the exchange names one.
 pub fn seat<'a>(case: &Case<'a>, advertiser: &'a Advertiser) -> &'a str {
     let own = advertiser.seats.iter().find(|(exchange, _)| *exchange == case.exchange.id);
@@ -191,7 +214,7 @@ fn offer<T: Trace>(
     let mut why = NoBid::Format;
     let mut found = false;
     for index in &campaign.creatives {
-        match fit(shop, imp, sizes, *index, &campaign.targeting) {
+        match fit(case, shop, imp, sizes, *index, &campaign.targeting) {
             Ok(size) if offers.len() < OFFERS_MAX => {
                 found = true;
                 offers.push(Offer {
@@ -215,18 +238,12 @@ fn offer<T: Trace>(
     }
     if !found {
         furthest.note(why);
-        trace.dropped(campaign.no, why, || {
-            format!(
-                "imp {}: {}",
-                case.request.imps[usize::from(at)].id.plain().unwrap_or("?"),
-                why.sentence()
-            )
-        });
+        trace.dropped(campaign.no, why, || misfit_detail(case, shop, campaign, imp, why));
     }
 }
 
 /// The index of the creative's size that fits the imp, in the imp's order of preference.
-fn fit(shop: &Shop, imp: &Imp<'_>, sizes: &[(u32, u32)], creative: u32, targeting: &Targeting) -> Result<u16, NoBid> {
+fn fit(case: &Case<'_>, shop: &Shop, imp: &Imp<'_>, sizes: &[(u32, u32)], creative: u32, targeting: &Targeting) -> Result<u16, NoBid> {
     let creative = shop.advertiser.creatives.get(creative as usize).ok_or(NoBid::Format)?;
     if !targeting.formats.admits(Some(creative.format), |wanted, format| *wanted == format) {
         return Err(NoBid::Targeting);
@@ -244,8 +261,40 @@ fn fit(shop: &Shop, imp: &Imp<'_>, sizes: &[(u32, u32)], creative: u32, targetin
     {
         return Err(NoBid::CreativeBlocked);
     }
+    if is_excluded(imp, creative) || suspension(case, creative).is_some() {
+        return Err(NoBid::CreativeNotApproved);
+    }
     let place = |(w, h): &(u32, u32)| creative.ads.iter().position(|(size, _)| *size == Size { w: *w, h: *h });
     sizes.iter().find_map(place).map(|at| at as u16).ok_or(NoBid::Size)
+}
+
+/// Whether the exchange says that it would not show a creative in this imp.
+fn is_excluded(imp: &Imp<'_>, creative: &Creative) -> bool {
+    creatives(imp.excluded_creatives).any(|crid| plain(crid) == Some(&creative.crid))
+}
+
+fn suspension(case: &Case<'_>, creative: &Creative) -> Option<Suspended> {
+    let now = case.ask.now.to_secs();
+    case.state.approvals.suspended(case.exchange.no, creative.crid_key, now)
+}
+
+/// What explain says of an imp that none of a campaign's creatives fits.
+fn misfit_detail(case: &Case<'_>, shop: &Shop, campaign: &Campaign, imp: &Imp<'_>, why: NoBid) -> String {
+    let mut detail = format!("imp {}: {}", imp.id.plain().unwrap_or("?"), why.sentence());
+    let creatives = campaign
+        .creatives
+        .iter()
+        .filter_map(|index| shop.advertiser.creatives.get(*index as usize));
+    for creative in creatives.filter(|_| why == NoBid::CreativeNotApproved) {
+        if let Some(Suspended { code, until, .. }) = suspension(case, creative) {
+            let until = until.to_millis().to_rfc3339();
+            detail += &format!(
+                "; `{}` was refused {REFUSALS_MAX} times in a row, last with code {code}: suspended until {until}",
+                creative.crid
+            );
+        }
+    }
+    detail
 }
 
 /// The sizes an imp's banner takes, its own first.
@@ -303,28 +352,7 @@ fn meets_categories(request: &Opportunity<'_>, targeting: &Targeting) -> bool {
     choice.include.as_ref().is_none_or(|list| list.iter().any(has)) && !choice.exclude.iter().any(has)
 }
 
-/// Whether now is within the hours, on the clock they are meant for.
+/// Whether now is within the hours.
 pub fn in_hours(case: &Case<'_>, shop: &Shop, hours: &Hours) -> bool {
-    use jiff::{Timestamp, tz::Offset};
-    let Ok(now) = Timestamp::from_millisecond(case.ask.now.0) else {
-        return false;
-    };
-    let clock = if hours.user_clock {
-        let offset = case.request.device.utcoffset.and_then(|minutes| i32::try_from(minutes * 60).ok());
-        match offset.and_then(|seconds| Offset::from_seconds(seconds).ok()) {
-            Some(offset) => offset.to_datetime(now),
-            None => return false,
-        }
-    } else {
-        shop.advertiser.timezone.to_datetime(now)
-    };
-    let day = clock.weekday().to_monday_zero_offset() as u16;
-    let minute = day * 1_440 + clock.hour() as u16 * 60 + clock.minute() as u16;
-    hours.windows.iter().any(|w| {
-        if w.from <= w.to {
-            (w.from..w.to).contains(&minute)
-        } else {
-            minute >= w.from || minute < w.to
-        }
-    })
+    hours.hold(case.ask.now, &shop.advertiser.timezone, case.request.device.utcoffset)
 }

@@ -156,21 +156,9 @@ fn rates(rule: &BidRule, seen: &Entry) -> (Ratio, Ratio) {
     let (impressions, clicks) = (seen.impressions.load(Relaxed), seen.clicks.load(Relaxed));
     let conversions = seen.conversions.load(Relaxed);
     (
-        shrunk(clicks, impressions, rule.prior_ctr),
-        shrunk(conversions, clicks, rule.prior_cvr),
+        Ratio::shrunk(clicks, impressions, rule.prior_ctr, PRIOR_EVENTS),
+        Ratio::shrunk(conversions, clicks, rule.prior_cvr, PRIOR_EVENTS),
     )
-}
-
-/// (events + prior events) / (trials + the trials in which the prior expects those).
-fn shrunk(events: u64, trials: u64, prior: Ratio) -> Ratio {
-    if prior.0 <= 0 {
-        return Ratio::of(events, trials);
-    }
-    let prior_trials = PRIOR_EVENTS.saturating_mul(Ratio::ONE.0 as u64) / prior.0 as u64;
-    if trials == 0 {
-        return prior;
-    }
-    Ratio::of(events.min(trials) + PRIOR_EVENTS, trials.saturating_add(prior_trials))
 }
 
 /// Whether an adjustment holds for this request and user.
@@ -206,20 +194,5 @@ fn auction_line(at: i64, shade: Ratio, value: Money, floor: Money, bid: Money, c
     match at {
         2 => format!("second price: bid the value {value} {currency}, floor {floor}"),
         _ => format!("first price: max(floor {floor}, {shade} × value {value}) = {bid} {currency}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn observation_outweighs_the_prior_as_it_grows() {
-        let prior = Ratio::parse("0.0015").expect("ratio");
-        assert_eq!(shrunk(0, 0, prior), prior);
-        let some = shrunk(10, 1_000, prior);
-        let many = shrunk(10_000, 1_000_000, prior);
-        assert!(prior < some && some < many && many.0 > 9_800_000, "{some} {many}");
-        assert!(shrunk(5, 1, prior) <= Ratio::ONE);
     }
 }

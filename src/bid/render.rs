@@ -192,6 +192,7 @@ fn ticket(case: &Case<'_>, shop: &Shop, pick: &Pick, currency: Currency) -> Tick
     Ticket {
         exchange: pick.exchange,
         test: pick.test,
+        own_currency: case.exchange.price.currency.is_some_and(|own| own != currency),
         advertiser: pick.advertiser,
         campaign: pick.campaign,
         creative: pick.creative,

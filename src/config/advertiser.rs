@@ -92,6 +92,7 @@ fn number<'t>(advertiser: &mut Advertiser, r: &Reader<'t>, root: &Node<'t>, cont
     }
     for creative in &mut advertiser.creatives {
         creative.no = context.numbers.creative(id, &creative.id);
+        creative.crid_key = context.hashes.crid(&creative.crid);
     }
     let memory = Memory {
         retention: context.server.privacy.retention,

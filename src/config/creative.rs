@@ -11,7 +11,7 @@ use super::ad::{AdSpec, compile};
 use super::node::{Node, Value};
 use super::reader::{Object, Reader};
 use super::targeting::FORMATS;
-use crate::base::id::CreativeNo;
+use crate::base::id::{CreativeNo, CridKey};
 use crate::model::advertiser::{Creative, Size};
 use crate::model::targeting::Format;
 
@@ -101,6 +101,7 @@ pub(super) fn creative<'t>(r: &Reader<'t>, node: &Node<'t>, shop: &Shop<'_>) -> 
         id: draft.id,
         format: draft.format,
         crid,
+        crid_key: CridKey::default(),
         attr: draft.attr,
         ads,
     })

@@ -129,11 +129,12 @@ fn price<'t>(r: &Reader<'t>, exchange: &Object<'_, 't>, rates: &Rates) -> Price 
             return Price {
                 encoding: PriceEncoding::Plain,
                 scale: Ratio::ONE,
-                currency: Currency::USD,
+                currency: None,
             };
         };
-        let currency = o.or("currency", Currency::USD, Reader::currency);
-        if let (Some(node), None) = (o.get("currency"), rates.conversion(currency, rates.base())) {
+        let currency = o.optional("currency", Reader::currency);
+        let is_rated = |currency: Currency| rates.conversion(currency, rates.base()).is_some();
+        if let Some(node) = o.get("currency").filter(|_| !currency.is_none_or(is_rated)) {
             r.fault(node, "no rate for this currency", "add it to `currencies.rates`");
         }
         Price {

@@ -66,6 +66,16 @@ impl<'t> Reader<'t> {
         self.note(node.at, &node.pointer, node.raw, problem.into(), remedy.into(), false);
     }
 
+    /// Notes a fault of a file that this one names.
+    pub fn add(&self, fault: Fault) {
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() < NOTES_MAX {
+            faults.push(fault);
+        } else {
+            self.more.set(self.more.get() + 1);
+        }
+    }
+
     /// Notes a value that is read and checked and changes nothing: it must not cost money silently.
     pub fn warn_unused(&self, node: &Node<'t>, meanwhile: &str) {
         self.warn(node, "read, but without effect in this version", meanwhile);

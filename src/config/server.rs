@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::exchange::{exchange, network};
 use super::fault::Fault;
+use super::house::house;
 use super::node::{Node, parse};
 use super::reader::{Object, Reader};
 use crate::base::id::ExchangeNo;
@@ -16,6 +17,7 @@ use crate::base::limits::{BODY_BYTES_MAX, CONFIG_BYTES_MAX, EXCHANGES_MAX};
 use crate::base::money::{Currency, Money, Rates};
 use crate::base::time::Span;
 use crate::model::exchange::Exchange;
+use crate::model::house::HouseBlock;
 
 /// The server config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,14 +93,8 @@ pub enum GdprWhenUnknown {
 /// `house`: what holds for all advertisers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct House {
-    /// One domain a line.
-    pub domains_file: Option<PathBuf>,
-    /// One app bundle a line.
-    pub bundles_file: Option<PathBuf>,
-    /// One seller id a line.
-    pub sellers_file: Option<PathBuf>,
-    /// Content categories, lower case.
-    pub categories: Vec<String>,
+    /// What none of them is shown on.
+    pub block: HouseBlock,
     /// Where the AdChoices mark leads.
     pub ad_choices_url: Option<String>,
 }
@@ -193,7 +189,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, dir: &Path) -> Option<Server> {
         exchanges: exchanges(r, &o, &rates),
         rates,
         privacy: privacy(r, &o),
-        house: house(r, &o),
+        house: house(&o),
         invalid_traffic: invalid_traffic(r, &o),
         limits: limits(&o),
         trusted_proxies: o.list("trusted_proxies", network),
@@ -311,30 +307,6 @@ fn gdpr_when_unknown<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<GdprWhenUnkn
         "\"by_country\"" => Some(GdprWhenUnknown::ByCountry),
         _ => r.refuse(node, "unknown value", "`true`, `false` or `\"by_country\"`"),
     }
-}
-
-fn house<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> House {
-    server.inner("house", &["block", "ad_choices_url"], |o| {
-        let Some(o) = o else { return House::default() };
-        let ad_choices_url = o.optional("ad_choices_url", Reader::url);
-        let keys = ["domains_file", "bundles_file", "sellers_file", "categories"];
-        let Some(block) = o.get("block").and_then(|node| r.object(node, &keys)) else {
-            return House {
-                ad_choices_url,
-                ..House::default()
-            };
-        };
-        if let Some(node) = o.get("block") {
-            r.warn_unused(node, "exclude domains, apps and sellers in each campaign's `targeting`");
-        }
-        House {
-            domains_file: block.optional("domains_file", Reader::existing_file),
-            bundles_file: block.optional("bundles_file", Reader::existing_file),
-            sellers_file: block.optional("sellers_file", Reader::existing_file),
-            categories: block.list("categories", Reader::lower),
-            ad_choices_url,
-        }
-    })
 }
 
 fn invalid_traffic<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> Option<InvalidTraffic> {

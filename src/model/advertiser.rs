@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo, ProductKey};
+use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo, CridKey, ProductKey};
 use crate::base::money::{Currency, Money, Ratio};
 use crate::base::time::{Millis, Span};
 use crate::model::event::{Aspect, Mark, NamedKind};
@@ -255,6 +255,8 @@ pub struct Creative {
     pub format: Format,
     /// `crid`: advertiser, creative and revision (contract §6).
     pub crid: String,
+    /// What stands for it.
+    pub crid_key: CridKey,
     /// Creative attributes it has.
     pub attr: Vec<u32>,
     /// Compiled markup for each of its sizes.

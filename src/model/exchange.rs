@@ -92,8 +92,8 @@ pub struct Price {
     pub encoding: PriceEncoding,
     /// What it is multiplied by to be a CPM.
     pub scale: Ratio,
-    /// Its currency.
-    pub currency: Currency,
+    /// Its currency, where that is not the bid's.
+    pub currency: Option<Currency>,
 }
 
 /// How a clearing price is written.

@@ -2,10 +2,13 @@
 //!
 //! Texts are lower case and trimmed already, so that a comparison at bid time is one pass.
 
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+
 use crate::base::country::Country;
 use crate::base::id::ExchangeNo;
 use crate::base::money::Ratio;
-use crate::base::time::Span;
+use crate::base::time::{Millis, Span};
 
 /// Any of `include` (if given) and none of `exclude`. An absent attribute fails an include and
 /// passes an exclude.
@@ -88,6 +91,31 @@ pub struct Hours {
     pub user_clock: bool,
     /// Any of these.
     pub windows: Vec<WeekWindow>,
+}
+
+impl Hours {
+    /// Whether `now` is within them, on the clock they are meant for: the advertiser's, in its zone, or
+    /// the user's, by its offset from UTC in minutes; where that is not known they do not hold.
+    pub fn hold(&self, now: Millis, zone: &TimeZone, utcoffset: Option<i64>) -> bool {
+        let Ok(now) = Timestamp::from_millisecond(now.0) else {
+            return false;
+        };
+        let clock = if self.user_clock {
+            let seconds = utcoffset.and_then(|minutes| i32::try_from(minutes.checked_mul(60)?).ok());
+            match seconds.and_then(|seconds| Offset::from_seconds(seconds).ok()) {
+                Some(offset) => offset.to_datetime(now),
+                None => return false,
+            }
+        } else {
+            zone.to_datetime(now)
+        };
+        let day = clock.weekday().to_monday_zero_offset() as u16;
+        let minute = day * 1_440 + clock.hour() as u16 * 60 + clock.minute() as u16;
+        self.windows.iter().any(|w| match w.from <= w.to {
+            true => (w.from..w.to).contains(&minute),
+            false => minute >= w.from || minute < w.to,
+        })
+    }
 }
 
 /// Conditions on a request; every one given must hold.

@@ -18,6 +18,8 @@ pub struct Ticket {
     pub exchange: ExchangeNo,
     /// `test` requests cost nothing.
     pub test: bool,
+    /// The exchange states prices in a currency of its own, not the answer's.
+    pub own_currency: bool,
     /// Who advertises.
     pub advertiser: AdvertiserNo,
     /// The campaign.
@@ -44,7 +46,7 @@ impl Ticket {
         let mut out = [0u8; TICKET_BYTES];
         out[0] = VERSION;
         out[1] = self.exchange.0;
-        out[2] = u8::from(self.test);
+        out[2] = u8::from(self.test) | u8::from(self.own_currency) << 1;
         out[3..7].copy_from_slice(&self.advertiser.0.to_le_bytes());
         out[7..11].copy_from_slice(&self.campaign.0.to_le_bytes());
         out[11] = self.creative.0;
@@ -69,7 +71,8 @@ impl Ticket {
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
         Some(Ticket {
             exchange: ExchangeNo(bytes[1]),
-            test: bytes[2] & 1 == 1,
+            test: bytes[2] & 1 != 0,
+            own_currency: bytes[2] & 2 != 0,
             advertiser: AdvertiserNo(word(3)),
             campaign: CampaignNo(word(7)),
             creative: CreativeNo(bytes[11]),
@@ -90,6 +93,7 @@ impl Ticket {
         Ticket {
             exchange: ExchangeNo(0),
             test: false,
+            own_currency: false,
             advertiser: AdvertiserNo(0),
             campaign: CampaignNo(0),
             creative: CreativeNo(0),
@@ -132,6 +136,7 @@ mod tests {
         let ticket = Ticket {
             exchange: ExchangeNo(3),
             test: true,
+            own_currency: false,
             advertiser: AdvertiserNo(70_000),
             campaign: CampaignNo(1 << 20),
             creative: CreativeNo(9),

@@ -32,14 +32,18 @@ pub fn device_kind(request: &Opportunity<'_>) -> Option<Device> {
     })
 }
 
-/// `site.domain` or `app.domain`, else the host of `site.page`, whose slashes may be escaped.
+/// `site.domain` or `app.domain`, else the host of `site.page`.
 pub fn domain<'r>(request: &Opportunity<'r>) -> Option<&'r str> {
-    plain(request.place.domain).or_else(|| {
-        let page = std::str::from_utf8(request.place.page.raw()).ok()?;
-        let rest = &page[page.find("//").map(|at| at + 2).or_else(|| page.find("\\/\\/").map(|at| at + 4))?..];
-        let host = rest.split(['/', '\\', '?', '#', ':']).next()?;
-        (!host.is_empty()).then_some(host)
-    })
+    plain(request.place.domain).or_else(|| page_host(request))
+}
+
+/// The host of `site.page`, whose slashes may be escaped.
+pub fn page_host<'r>(request: &Opportunity<'r>) -> Option<&'r str> {
+    let page = std::str::from_utf8(request.place.page.raw()).ok()?;
+    let rest = &page[page.find("//").map(|at| at + 2).or_else(|| page.find("\\/\\/").map(|at| at + 4))?..];
+    let authority = rest.split(['/', '\\', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?.split(':').next()?;
+    (!host.is_empty()).then_some(host)
 }
 
 /// The bundle of an app, else its domain.

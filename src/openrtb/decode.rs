@@ -164,7 +164,7 @@ fn request<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Riva
         "user" => user(s, ask, rivals),
         "regs" => regs(s, &mut ask.signals, rivals),
         "source" => source(s, rivals),
-        "ext" => schain_in(s).map(|complete| rivals.schain[2] = complete),
+        "ext" => request_ext(s, ask, rivals),
         _ => s.skip(),
     })
 }
@@ -334,6 +334,16 @@ fn stricter_us_privacy<'b>(before: Text<'b>, now: Text<'b>) -> Text<'b> {
     if opted_out { before } else { now.or(before) }
 }
 
+fn request_ext<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
+    (rivals.schain[2], ask.feedback) = Default::default();
+    s.object(|s, key| match key {
+        "schain" => schain(s).map(|complete| rivals.schain[2] = complete),
+        "bid_feedback" => s.raw().map(|raw| ask.feedback = raw.as_bytes()),
+        _ => s.skip(),
+    })
+    .map(drop)
+}
+
 fn source(s: &mut Scanner<'_>, rivals: &mut Rivals<'_>) -> Scan {
     rivals.schain[..2].fill(None);
     s.object(|s, key| match key {
@@ -384,11 +394,21 @@ fn imp<'b>(s: &mut Scanner<'b>) -> Scan<Imp<'b>> {
         "exp" => s.integer().map(|n| imp.exp = n),
         "instl" => s.flag().map(|set| imp.interstitial = set),
         "pmp" => member(s, "private_auction", Scanner::flag).map(|set| imp.private_auction = set),
-        "ext" => member(s, "gpid", Scanner::text).map(|text| imp.gpid = text),
+        "ext" => imp_ext(s, &mut imp),
         _ => s.skip(),
     })?;
     imp.floor_currency = floor_currency(currency);
     Ok(imp)
+}
+
+fn imp_ext<'b>(s: &mut Scanner<'b>, imp: &mut Imp<'b>) -> Scan {
+    (imp.gpid, imp.excluded_creatives) = Default::default();
+    s.object(|s, key| match key {
+        "gpid" => s.text().map(|text| imp.gpid = text),
+        "excluded_creatives" => s.raw().map(|raw| imp.excluded_creatives = raw.as_bytes()),
+        _ => s.skip(),
+    })
+    .map(drop)
 }
 
 fn any_object(s: &mut Scanner<'_>) -> Scan<bool> {

@@ -7,7 +7,7 @@
 
 mod values;
 
-pub use values::{Chars, Eid, Elements, List, Text, eids, elements, sizes};
+pub use values::{Chars, Eid, Elements, List, Text, creatives, eids, elements, sizes};
 
 use crate::base::limits::JSON_DEPTH_MAX;
 use values::unescape_one;

@@ -41,6 +41,8 @@ pub struct Opportunity<'b> {
     pub user: User<'b>,
     /// Privacy signals.
     pub signals: Signals<'b>,
+    /// `ext.bid_feedback`, Google's: the raw array, read by [`crate::openrtb::feedback::entries`].
+    pub feedback: &'b [u8],
     /// `source.schain.complete` (or its 2.5 places).
     pub schain_complete: Option<bool>,
 }
@@ -144,6 +146,8 @@ pub struct Imp<'b> {
     pub tagid: Text<'b>,
     /// `ext.gpid`.
     pub gpid: Text<'b>,
+    /// `ext.excluded_creatives`, Google's: the raw array, read by [`crate::openrtb::json::creatives`].
+    pub excluded_creatives: &'b [u8],
     /// `exp`, seconds.
     pub exp: Option<i64>,
     /// `instl` is 1.

@@ -31,6 +31,7 @@ use crate::bid::{Ask, Scratch};
 use crate::model::exchange::Exchange;
 use crate::model::outcome::{NoBid, Outcome};
 use crate::openrtb::decode;
+use crate::track::approval;
 
 /// Idle connections and slow headers are closed after this.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
@@ -229,6 +230,11 @@ fn decide(
     };
     let mut scratch = scratch.borrow_mut();
     let outcome = engine.bid(&world, ask, &mut scratch);
+    if let Some(feedback) = body.get(scratch.feedback.clone()).filter(|feedback| !feedback.is_empty()) {
+        for suspended in approval::of_feedback(&world, &engine.state, exchange.no, feedback, now.to_secs()) {
+            engine.meters.suspended(&world, &suspended);
+        }
+    }
     let answer = match outcome {
         Outcome::Bid { .. } => http::with_body(StatusCode::OK, "application/json", scratch.out.split().freeze()),
         Outcome::NoBid(NoBid::Malformed) => http::status(StatusCode::BAD_REQUEST),

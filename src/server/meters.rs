@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use metrics::{Counter, counter};
 
 use crate::base::id::ExchangeNo;
-use crate::base::limits::EXCHANGES_MAX;
+use crate::base::limits::{EXCHANGES_MAX, REFUSALS_MAX};
 use crate::model::outcome::{NoBid, Outcome};
+use crate::state::approvals::Suspended;
 use crate::state::world::World;
 
 const BUCKETS: usize = 40;
@@ -89,6 +90,20 @@ impl Meters {
         let bucket = (0..BUCKETS - 1).find(|at| (us as f64) <= bound_us(*at)).unwrap_or(BUCKETS - 1);
         latency.counts[bucket].fetch_add(1, Relaxed);
         latency.sum_us.fetch_add(us, Relaxed);
+    }
+
+    /// Counts a creative that an exchange has refused too often, and says so.
+    pub fn suspended(&self, world: &World, suspended: &Suspended) {
+        let exchange = world
+            .exchange(suspended.exchange)
+            .map_or("unknown", |exchange| exchange.id.as_str());
+        let (crid, code) = (world.crid(suspended.crid).unwrap_or("unknown"), suspended.code);
+        let until = suspended.until.to_millis().to_rfc3339();
+        tracing::warn!(
+            "exchange `{exchange}` has refused creative `{crid}` {REFUSALS_MAX} times in a row, last with code {code}: \
+             not offered there until {until}"
+        );
+        counter!("winback_creative_suspensions_total", "exchange" => exchange.to_owned()).increment(1);
     }
 
     /// Counts a notice.

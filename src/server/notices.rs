@@ -13,9 +13,10 @@ use crate::base::seal::Audience;
 use crate::base::time::Millis;
 use crate::model::advertiser::Shop;
 use crate::model::ticket::Ticket;
+use crate::openrtb::feedback::{self, Verdict};
 use crate::state::world::World;
-use crate::track::fact::{Fact, Paid, Sign};
-use crate::track::notice;
+use crate::track::fact::{Effect, Fact, Paid, Sign};
+use crate::track::{approval, notice};
 
 /// A click waits this long for its fact; then the browser goes on.
 const CLICK_PATIENCE: Duration = Duration::from_millis(1_500);
@@ -43,6 +44,10 @@ pub async fn notice(engine: &Engine, kind: &str, token: &str, query: Option<&str
             .map_or_else(http::status, |()| http::status(StatusCode::OK)),
         None => {
             let freed = notice::lose(&world, &engine.state, &opened, now.to_secs());
+            let reason = notice::parameter(query, "reason").and_then(|text| text.trim().parse::<u32>().ok());
+            if let (true, Some(code)) = (freed, reason) {
+                judge(engine, &world, &opened, feedback::of_loss(code), code, now);
+            }
             engine.meters.noticed(exchange, "loss", if freed { "freed" } else { "repeat" });
             http::status(StatusCode::OK)
         }
@@ -76,6 +81,14 @@ pub async fn click(engine: &Engine, token: &str) -> Answer {
     }
 }
 
+/// Tells what an exchange thinks of a bid's creative.
+fn judge(engine: &Engine, world: &World, opened: &notice::Opened, verdict: Verdict, code: u32, now: Millis) {
+    let suspended = approval::of_bid(world, &engine.state, opened, verdict, code, now.to_secs());
+    if let Some(suspended) = suspended {
+        engine.meters.suspended(world, &suspended);
+    }
+}
+
 async fn record(
     engine: &Engine,
     world: &World,
@@ -92,6 +105,9 @@ async fn record(
         metrics::counter!("winback_unpriced_total", "exchange" => exchange.to_owned(), "why" => why).increment(1);
     }
     let effect = engine.facts.record(Fact::Evidence(evidence)).await;
+    if matches!(effect, Ok(Effect::Recorded | Effect::Settled)) {
+        judge(engine, world, &opened, Verdict::Admitted, 0, now);
+    }
     let label = effect.map_or("unavailable", |effect| effect.label());
     engine.meters.noticed(exchange, kind_label(Some(sign)), label);
     effect.map(|_| ()).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
@@ -108,7 +124,7 @@ const fn kind_label(sign: Option<Sign>) -> &'static str {
 }
 
 /// The product's page with `wb_click` and `landing.append`; the shop's own where the product is gone.
-fn landing(world: &World, shop: &Shop, ticket: &Ticket, token: &str) -> String {
+pub fn landing(world: &World, shop: &Shop, ticket: &Ticket, token: &str) -> String {
     let home = format!("https://{}/", shop.advertiser.domain);
     let link = shop.catalog.get(ticket.product).map_or(home.as_str(), |product| &product.link);
     let Ok(mut url) = url::Url::parse(link) else { return home };

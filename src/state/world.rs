@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::base::hash::Hashes;
-use crate::base::id::{AdvertiserNo, ExchangeNo};
+use crate::base::id::{AdvertiserNo, CridKey, ExchangeNo};
 use crate::base::money::Rates;
 use crate::base::seal::Seals;
 use crate::model::advertiser::Shop;
 use crate::model::exchange::Exchange;
+use crate::model::house::HouseBlock;
 
 /// What does not change while a request is decided.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct World {
     pub seals: Arc<Seals>,
     /// How old an event may be and still count, seconds.
     pub retention_s: u32,
+    /// What no advertiser is shown on.
+    pub house: Arc<HouseBlock>,
     /// A request that does not say whether GDPR applies is treated as if it did.
     pub gdpr_when_unknown: bool,
     exchanges: Vec<Option<Arc<Exchange>>>,
@@ -52,6 +55,7 @@ impl World {
             hashes,
             seals: Arc::new(seals),
             retention_s: 90 * 86_400,
+            house: Arc::default(),
             gdpr_when_unknown: false,
             shops: Vec::new(),
             by_id: HashMap::new(),
@@ -121,6 +125,12 @@ impl World {
     /// All advertisers, in the order of their numbers.
     pub fn shops(&self) -> impl Iterator<Item = &Arc<Shop>> {
         self.shops.iter().flatten()
+    }
+
+    /// The `crid` that a key stands for; looks at every creative.
+    pub fn crid(&self, key: CridKey) -> Option<&str> {
+        let creatives = self.shops().flat_map(|shop| &shop.advertiser.creatives);
+        creatives.into_iter().find(|c| c.crid_key == key).map(|c| c.crid.as_str())
     }
 
     /// An exchange by number.

@@ -11,7 +11,7 @@ use crate::base::id::{BidTag, MatchKey};
 use crate::base::money::{Money, Ratio, Round};
 use crate::base::seal::Audience;
 use crate::base::time::{Millis, Secs};
-use crate::model::exchange::PriceEncoding;
+use crate::model::exchange::{Exchange, PriceEncoding};
 use crate::model::exposure;
 use crate::model::ticket::Ticket;
 use crate::state::State;
@@ -66,9 +66,24 @@ fn paid(world: &World, ticket: &Ticket, text: Option<&str>) -> Paid {
         return Paid::Unknown("undecryptable");
     }
     match Money::parse_lossy(text) {
-        Ok(price) if price >= Money::ZERO => Paid::Price(price.times(exchange.price.scale, Round::Nearest)),
+        Ok(price) if price >= Money::ZERO => {
+            let price = price.times(exchange.price.scale, Round::Nearest);
+            into_answers(world, ticket, exchange, price).map_or(Paid::Unknown("no_rate"), Paid::Price)
+        }
         _ => Paid::Unknown("nonsense"),
     }
+}
+
+/// A price in the currency of the answer, from the exchange's own where that is another: by today's rate
+/// into the advertiser's, and back by the rate of the bid, which settles.
+fn into_answers(world: &World, ticket: &Ticket, exchange: &Exchange, price: Money) -> Option<Money> {
+    let Some(own) = exchange.price.currency.filter(|_| ticket.own_currency) else {
+        return Some(price);
+    };
+    let shop = world.shop(ticket.advertiser)?;
+    let into_advertisers = world.rates.conversion(own, shop.advertiser.currency)?;
+    let back = ticket.conversion.reverse();
+    Some(back.apply(into_advertisers.apply(price, Round::Nearest), Round::Nearest))
 }
 
 /// The value of a query parameter, decoded.

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -27,7 +27,8 @@ use winback::track::fact::{Effect, Fact};
 use winback::track::fold::Disk;
 use winback::track::writer::Writer;
 
-const NOWHERE: &str = "/nonexistent";
+/// A folder that does not exist.
+pub const NOWHERE: &str = "/nonexistent";
 
 /// The store's rows, in memory.
 #[derive(Default)]
@@ -93,6 +94,7 @@ pub struct Rig {
     /// Users, holds, books.
     pub state: State,
     server: Server,
+    dir: PathBuf,
     disk: MemoryDisk,
     writer: Writer,
     numbers: Numbering,
@@ -100,39 +102,39 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// Of a whole server config, without advertisers; ready.
-    pub fn new(server: &Value) -> Rig {
-        let text = server.to_string();
-        let read = config::server_from_text("winback.json", Path::new(NOWHERE), &text);
-        let (server, _) = read.unwrap_or_else(|faults| panic!("{}\n{text}", told(&faults)));
+    /// Of a whole server config that names files relative to `dir`, without advertisers; ready. Its
+    /// faults, where it has any.
+    pub fn new(server: &Value, dir: &Path) -> Result<Rig, Vec<Fault>> {
+        let (server, _) = config::server_from_text("winback.json", dir, &server.to_string())?;
         let url = server.url(server.public);
         let seals = Seals::new(&[(1, [1; 32])], &[2; 32]);
         let mut world = World::new(server.exchanges.clone(), server.rates.clone(), &url, Hashes::new(&[3; 16]), seals);
         world.retention_s = server.privacy.retention.0;
+        world.house = Arc::new(server.house.block.clone());
         let state = State::default();
         state.status.set_ready(true);
-        Rig {
+        Ok(Rig {
             world,
             state,
             server,
+            dir: dir.to_owned(),
             disk: MemoryDisk::default(),
             writer: Writer::default(),
             numbers: Numbering::default(),
             users: 0,
-        }
+        })
     }
 
-    /// Adds an advertiser of whole JSON, with a feed of whole items.
-    pub fn add(&mut self, advertiser: &Value, items: &[Value]) {
+    /// Adds an advertiser of whole JSON, with a feed of whole items; its faults, where it has any.
+    pub fn add(&mut self, advertiser: &Value, items: &[Value]) -> Result<(), Vec<Fault>> {
         let text = advertiser.to_string();
         let context = Context {
             server: &self.server,
             hashes: &self.world.hashes,
             numbers: &self.numbers,
-            make_keys: true,
+            make_keys: false,
         };
-        let read = config::advertiser("advertiser.json", Path::new(NOWHERE), &text, &context);
-        let (advertiser, _) = read.unwrap_or_else(|faults| panic!("{}\n{text}", told(&faults)));
+        let (advertiser, _) = config::advertiser("advertiser.json", &self.dir, &text, &context)?;
         let shelf = Shelf {
             advertiser: advertiser.no,
             currency: advertiser.currency,
@@ -149,6 +151,7 @@ impl Rig {
             advertiser: advertiser.into(),
             catalog,
         });
+        Ok(())
     }
 
     /// An advertiser by id.
@@ -180,10 +183,6 @@ impl Rig {
     pub fn user(&self, exchange: &str, id: &str) -> Option<UserKey> {
         self.state.matched(self.world.hashes.foreign(exchange, id.as_bytes()))
     }
-}
-
-fn told(faults: &[Fault]) -> String {
-    faults.iter().map(|fault| format!("{fault}\n")).collect()
 }
 
 /// RFC 7396: objects are merged, null removes, all else replaces.

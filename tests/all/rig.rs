@@ -148,6 +148,11 @@ impl Server {
         None
     }
 
+    /// The folder of its config.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What it wrote on standard error so far.
     pub fn log(&self) -> String {
         log(&self.folder)

@@ -10,7 +10,7 @@ mod play;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -23,12 +23,10 @@ const BIDS_MIN: usize = 250;
 const NO_BIDS_MIN: usize = 150;
 
 /// Reasons that no scenario ends in, and why.
-const ELSEWHERE: [(NoBid, &str); 9] = [
+const ELSEWHERE: [(NoBid, &str); 7] = [
     (NoBid::Overloaded, "the listener's: decide never gives it"),
     (NoBid::TestOnly, "no exchange can be configured to be answered tests only"),
     (NoBid::InvalidTraffic, "decide does not look for it"),
-    (NoBid::HouseBlocked, "decide does not read the house's lists"),
-    (NoBid::CreativeNotApproved, "exchanges' approvals are not read"),
     (NoBid::Pacing, "budgets are spent as soon as they may be"),
     (NoBid::NoCreative, "a creative without markup has no size and ends in `size`"),
     (NoBid::Contended, "takes two threads: tested with `state::holds::commit`"),
@@ -144,8 +142,7 @@ fn play_all(written: &[Written<'_>]) -> Vec<Played> {
                 lay(into, patch);
             }
         }
-        let came = catch_unwind(|| play::play(&given, &when, &scenario.look_for));
-        let came = came.unwrap_or_else(|panic| json!({"panicked": panic.downcast_ref::<String>()}));
+        let came = played_with(&given, &given::config(&given), &when, &scenario.look_for);
         let known = whole.insert(&scenario.name, (given, when));
         assert!(known.is_none(), "two scenarios `{}`", scenario.name);
         played.push(Played {
@@ -156,6 +153,12 @@ fn play_all(written: &[Written<'_>]) -> Vec<Played> {
         });
     }
     played
+}
+
+/// Plays a scenario over a config; a panic, such as at config that is refused, is an outcome too.
+fn played_with(given: &Value, config: &given::Config, when: &Value, look_for: &[Value]) -> Value {
+    let came = catch_unwind(AssertUnwindSafe(|| play::play(given, config, when, look_for)));
+    came.unwrap_or_else(|panic| json!({"panicked": panic.downcast_ref::<String>()}))
 }
 
 /// Lays a patch over another: as a merge, but that nulls stay, for they remove from a default later.
@@ -238,7 +241,8 @@ fn rewritten(written: &[Written<'_>], played: &[Played]) -> String {
 fn a_body_beyond_the_limit_is_too_large() {
     let padding = " ".repeat(winback::base::limits::BODY_BYTES_MAX);
     let body = given::request(&Value::Null).to_string();
-    let came = |body: String| play::play(&Value::Null, &Value::String(body), &[]);
+    let config = given::config(&Value::Null);
+    let came = |body: String| play::play(&Value::Null, &config, &Value::String(body), &[]);
     assert!(came(body.clone())["bids"].is_array());
     assert_eq!(came(body + &padding)["no_bid"], "too_large");
 }

@@ -296,16 +296,27 @@ fn source_and_uids(raw: &str) -> Scan<(Text<'_>, &str)> {
     Ok((source, uids))
 }
 
-/// The id of one entry of `uids`: an object's `id`, or the scalar given for it.
+/// The ids in a raw `excluded_creatives` array.
+pub fn creatives(raw: &[u8]) -> impl Iterator<Item = Text<'_>> {
+    let entries = elements(std::str::from_utf8(raw).unwrap_or_default());
+    entries.filter_map(|raw| member_or_scalar(raw, "buyer_creative_id"))
+}
+
+/// The id of one entry of `uids`.
 fn uid(raw: &str) -> Option<Text<'_>> {
+    member_or_scalar(raw, "id")
+}
+
+/// A member of an object, or the scalar given for the object.
+fn member_or_scalar<'b>(raw: &'b str, name: &str) -> Option<Text<'b>> {
     let mut scanner = Scanner::new(raw);
     if scanner.peek() != Some(b'{') {
         return scanner.scalar().ok();
     }
-    let mut id = Text::default();
-    let read = scanner.object(|s, key| match key {
-        "id" => s.text().map(|text| id = text),
-        _ => s.skip(),
+    let mut value = Text::default();
+    let read = scanner.object(|s, key| match key == name {
+        true => s.text().map(|text| value = text),
+        false => s.skip(),
     });
-    read.ok().map(|_| id)
+    read.ok().map(|_| value)
 }

@@ -132,6 +132,7 @@ impl Rig {
         Ticket {
             exchange: ExchangeNo(exchange),
             test: false,
+            own_currency: false,
             advertiser: shop.no,
             campaign: shop.campaigns[0].no,
             creative: CreativeNo(1),

@@ -4,15 +4,18 @@
 //! Every short form is a merge patch over a default that bids: acme sells boots to somebody who left
 //! them in a cart two hours ago, at a CPM of 5 dollars.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use winback::base::id::UserKey;
 use winback::base::money::{Conversion, Money};
 use winback::base::time::{Millis, Span};
+use winback::config::Fault;
 use winback::model::ticket::Ticket;
 use winback::track::fact::{Evidence, Fact, Paid, Sign};
 
-use crate::bench_rig::{Rig, item, merge};
+use crate::bench_rig::{NOWHERE, Rig, item, merge};
 
 /// Wednesday noon, UTC.
 const NOW: &str = "2026-06-10T12:00:00Z";
@@ -21,20 +24,54 @@ const SOMEBODY: &str = "u1";
 /// The exchange that scenarios ask from and know users by, unless they say otherwise.
 pub const EXCHANGE: &str = "x";
 
-/// Sets a rig up; returns it with the time.
-pub fn rig(given: &Value) -> (Rig, Millis) {
-    let now = instant(given["now"].as_str().unwrap_or(NOW));
-    let mut rig = Rig::new(&server(&given["server"]));
+/// The config of a scenario, as a server would be given it.
+pub struct Config {
+    /// `winback.json`.
+    pub server: Value,
+    /// Its advertisers.
+    pub advertisers: Vec<Value>,
+}
+
+/// Makes the config of a scenario whole.
+pub fn config(given: &Value) -> Config {
     let several = given["advertisers"].as_array().map(Vec::as_slice);
-    let shops: Vec<Value> = several.unwrap_or(&[given["advertiser"].clone()]).iter().map(advertiser).collect();
+    Config {
+        server: server(&given["server"]),
+        advertisers: several.unwrap_or(&[given["advertiser"].clone()]).iter().map(advertiser).collect(),
+    }
+}
+
+/// Sets a rig up of a config and all else that is given; returns it with the time, or the faults of the
+/// config. `files` are laid beside it.
+pub fn rig(given: &Value, config: &Config) -> Result<(Rig, Millis), Vec<String>> {
+    let now = instant(given["now"].as_str().unwrap_or(NOW));
+    let folder = given["files"].as_object().map(|files| {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), text(content)).expect("a file");
+        }
+        folder
+    });
+    let dir = folder.as_ref().map_or(Path::new(NOWHERE), |folder| folder.path());
+    let told = |faults: Vec<Fault>| {
+        let blamed = faults.iter().filter(|fault| !fault.warning).map(Fault::to_string);
+        blamed
+            .map(|fault| fault.replace(&format!("{}/", dir.display()), ""))
+            .collect::<Vec<_>>()
+    };
+    let mut rig = Rig::new(&config.server, dir).map_err(told)?;
+    let shops = &config.advertisers;
     let default = [json!({"id": "boot"}), json!({"id": "shirt"}), json!({"id": "hat"})];
     let items = given["feed"].as_array().map_or(&default[..], Vec::as_slice);
-    for shop in &shops {
-        let (domain, currency) = (text(&shop["domain"]), shop["currency"].as_str().unwrap_or("USD"));
+    for shop in shops {
+        let (domain, currency) = (
+            shop["domain"].as_str().unwrap_or_default(),
+            shop["currency"].as_str().unwrap_or("USD"),
+        );
         let whole: Vec<Value> = items.iter().map(|short| item(short, domain, currency)).collect();
-        rig.add(shop, &whole);
+        rig.add(shop, &whole).map_err(told)?;
     }
-    let first = text(&shops[0]["id"]);
+    let first = shops[0]["id"].as_str().unwrap_or_default();
     tell(&mut rig, given, first, now);
     show(&mut rig, given, first, now);
     for id in list(&given["opted_out"]) {
@@ -47,7 +84,7 @@ pub fn rig(given: &Value) -> (Rig, Millis) {
         Some(other) => panic!("unknown status `{other}`"),
         None => {}
     }
-    (rig, now)
+    Ok((rig, now))
 }
 
 /// `exchange` patches the first exchange, all else the whole.
@@ -110,15 +147,20 @@ fn whole_each(several: &Value, only: Value, default: &Value) -> Vec<Value> {
 fn tell(rig: &mut Rig, given: &Value, first: &str, now: Millis) {
     let default = [json!({"ago": "2h", "events": ["add_to_cart boot"]})];
     for batch in given["events"].as_array().map_or(&default[..], Vec::as_slice) {
-        let events: Vec<Value> = list(&batch["events"]).iter().map(event).collect();
-        let user = match &batch["user"] {
-            Value::Null => json!({"exchange_ids": {EXCHANGE: SOMEBODY}}),
-            user => user.clone(),
-        };
-        let whole = json!({"user": user, "consent": batch["consent"], "events": events});
-        let rejected = rig.tell(batch["advertiser"].as_str().unwrap_or(first), &whole, ago(now, batch));
-        assert_eq!(rejected as u64, batch["rejected"].as_u64().unwrap_or(0), "rejected of {batch}");
+        tell_batch(rig, batch, first, ago(now, batch));
     }
+}
+
+/// Tells one batch, as of `at`.
+pub fn tell_batch(rig: &mut Rig, batch: &Value, first: &str, at: Millis) {
+    let events: Vec<Value> = list(&batch["events"]).iter().map(event).collect();
+    let user = match &batch["user"] {
+        Value::Null => json!({"exchange_ids": {EXCHANGE: SOMEBODY}}),
+        user => user.clone(),
+    };
+    let whole = json!({"user": user, "consent": batch["consent"], "events": events});
+    let rejected = rig.tell(batch["advertiser"].as_str().unwrap_or(first), &whole, at);
+    assert_eq!(rejected as u64, batch["rejected"].as_u64().unwrap_or(0), "rejected of {batch}");
 }
 
 fn event(short: &Value) -> Value {

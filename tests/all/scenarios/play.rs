@@ -8,11 +8,13 @@ use winback::base::time::Millis;
 use winback::bid::{Ask, Scratch, Silent, decide};
 use winback::model::advertiser::Budget;
 use winback::model::outcome::{NoBid, Outcome, Pick};
+use winback::openrtb::feedback::of_loss;
+use winback::server::notices;
 use winback::state::holds::{Limits, Refused, commit};
 use winback::track::fact::Fact;
-use winback::track::notice;
+use winback::track::{approval, notice};
 
-use super::given::{EXCHANGE, list, request, rig, sign_of, span_of};
+use super::given::{Config, EXCHANGE, list, request, rig, sign_of, span_of, tell_batch};
 use crate::bench_rig::Rig;
 
 /// What is seen of one bid's answer.
@@ -34,8 +36,11 @@ struct Play<'a> {
 
 /// What comes of `when`: one outcome, or one for each step of a list. `look_for` are texts of which
 /// those found in the markup are told.
-pub fn play(given: &Value, when: &Value, look_for: &[Value]) -> Value {
-    let (rig, now) = rig(given);
+pub fn play(given: &Value, config: &Config, when: &Value, look_for: &[Value]) -> Value {
+    let (rig, now) = match rig(given, config) {
+        Ok(set_up) => set_up,
+        Err(faults) => return json!({"refused": faults}),
+    };
     let mut play = Play {
         rig,
         now,
@@ -73,17 +78,25 @@ impl Play<'_> {
         if let Some(book) = step["book"].as_str() {
             return self.book(book);
         }
+        if let Some(campaign) = step["day"].as_str() {
+            return self.day(campaign);
+        }
+        if step["tell"].is_object() {
+            let advertiser = self.rig.world.shops().next().expect("a shop").advertiser.id.clone();
+            tell_batch(&mut self.rig, &step["tell"], &advertiser, self.now);
+            return json!("told");
+        }
         let signs = ["win", "bill", "pixel", "click", "lose"];
         let named = signs.iter().find_map(|sign| Some((*sign, step[*sign].as_u64()?)));
         let (sign, bid) = named.unwrap_or_else(|| panic!("nothing to do: {step}"));
-        self.notice(sign, usize::try_from(bid).expect("an index"), step["price"].as_str().unwrap_or("1"))
+        self.notice(sign, usize::try_from(bid).expect("an index"), step)
     }
 
     /// Decides as the server does: refused, once more without the campaign whose budget gave out.
     fn ask(&mut self, request_of: &Value, waited_ms: u32) -> Value {
         let body = match request_of {
             Value::String(raw) => raw.clone(),
-            patch => request(patch).to_string(),
+            patch => self.with_crids(request(patch).to_string()),
         };
         let exchange = self.rig.world.exchange_by_id(self.exchange).expect("a known exchange").no;
         self.rig.state.popular.rank(&self.rig.world, self.now.to_secs());
@@ -116,15 +129,26 @@ impl Play<'_> {
         told(Outcome::NoBid(NoBid::Contended))
     }
 
+    /// A request that names creatives by `advertiser.creative.CRID`, with their revisions of today.
+    fn with_crids(&self, body: String) -> String {
+        let creatives = self.rig.world.shops().flat_map(|shop| &shop.advertiser.creatives);
+        creatives.into_iter().fold(body, |body, creative| {
+            let name = creative.crid.rsplit_once('.').map_or("", |(name, _)| name);
+            body.replace(&format!("{name}.CRID"), &creative.crid)
+        })
+    }
+
     /// The same arguments give the same bytes, whatever scratch held before.
     fn decide_twice(&mut self, ask: &Ask<'_>) -> Outcome {
         let (world, state) = (&self.rig.world, &self.rig.state);
         let outcome = decide(world, state, ask, &mut self.scratch, &mut Silent);
+        let feedback = ask.body.get(self.scratch.feedback.clone()).unwrap_or_default();
         self.again = Scratch::default();
         let again = decide(world, state, ask, &mut self.again, &mut Silent);
         assert_eq!(outcome, again);
         assert_eq!(self.scratch.out, self.again.out, "the same arguments, other bytes");
         assert_eq!(self.scratch.picks, self.again.picks);
+        approval::of_feedback(world, state, ask.exchange, feedback, ask.now.to_secs());
         outcome
     }
 
@@ -163,16 +187,40 @@ impl Play<'_> {
         let of_bid = |pick: &&Pick| pick.tag == opened.tag;
         let pick = *self.scratch.picks.iter().find(of_bid).expect("a pick for each bid");
         let shop = self.rig.world.shop(pick.advertiser).expect("its shop").clone();
-        let product = shop.catalog.get(pick.product).expect("its product");
+        let product = shop.catalog.get(pick.product);
         assert_eq!(opened.ticket.price, pick.price);
-        assert!(made.markup.contains(&*product.title), "{} in {}", product.title, made.markup);
+        let is_shown = |title: &str| made.markup.contains(title);
+        assert!(
+            product.is_none_or(|product| is_shown(&product.title)),
+            "{product:?} in {}",
+            made.markup
+        );
+        let titled = |product: &&winback::model::product::Product| is_shown(&format!(">{}<", product.title));
+        let shown: Vec<&str> = shop.catalog.iter().filter(titled).map(|product| &*product.item_id).collect();
         let mut told = json!({
-            "impid": bid["impid"], "cid": bid["cid"], "product": &*product.item_id, "price": pick.price.to_string(),
+            "impid": bid["impid"], "cid": bid["cid"], "product": product.map(|product| &*product.item_id), "price": pick.price.to_string(),
             "w": bid["w"], "h": bid["h"],
         });
-        let usual = [("adid", json!("card")), ("exp", json!(300)), ("adomain", json!(["acme.example"]))];
+        let crid = bid["crid"]
+            .as_str()
+            .and_then(|crid| crid.rsplit_once('.'))
+            .map_or("", |(name, _)| name);
+        let own_crid = format!("{}.{}", shop.advertiser.id, bid["adid"].as_str().unwrap_or("?"));
+        assert_eq!(crid, own_crid, "{bid}");
+        let usual = [
+            ("adid", json!("card")),
+            ("exp", json!(300)),
+            ("adomain", json!(["acme.example"])),
+            ("language", json!("en")),
+        ];
         for (name, usual) in usual.into_iter().filter(|(name, usual)| bid[*name] != *usual) {
             assert_ne!(bid[name], Value::Null, "no {name}, mostly {usual}");
+            told[name] = bid[name].clone();
+        }
+        if shown.len() > 1 {
+            told["products"] = json!(shown);
+        }
+        for name in ["cat", "cattax", "attr"].into_iter().filter(|name| bid[*name] != Value::Null) {
             told[name] = bid[name].clone();
         }
         if !self.look_for.is_empty() {
@@ -183,7 +231,9 @@ impl Play<'_> {
         told
     }
 
-    fn notice(&mut self, sign: &str, bid: usize, price: &str) -> Value {
+    /// A notice, pixel or click of an earlier bid: its `price`, the `code` of a loss, the `product` clicked.
+    fn notice(&mut self, sign: &str, bid: usize, step: &Value) -> Value {
+        let price = step["price"].as_str().unwrap_or("1");
         let made = self.made.get(bid).unwrap_or_else(|| panic!("no bid {bid} so far"));
         let (audience, url) = match sign {
             "win" => (Audience::Notice, made.notices[0].as_str()),
@@ -197,11 +247,44 @@ impl Play<'_> {
         let world = &self.rig.world;
         let opened = notice::open(world, audience, &token(url)).expect("our own token");
         if sign == "lose" {
-            return json!({"freed": notice::lose(world, &self.rig.state, &opened, self.now.to_secs())});
+            let (state, now) = (&self.rig.state, self.now.to_secs());
+            let freed = notice::lose(world, state, &opened, now);
+            let code = step["code"].as_u64().and_then(|code| u32::try_from(code).ok()).filter(|_| freed);
+            let suspended = code.and_then(|code| approval::of_bid(world, state, &opened, of_loss(code), code, now));
+            return match suspended {
+                Some(_) => json!({"freed": freed, "suspended": true}),
+                None => json!({"freed": freed}),
+            };
         }
+        let lands = (sign == "click").then(|| self.landing(&opened, &token(url), step["product"].as_u64()));
         let evidence = notice::evidence(world, sign_of(sign), opened, Some(&format!("price={price}")), self.now);
         let effect = self.rig.record(Fact::Evidence(evidence), self.now);
-        json!({"effect": effect.label()})
+        match lands {
+            Some(lands) => json!({"effect": effect.label(), "lands": lands}),
+            None => json!({"effect": effect.label()}),
+        }
+    }
+
+    /// Where a click leads, without the token that it carries.
+    fn landing(&self, opened: &notice::Opened, token: &str, _product: Option<u64>) -> String {
+        let world = &self.rig.world;
+        let shop = world.shop(opened.ticket.advertiser).expect("its shop");
+        let page = notices::landing(world, shop, &opened.ticket, token);
+        page.replace(token, "TOKEN")
+    }
+
+    /// What a campaign's row of today says.
+    fn day(&self, name: &str) -> Value {
+        let (advertiser, campaign) = name.split_once('/').expect("advertiser/campaign");
+        let shop = self.rig.shop(advertiser);
+        let campaign = shop.advertiser.campaigns.iter().find(|c| c.id == campaign).expect("a campaign");
+        let day = self.now.local_day(&shop.advertiser.timezone);
+        let row = self.rig.state.days.lock().get(&(campaign.no, day)).copied().unwrap_or_default();
+        json!({
+            "impressions": row.impressions, "clicks": row.clicks, "conversions": row.conversions,
+            "media_cost": row.media_cost.to_string(), "billed": row.billed.to_string(),
+            "conversion_value": row.conversion_value.to_string(),
+        })
     }
 
     /// What a campaign (or its advertiser) has spent and holds.
