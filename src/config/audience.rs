@@ -2,30 +2,13 @@
 //!
 //! Refuses what the record of a user cannot remember. Never evaluates a rule.
 
-use super::node::{Node, Value};
+use super::node::Node;
 use super::reader::{Object, Reader};
-use super::targeting::remembered;
+use super::targeting::{given_span, remembered};
 use crate::base::id::ProductKey;
-use crate::base::limits::EVENTS_PER_SECTION_MAX;
 use crate::base::time::Span;
 use crate::model::advertiser::{Audience, Rule, RuleSubject};
 use crate::model::event::EventKind;
-
-const RULE_KEYS: [&str; 13] = [
-    "event",
-    "state",
-    "within",
-    "older_than",
-    "min_count",
-    "max_count",
-    "min_value",
-    "category",
-    "brand",
-    "product",
-    "channel",
-    "url",
-    "since",
-];
 
 /// What the record does not keep of an event.
 const NOT_KEPT: [&str; 2] = ["channel", "url"];
@@ -41,121 +24,73 @@ pub(super) struct Memory<'a> {
 }
 
 /// `audiences[]`.
-pub(super) fn audience<'t>(r: &Reader<'t>, node: &Node<'t>, memory: &Memory<'_>) -> Option<Audience> {
-    let o = r.object(node, &["id", "include", "exclude"])?;
-    let id = o.required("id", Reader::id);
-    let read = |r: &Reader<'t>, n: &Node<'t>| rule(r, n, memory);
-    let mut include = o.list("include", read);
-    let exclude = o.list("exclude", read);
-    let is_given = |key: &str| {
-        o.get(key)
-            .is_some_and(|list| !matches!(&list.value, Value::Array(items) if items.is_empty()))
-    };
-    let is_meant = |key: &str| o.get(key).is_none() && o.has(key);
-    if !["include", "exclude"].into_iter().any(|key| is_given(key) || is_meant(key)) {
-        r.fault(node, "an audience without rules", "give `include` or `exclude` at least one rule");
-    }
+pub(super) fn audience(o: &Object<'_, '_>, memory: &Memory<'_>) -> Option<Audience> {
+    let mut include = o.objects("include", |r, o| rule(r, o, memory));
+    let exclude = o.objects("exclude", |r, o| rule(r, o, memory));
     // Who cannot be told apart is left out, not let in: an exclude rule that cannot be evaluated
     // empties the audience just as an include rule does.
     if let Some(never) = exclude.iter().find(|rule| is_never(rule)) {
         include.push(never.clone());
     }
-    Some(Audience { id: id?, include, exclude })
+    let id = o.read("id", Reader::plain)?;
+    Some(Audience { id, include, exclude })
 }
 
 fn is_never(rule: &Rule) -> bool {
     rule.min_count == u32::MAX
 }
 
-fn rule<'t>(r: &Reader<'t>, node: &Node<'t>, memory: &Memory<'_>) -> Option<Rule> {
-    let o = r.object(node, &RULE_KEYS)?;
-    let subject = subject(r, &o, memory);
-    let within = o.or("within", memory.retention, |r, n| remembered(r, n, memory.retention));
-    let older_than = o.optional("older_than", |r, n| remembered(r, n, memory.retention));
+fn rule<'t>(r: &Reader<'t>, o: &Object<'_, 't>, memory: &Memory<'_>) -> Option<Rule> {
+    let within = remembered(r, o, "within", memory.retention)?;
+    let older_than = given_span(r, o, "older_than", memory.retention);
     if older_than.is_some_and(|older| older >= within) {
-        r.fault(node, "`older_than` is not below `within`: it can never hold", "");
+        r.fault(o.node, "`older_than` is not below `within`: it can never hold", "");
     }
-    let (min_count, max_count) = counts(r, &o);
-    Some(Rule {
-        subject: subject?,
-        within,
-        older_than,
-        min_count,
-        max_count,
-        min_value: o.optional("min_value", Reader::money),
-        category: o.optional("category", Reader::lower),
-        brand: o.optional("brand", Reader::lower),
-        product: o.optional("product", Reader::text).map(|item| (memory.item)(&item)),
-        since: o.optional("since", plain_event),
-    })
-}
-
-fn subject<'t>(r: &Reader<'t>, o: &Object<'_, 't>, memory: &Memory<'_>) -> Option<RuleSubject> {
-    match (o.get("event"), o.get("state")) {
-        (Some(event), None) => {
-            let kind = event_kind(r, event)?;
-            let name = r.text(event)?;
-            let handle = match kind {
-                EventKind::Custom => (memory.custom)(&name),
-                _ => ProductKey::NONE,
-            };
-            Some(RuleSubject::Event(kind, handle))
-        }
-        (None, Some(state)) => r.word(state, &[("cart", ())]).map(|()| RuleSubject::Cart),
-        (Some(_), Some(state)) => r.refuse(state, "both `event` and `state`", "give one of them"),
-        (None, None) if o.has("event") || o.has("state") => None,
-        (None, None) => r.refuse(o.node, "neither `event` nor `state`", "such as `\"event\": \"purchase\"`"),
-    }
-}
-
-/// An event's name, custom ones included.
-pub(super) fn event_kind<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<EventKind> {
-    let name = r.text(node)?;
-    if let Some(kind) = EventKind::parse(&name) {
-        return Some(kind);
-    }
-    let names: Vec<(&'static str, ())> = EventKind::ALL
-        .iter()
-        .filter(|kind| **kind != EventKind::Custom)
-        .map(|kind| (kind.label(), ()))
-        .chain([("custom:<name>", ())])
-        .collect();
-    r.word(node, &names);
-    None
-}
-
-/// An event's name where only its kind is kept.
-fn plain_event<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<EventKind> {
-    match event_kind(r, node)? {
-        EventKind::Custom => r.refuse(node, "custom events cannot be told apart here", "name one of the standard events"),
-        kind => Some(kind),
-    }
-}
-
-/// `min_count` and `max_count`; a rule on what is not kept never holds.
-fn counts<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> (u32, Option<u32>) {
-    let most = u32::try_from(EVENTS_PER_SECTION_MAX).unwrap_or(u32::MAX);
-    let min_count = o.or("min_count", 1, |r, n| r.integer(n, 0, u32::MAX - 1));
-    if let Some(node) = o.get("min_count").filter(|_| min_count > most) {
-        r.fault(
-            node,
-            "the record cannot remember so many",
-            format!("at most {most} events of a user are kept"),
-        );
-    }
-    let max_count = o.optional("max_count", |r, n| r.integer(n, 0, u32::MAX - 1));
+    let min_count = o.integer("min_count")?;
+    let max_count = o.integer("max_count");
     if max_count.is_some_and(|max| max < min_count) {
         let remedy = "for `not at all` write `\"min_count\": 0` too";
         r.fault(o.node, "`max_count` is below `min_count`: it can never hold", remedy);
     }
+    Some(Rule {
+        within,
+        older_than,
+        min_count: if is_kept(r, o) { min_count } else { u32::MAX },
+        max_count,
+        min_value: o.money("min_value"),
+        category: o.read("category", Reader::lower),
+        brand: o.read("brand", Reader::lower),
+        product: o.text("product").map(|item| (memory.item)(&item)),
+        since: o.read("since", event_kind),
+        subject: subject(o, memory)?,
+    })
+}
+
+fn subject(o: &Object<'_, '_>, memory: &Memory<'_>) -> Option<RuleSubject> {
+    if o.get("state").is_some() {
+        return o.word("state", &[("cart", ())]).map(|()| RuleSubject::Cart);
+    }
+    let kind = o.read("event", event_kind)?;
+    let handle = match kind {
+        EventKind::Custom => (memory.custom)(&o.read("event", Reader::plain)?),
+        _ => ProductKey::NONE,
+    };
+    Some(RuleSubject::Event(kind, handle))
+}
+
+/// An event's name, custom ones included.
+pub(super) fn event_kind<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<EventKind> {
+    EventKind::parse(r.string(node)?)
+}
+
+/// Whether the record keeps all that a rule asks for; a rule on what it does not keep never holds.
+fn is_kept<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> bool {
     let mut is_kept = true;
     for key in NOT_KEPT {
         let Some(node) = o.get(key) else { continue };
         is_kept = false;
-        if r.text(node).is_some() {
-            let problem = format!("the record does not keep the `{key}` of events: this audience stays empty");
-            r.warn(node, problem, "use `category`, `brand`, `product` or a custom event");
-        }
+        let problem = format!("the record does not keep the `{key}` of events: this audience stays empty");
+        r.warn(node, problem, "use `category`, `brand`, `product` or a custom event");
     }
-    (if is_kept { min_count } else { u32::MAX }, max_count)
+    is_kept
 }

@@ -19,24 +19,18 @@ const FALLBACKS: [(&str, Fallback); 3] = [
     ("no_bid", Fallback::NoBid),
 ];
 
-/// `products`; by default cart, then viewed, then more of the category, nothing bought within 90 days
-/// (or as long as a user is remembered), one variant of a group, else no bid.
-pub(super) fn products(advertiser: &Object<'_, '_>, retention: Span) -> ProductRules {
-    let default = ProductRules {
-        from: vec![ProductSource::Cart, ProductSource::Viewed, ProductSource::Category],
-        exclude_bought: Span::days(90).min(retention),
-        one_per_group: true,
-        fallback: Fallback::NoBid,
-    };
-    let keys = ["from", "exclude_bought", "one_per_group", "fallback"];
-    advertiser.inner("products", &keys, |o| {
-        let Some(o) = o else { return default };
-        ProductRules {
-            from: o.or("from", default.from, |r, n| r.some_of(n, source)),
-            exclude_bought: o.or("exclude_bought", default.exclude_bought, |r, n| remembered(r, n, retention)),
-            one_per_group: o.or("one_per_group", true, |r, n| r.boolean(n)),
-            fallback: o.or("fallback", default.fallback, fallback),
-        }
+/// `products`.
+pub(super) fn products<'t>(r: &Reader<'t>, advertiser: &Object<'_, 't>, retention: Span) -> Option<ProductRules> {
+    let o = advertiser.inner("products");
+    let fallback = o.word("fallback", &FALLBACKS)?;
+    if let Some(node) = o.get("fallback").filter(|_| fallback != Fallback::NoBid) {
+        r.warn_unused(node, "without a product there is no bid");
+    }
+    Some(ProductRules {
+        from: o.list("from", source),
+        exclude_bought: remembered(r, &o, "exclude_bought", retention)?,
+        one_per_group: o.boolean("one_per_group")?,
+        fallback,
     })
 }
 
@@ -46,12 +40,4 @@ fn source<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<ProductSource> {
         r.warn_unused(node, "products come from `cart` and `viewed`");
     }
     Some(source)
-}
-
-fn fallback<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Fallback> {
-    let fallback = r.word(node, &FALLBACKS)?;
-    if fallback != Fallback::NoBid {
-        r.warn_unused(node, "without a product there is no bid");
-    }
-    Some(fallback)
 }
