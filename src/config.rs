@@ -18,8 +18,11 @@ mod house;
 mod node;
 mod product_rules;
 mod reader;
+pub mod schema;
 mod secret;
 pub mod server;
+mod shape;
+mod structure;
 mod targeting;
 #[cfg(test)]
 mod tests;

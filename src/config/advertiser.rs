@@ -4,64 +4,26 @@
 
 use std::path::Path;
 
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use url::Url;
 
 use super::audience::{Memory, audience, named_kind};
-use super::campaign::{Around, budget, campaign, caps, per_request};
+use super::campaign::{Around, budget, campaign, caps};
 use super::creative::{Shop, creative};
 use super::fault::Fault;
-use super::node::{Node, Value};
+use super::node::Node;
 use super::reader::{Object, Reader};
 use super::secret::secret;
 use super::server::{Server, document};
+use super::shape::advertiser::ADVERTISER;
+use super::shape::form;
 use super::targeting::{Names, remembered};
 use super::{Context, product_rules};
 use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, CampaignNo};
 use crate::base::limits::{CAMPAIGNS_PER_ADVERTISER_MAX, CREATIVES_MAX};
-use crate::base::money::{Currency, NANOS, Ratio};
+use crate::base::money::{Currency, Ratio};
 use crate::base::time::Span;
-use crate::model::advertiser::{Advertiser, Attribution, Audience, Budget, CapScope, FeedSource, Landing, Needle, Rule};
-use crate::model::event::{EventKind, NamedKind};
-
-const KEYS: [&str; 25] = [
-    "version",
-    "id",
-    "name",
-    "domain",
-    "currency",
-    "timezone",
-    "language",
-    "categories",
-    "cattax",
-    "site_key",
-    "event_key_file",
-    "logo_url",
-    "feed",
-    "attribution",
-    "landing",
-    "origins",
-    "budget",
-    "frequency",
-    "fee_percent",
-    "seats",
-    "per_request",
-    "audiences",
-    "products",
-    "creatives",
-    "campaigns",
-];
-
-const FEED_FORMATS: [(&str, &str); 6] = [
-    ("auto", "auto"),
-    ("rss", "rss"),
-    ("atom", "atom"),
-    ("tsv", "tsv"),
-    ("csv", "csv"),
-    ("jsonl", "jsonl"),
-];
+use crate::model::advertiser::{Advertiser, Attribution, Audience, FeedSource, Landing, Needle, Rule};
 
 /// Reads an advertiser from `text`, called `name`, with paths relative to `dir`; what it returns
 /// beside it are warnings.
@@ -99,8 +61,8 @@ fn number<'t>(advertiser: &mut Advertiser, r: &Reader<'t>, root: &Node<'t>, cont
         hashes: context.hashes,
         advertiser: no,
     };
-    if let Some(o) = r.map(root) {
-        advertiser.audiences = o.list("audiences", |r, n| audience(r, n, &memory));
+    if let Some(o) = r.object(root, &ADVERTISER) {
+        advertiser.audiences = o.objects("audiences", |_, o| audience(o, &memory));
     }
     advertiser.needles = needles(&advertiser.audiences);
 }
@@ -120,20 +82,21 @@ fn needles(audiences: &[Audience]) -> Vec<Needle> {
 }
 
 fn event_key_file<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<std::path::PathBuf> {
-    r.map(root)?.optional("event_key_file", Reader::path)
+    r.object(root, &ADVERTISER)?.path("event_key_file")
 }
 
 fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -> Option<Advertiser> {
-    let o = r.object(root, &KEYS)?;
-    o.optional("version", version);
+    let o = r.open(root, &ADVERTISER)?;
     let retention = server.privacy.retention;
     let exchanges: Vec<String> = server.exchanges.iter().map(|exchange| exchange.id.clone()).collect();
-    let id = o.required("id", Reader::id).unwrap_or_default();
-    let name = o.required("name", Reader::text).unwrap_or_default();
-    let domain = o.required("domain", Reader::host).unwrap_or_default();
-    let language = o.or("language", "en".to_owned(), language);
-    let logo_url = o.optional("logo_url", Reader::url);
-    let (timezone, timezone_name) = o.or("timezone", (TimeZone::UTC, "UTC".to_owned()), timezone);
+    // What is missing has been noted, and the rest is read on.
+    let id = o.read("id", Reader::plain).unwrap_or_default();
+    let name = o.text("name").unwrap_or_default();
+    let domain = o.read("domain", Reader::host).unwrap_or_default();
+    let site_key = o.read("site_key", Reader::plain).unwrap_or_default();
+    let language = o.read("language", Reader::plain)?;
+    let logo_url = o.read("logo_url", Reader::plain);
+    let (timezone, timezone_name) = o.read("timezone", timezone)?;
     let shop = Shop {
         id: &id,
         name: &name,
@@ -157,30 +120,31 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
         hashes,
         advertiser: AdvertiserNo(0),
     };
-    let cattax = o.or("cattax", 1, |r, n| r.integer(n, 1, 1_000));
-    let (campaigns, per_request_of_campaigns): (Vec<_>, Vec<_>) = o.list("campaigns", |r, n| campaign(r, n, &around)).into_iter().unzip();
-    let per_request_default = per_request_of_campaigns.into_iter().max().unwrap_or(1);
-    let creatives = o.list("creatives", |r, n| creative(r, n, &shop));
+    let cattax = o.integer("cattax")?;
+    let (campaigns, per_request): (Vec<_>, Vec<_>) = o.objects("campaigns", |r, o| campaign(r, o, &around)).into_iter().unzip();
+    let creatives = o.objects("creatives", |r, o| creative(r, o, &shop));
     Some(Advertiser {
         no: AdvertiserNo(0),
         book: CampaignNo(0),
-        currency: o.or("currency", Currency::USD, |r, n| currency(r, n, server)),
+        currency: o.read("currency", |r, n| currency(r, n, server))?,
         categories: o.list("categories", |r, n| category(r, n, cattax)),
         cattax,
-        site_key: o.required("site_key", site_key).unwrap_or_default(),
+        site_key,
         event_key: None,
-        feed: o.optional("feed", feed),
-        landing: landing(&o, &domain),
-        origins: o.or("origins", vec![format!("https://{domain}")], |r, n| r.list(n, origin)),
-        budget: o.or("budget", Budget::default(), budget),
-        frequency: o.or("frequency", Vec::new(), |r, n| caps(r, n, CapScope::Advertiser, retention)),
-        fee: o.or("fee_percent", Ratio(0), fee),
+        feed: o.object("feed").and_then(|o| feed(r, &o)),
+        landing: landing(&o, &domain)?,
+        origins: o
+            .read("origins", |r, n| r.list(n, |r, n| form::origin(r.string(n)?)))
+            .unwrap_or_else(|| vec![format!("https://{domain}")]),
+        budget: o.object("budget").and_then(|o| budget(r, &o)).unwrap_or_default(),
+        frequency: caps(r, &o, retention),
+        fee: o.read("fee_percent", fee)?,
         seats: seats(r, &o, &exchanges),
-        per_request: o.or("per_request", per_request_default, per_request),
-        attribution: attribution(&o, retention, hashes),
+        per_request: o.integer("per_request").or(per_request.into_iter().max()).unwrap_or(1),
+        attribution: attribution(r, &o, retention, hashes)?,
         needles: Vec::new(),
-        audiences: o.list("audiences", |r, n| audience(r, n, &memory)),
-        products: product_rules::products(&o, retention),
+        audiences: o.objects("audiences", |_, o| audience(o, &memory)),
+        products: product_rules::products(r, &o, retention)?,
         creatives,
         campaigns,
         timezone,
@@ -193,46 +157,18 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
     })
 }
 
-fn version<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<()> {
-    match node.raw {
-        "1" => Some(()),
-        _ => r.refuse(node, "unknown version", "this program reads version `1`"),
-    }
-}
-
 fn check_lists<'t>(r: &Reader<'t>, o: &Object<'_, 't>) {
     r.ids(o.get("campaigns"));
     for (key, most) in [("creatives", CREATIVES_MAX), ("campaigns", CAMPAIGNS_PER_ADVERTISER_MAX)] {
-        if let Some(node) = o.get(key)
-            && let Value::Array(items) = &node.value
-            && items.len() > most
-        {
-            r.fault(node, format!("{} {key}", items.len()), format!("at most {most}"));
+        if let Some(node) = o.get(key).filter(|node| r.items(node).len() > most) {
+            r.fault(node, format!("{} {key}", r.items(node).len()), format!("at most {most}"));
         }
     }
 }
 
-/// A wall time on the advertiser's clock.
-pub(super) fn local_time<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<DateTime> {
-    let text = r.text(node)?;
-    // An offset would be read past in silence, and the time be another than was meant.
-    let has_offset = text.get(10..).is_some_and(|time| time.contains(['Z', 'z', '+', '-', '[']));
-    match text.parse::<DateTime>() {
-        Ok(time) if !has_offset => Some(time),
-        _ => r.refuse(
-            node,
-            "not a local time",
-            "such as `2026-01-31T18:00:00`, in the advertiser's time zone, without offset",
-        ),
-    }
-}
-
 fn timezone<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<(TimeZone, String)> {
-    let name = r.text(node)?;
-    match TimeZone::get(&name) {
-        Ok(zone) => Some((zone, name)),
-        Err(_) => r.refuse(node, "unknown time zone", "an IANA name such as `Europe/Berlin`"),
-    }
+    let name = r.string(node)?;
+    Some((TimeZone::get(name).ok()?, name.to_owned()))
 }
 
 fn currency<'t>(r: &Reader<'t>, node: &Node<'t>, server: &Server) -> Option<Currency> {
@@ -247,21 +183,9 @@ fn currency<'t>(r: &Reader<'t>, node: &Node<'t>, server: &Server) -> Option<Curr
     )
 }
 
-/// A BCP 47 tag by its outer shape: letters, then short parts.
-fn language<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<String> {
-    let text = r.text(node)?;
-    let mut parts = text.split('-');
-    let is_letters = |part: &str| (2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic());
-    let is_short = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
-    if parts.next().is_some_and(is_letters) && parts.all(is_short) {
-        return Some(text);
-    }
-    r.refuse(node, "not a language", "a BCP 47 tag such as `vi` or `pt-BR`")
-}
-
 /// In taxonomy 1 categories look like `IAB18-3`; others are numbers or longer codes.
 fn category<'t>(r: &Reader<'t>, node: &Node<'t>, cattax: u32) -> Option<String> {
-    let text = r.text(node)?;
+    let text = r.words(node)?;
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     let is_first = |text: &str| text.strip_prefix("IAB").is_some_and(|rest| rest.splitn(2, '-').all(is_number));
     if cattax != 1 || is_first(&text) {
@@ -270,23 +194,8 @@ fn category<'t>(r: &Reader<'t>, node: &Node<'t>, cattax: u32) -> Option<String> 
     r.refuse(node, "not a category of taxonomy 1", "such as `IAB18-3`; for others set `cattax`")
 }
 
-/// A part of a URL.
-fn site_key<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<String> {
-    let text = r.text(node)?;
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if text.len() <= 64 && text.bytes().all(is_plain) && !text.starts_with('.') {
-        return Some(text);
-    }
-    r.refuse(node, "not a site key", "1 to 64 of letters, digits, `.`, `_`, `-`")
-}
-
-fn feed<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<FeedSource> {
-    let o = r.object(node, &["path", "url", "format", "refresh", "id_prefixes"])?;
-    let path = o.optional("path", Reader::path);
-    let url = o.optional("url", Reader::url);
-    if o.has("path") == o.has("url") {
-        r.fault(node, "a feed is by `path` or by `url`", "give one of them");
-    }
+fn feed<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> Option<FeedSource> {
+    let path = o.path("path");
     if let (Some(path), Some(node)) = (&path, o.get("path"))
         && !path.is_file()
     {
@@ -295,64 +204,33 @@ fn feed<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<FeedSource> {
     if let Some(node) = o.get("url") {
         r.warn_unused(node, "fetch the feed yourself and give its file as `path`");
     }
-    let refresh = o.or("refresh", Span(15 * 60), Reader::span);
-    if let Some(node) = o.get("refresh").filter(|_| refresh < Span::MINUTE) {
-        r.fault(node, "too often", "at least `1m`");
-    }
     Some(FeedSource {
         path: path.unwrap_or_default(),
-        url,
-        format: o.or("format", "auto", |r, n| r.word(n, &FEED_FORMATS)).to_owned(),
-        refresh,
-        id_prefixes: o.list("id_prefixes", Reader::text),
+        url: o.read("url", Reader::plain),
+        format: o.text("format")?,
+        refresh: o.span("refresh")?,
+        id_prefixes: o.list("id_prefixes", Reader::words),
     })
 }
 
-fn landing(advertiser: &Object<'_, '_>, domain: &str) -> Landing {
-    advertiser.inner("landing", &["append", "domains"], |o| {
-        let mut domains = vec![domain.to_owned()];
-        for host in o.map_or(Vec::new(), |o| o.list("domains", Reader::host)) {
-            if !domains.contains(&host) {
-                domains.push(host);
-            }
+fn landing(advertiser: &Object<'_, '_>, domain: &str) -> Option<Landing> {
+    let o = advertiser.inner("landing");
+    let mut domains = vec![domain.to_owned()];
+    for host in o.list("domains", Reader::host) {
+        if !domains.contains(&host) {
+            domains.push(host);
         }
-        Landing {
-            append: o.map_or(String::new(), |o| o.or("append", String::new(), append)),
-            domains,
-        }
+    }
+    let append = o.read("append", Reader::plain)?;
+    Some(Landing {
+        append: append.trim_start_matches(['?', '&']).to_owned(),
+        domains,
     })
-}
-
-/// Query text with macros.
-fn append<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<String> {
-    let text = r.any_text(node)?;
-    let known = ["{campaign}", "{creative}", "{exchange}"];
-    let rest = known.iter().fold(text.clone(), |rest, name| rest.replace(name, ""));
-    if rest.contains(['{', '}']) {
-        return r.refuse(node, "unknown macro", "known: `{campaign}`, `{creative}`, `{exchange}`");
-    }
-    if rest.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#') {
-        return r.refuse(node, "not query text", "such as `utm_source=winback&utm_campaign={campaign}`");
-    }
-    Some(text.trim_start_matches(['?', '&']).to_owned())
-}
-
-/// An origin, or a domain for its https origin.
-fn origin<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<String> {
-    let text = r.text(node)?;
-    if !text.contains("://") {
-        return r.host(node).map(|host| format!("https://{host}"));
-    }
-    let is_origin = |url: &Url| matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none();
-    match Url::parse(&text).ok().filter(is_origin) {
-        Some(url) => Some(url.origin().ascii_serialization()),
-        None => r.refuse(node, "not an origin", "scheme and host only, such as `https://shop.example`"),
-    }
 }
 
 /// Percent as a ratio, exactly.
 fn fee<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Ratio> {
-    let percent = r.ratio(node, Ratio(0), Ratio(1_000 * NANOS as i64))?;
+    let percent = r.ratio(node)?;
     if percent.0 % 100 == 0 {
         return Some(Ratio(percent.0 / 100));
     }
@@ -360,29 +238,22 @@ fn fee<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Ratio> {
 }
 
 fn seats<'t>(r: &Reader<'t>, o: &Object<'_, 't>, exchanges: &[String]) -> Vec<(String, String)> {
-    let Some(map) = o.get("seats").and_then(|node| r.map(node)) else {
-        return Vec::new();
-    };
     let mut seats = Vec::new();
-    for entry in map.entries() {
+    for entry in o.map("seats") {
         if !exchanges.contains(&entry.key) {
             let remedy = super::fault::suggest(&entry.key, exchanges.iter().map(String::as_str));
             r.fault(&entry.node, "no such exchange", remedy);
         }
-        if let Some(seat) = r.text(&entry.node) {
-            seats.push((entry.key.clone(), seat));
-        }
+        seats.extend(r.words(&entry.node).map(|seat| (entry.key.clone(), seat)));
     }
     seats
 }
 
-fn attribution(advertiser: &Object<'_, '_>, retention: Span, hashes: &Hashes) -> Attribution {
-    let purchase = NamedKind::plain(EventKind::Purchase);
-    advertiser.inner("attribution", &["goal", "click", "view"], |o| Attribution {
-        goal: o.map_or(purchase, |o| o.or("goal", purchase, |r, n| named_kind(r, n, hashes))),
-        click: o.map_or(Span::days(30).min(retention), |o| {
-            o.or("click", Span::days(30).min(retention), |r, n| remembered(r, n, retention))
-        }),
-        view: o.map_or(Span::DAY, |o| o.or("view", Span::DAY, |r, n| remembered(r, n, retention))),
+fn attribution<'t>(r: &Reader<'t>, advertiser: &Object<'_, 't>, retention: Span, hashes: &Hashes) -> Option<Attribution> {
+    let o = advertiser.inner("attribution");
+    Some(Attribution {
+        goal: o.read("goal", |r, n| named_kind(r, n, hashes))?,
+        click: remembered(r, &o, "click", retention)?,
+        view: remembered(r, &o, "view", retention)?,
     })
 }

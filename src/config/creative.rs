@@ -8,8 +8,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::ad::{AdSpec, compile};
-use super::node::{Node, Value};
+use super::node::Node;
 use super::reader::{Object, Reader};
+use super::structure::size_of_text;
 use super::targeting::FORMATS;
 use crate::base::id::{CreativeNo, CridKey};
 use crate::model::advertiser::{Creative, Size};
@@ -17,23 +18,7 @@ use crate::model::targeting::Format;
 
 /// Characters of a `crid` (contract §6).
 const CRID_CHARS_MAX: usize = 80;
-const SIDE_MAX: u32 = 10_000;
 const PRODUCT_CARD: &str = "product-card";
-
-const KEYS: [&str; 12] = [
-    "id",
-    "format",
-    "sizes",
-    "template",
-    "products",
-    "headline",
-    "call_to_action",
-    "promotion",
-    "attr",
-    "media",
-    "duration_s",
-    "trackers",
-];
 
 /// What an ad says of its advertiser.
 pub(super) struct Shop<'a> {
@@ -65,33 +50,30 @@ struct Draft {
 }
 
 /// `creatives[]`; the number is given later.
-pub(super) fn creative<'t>(r: &Reader<'t>, node: &Node<'t>, shop: &Shop<'_>) -> Option<Creative> {
-    let o = r.object(node, &KEYS)?;
-    let id = o.required("id", Reader::id);
-    let format = o.required("format", |r, n| r.word(n, &FORMATS));
-    o.optional("products", |r, n| r.integer(n, 1, 20));
-    o.optional("trackers", trackers);
+pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) -> Option<Creative> {
+    trackers(r, o);
+    let (sizes, template, promotion) = (sizes(r, o), template(o), promotion(r, o));
     let draft = Draft {
-        sizes: sizes(r, &o, format),
-        template: o.or("template", PRODUCT_CARD.to_owned(), template),
-        headline: o.optional("headline", Reader::text),
-        call_to_action: o.optional("call_to_action", Reader::text),
-        promotion: o.optional("promotion", promotion),
-        attr: o.list("attr", |r, n| r.integer(n, 1, 1_000)),
-        media: media(&o, format),
-        id: id?,
-        format: format?,
+        sizes,
+        headline: o.text("headline"),
+        call_to_action: o.text("call_to_action"),
+        promotion,
+        attr: o.list("attr", Reader::integer),
+        media: o.objects("media", |_, o| o.read("url", Reader::plain)),
+        template: template?,
+        id: o.read("id", Reader::plain)?,
+        format: o.word("format", &FORMATS)?,
     };
     let crid = crid(shop, &draft);
     if crid.chars().count() > CRID_CHARS_MAX {
         let problem = format!("`{crid}` is too long a `crid`");
         let remedy = format!("shorten the ids of advertiser or creative: at most {CRID_CHARS_MAX} characters");
-        r.fault(o.get("id").unwrap_or(node), problem, remedy);
+        r.fault(o.get("id").unwrap_or(o.node), problem, remedy);
     }
     let ads = ads(shop, &draft);
     if ads.is_empty() {
         r.warn(
-            node,
+            o.node,
             "this creative is not shown yet by this version",
             "banners of `product-card` are",
         );
@@ -148,13 +130,9 @@ fn crid(shop: &Shop<'_>, draft: &Draft) -> String {
     crid
 }
 
-/// Required where a picture of a fixed size is shown.
-fn sizes<'t>(r: &Reader<'t>, o: &Object<'_, 't>, format: Option<Format>) -> Vec<Size> {
-    let is_required = matches!(format, Some(Format::Banner | Format::Video));
-    let node = if is_required { o.must("sizes") } else { o.get("sizes") };
-    let Some(node) = node else { return Vec::new() };
+fn sizes<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> Vec<Size> {
     let mut sizes = Vec::new();
-    for item in r.some_items(node).unwrap_or_default() {
+    for item in o.get("sizes").map_or(&[][..], |node| r.items(node)) {
         let Some(size) = size(r, item) else { continue };
         if sizes.contains(&size) {
             r.fault(item, "size given twice", "leave one out");
@@ -165,73 +143,33 @@ fn sizes<'t>(r: &Reader<'t>, o: &Object<'_, 't>, format: Option<Format>) -> Vec<
 }
 
 fn size<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Size> {
-    let remedy = "`[300, 250]` or `\"300x250\"`";
-    let (w, h) = match &node.value {
-        Value::Array(sides) => match sides.as_slice() {
-            [w, h] => (r.integer(w, 1, SIDE_MAX), r.integer(h, 1, SIDE_MAX)),
-            _ => return r.refuse(node, "not a size", remedy),
-        },
-        Value::Text(text) => {
-            let side = |text: &str| text.trim().parse().ok().filter(|side| (1..=SIDE_MAX).contains(side));
-            match text.split_once('x').map(|(w, h)| (side(w), side(h))) {
-                Some((Some(w), Some(h))) => (Some(w), Some(h)),
-                _ => return r.refuse(node, "not a size", remedy),
-            }
-        }
-        _ => return r.refuse(node, "not a size", remedy),
-    };
-    Some(Size { w: w?, h: h? })
-}
-
-fn template<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<String> {
-    if let Value::Object(_) = node.value {
-        let o = r.object(node, &["file"])?;
-        let file = o.required("file", Reader::existing_file)?;
-        return Some(format!("file:{}", file.display()));
+    match r.items(node) {
+        [w, h] => Some(Size {
+            w: r.integer(w)?,
+            h: r.integer(h)?,
+        }),
+        _ => size_of_text(r.string(node)?),
     }
-    r.word(node, &[(PRODUCT_CARD, PRODUCT_CARD), ("carousel", "carousel")])
-        .map(str::to_owned)
 }
 
-fn promotion<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<(String, Option<String>)> {
-    let o = r.object(node, &["text", "code", "ends"])?;
-    let text = o.required("text", Reader::text);
-    let code = o.optional("code", Reader::text);
-    if let Some(ends) = o.get("ends")
-        && super::advertiser::local_time(r, ends).is_some()
-    {
+fn template(o: &Object<'_, '_>) -> Option<String> {
+    match o.object("template") {
+        Some(own) => Some(format!("file:{}", own.read("file", Reader::existing_file)?.display())),
+        None => o.text("template"),
+    }
+}
+
+fn promotion<'t>(r: &Reader<'t>, creative: &Object<'_, 't>) -> Option<(String, Option<String>)> {
+    let o = creative.object("promotion")?;
+    if let Some(ends) = o.get("ends") {
         r.warn(ends, "the promotion is shown after its end too", "remove it when it ends");
     }
-    Some((text?, code))
+    Some((o.text("text")?, o.text("code")))
 }
 
-fn trackers<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<()> {
-    let o = r.object(node, &["impression", "click"])?;
-    let urls = o.list("impression", Reader::url).len() + o.list("click", Reader::url).len();
-    if urls > 0 {
-        r.warn(node, "these trackers are not called yet by this version", "");
+fn trackers<'t>(r: &Reader<'t>, creative: &Object<'_, 't>) {
+    let o = creative.inner("trackers");
+    if !o.list("impression", Reader::plain).is_empty() || !o.list("click", Reader::plain).is_empty() {
+        r.warn(o.node, "these trackers are not called yet by this version", "");
     }
-    Some(())
-}
-
-/// Checks what video and audio need, and names the files for the revision.
-fn media<'t>(o: &Object<'_, 't>, format: Option<Format>) -> Vec<String> {
-    let seconds = |r: &Reader<'t>, n: &Node<'t>| r.integer(n, 1, 600);
-    let file = |r: &Reader<'t>, n: &Node<'t>| {
-        let o = r.object(n, &["url", "mime", "bitrate_kbps", "w", "h", "delivery", "codec"])?;
-        o.optional("bitrate_kbps", |r, n| r.integer(n, 1, 1_000_000));
-        o.optional("w", |r, n| r.integer(n, 1, SIDE_MAX));
-        o.optional("h", |r, n| r.integer(n, 1, SIDE_MAX));
-        o.optional("delivery", |r, n| r.word(n, &[("progressive", ()), ("streaming", ())]));
-        o.optional("codec", Reader::text);
-        let mime = o.required("mime", Reader::text);
-        let url = o.required("url", Reader::url);
-        mime.zip(url).map(|(_, url)| url)
-    };
-    if !matches!(format, Some(Format::Video | Format::Audio)) {
-        o.optional("duration_s", seconds);
-        return o.list("media", file);
-    }
-    o.required("duration_s", seconds);
-    o.required("media", |r, n| r.some_of(n, file)).unwrap_or_default()
 }

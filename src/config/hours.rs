@@ -3,49 +3,38 @@
 //! Knows no dates and no zones: minutes since Monday 00:00 on whatever clock they are held against.
 
 use super::node::{Node, Value};
-use super::reader::Reader;
+use super::reader::{Object, Reader};
+use super::shape::form;
 use crate::model::targeting::{Hours, WeekWindow};
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const DAY_MIN: u16 = 24 * 60;
 const WEEK_MIN: u16 = 7 * DAY_MIN;
 
-/// Text or a list of texts on the advertiser's clock, or `{clock, windows}`.
-pub(super) fn hours<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Hours> {
-    let (user_clock, windows) = match &node.value {
-        Value::Object(_) => {
-            let o = r.object(node, &["clock", "windows"])?;
-            let clocks = [("user", true), ("advertiser", false)];
-            let user_clock = o.or("clock", false, |r, n| r.word(n, &clocks));
-            (user_clock, o.required("windows", windows)?)
-        }
-        _ => (false, windows(r, node)?),
+/// `hours`: text or a list of texts on the advertiser's clock, or `{clock, windows}`.
+pub(super) fn hours(targeting: &Object<'_, '_>) -> Option<Hours> {
+    let Some(o) = targeting.object("hours") else {
+        let windows = targeting.read("hours", windows)?;
+        return Some(Hours {
+            user_clock: false,
+            windows,
+        });
     };
-    Some(Hours { user_clock, windows })
+    Some(Hours {
+        user_clock: o.word("clock", &[("user", true), ("advertiser", false)])?,
+        windows: o.read("windows", windows)?,
+    })
 }
 
 fn windows<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Vec<WeekWindow>> {
     match &node.value {
-        Value::Array(items) if items.is_empty() => r.refuse(node, "no hours at all", "leave it out, or list hours"),
-        Value::Array(items) => Some(items.iter().filter_map(|item| window(r, item)).flatten().collect()),
-        _ => window(r, node),
-    }
-}
-
-fn window<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Vec<WeekWindow>> {
-    let text = r.lower(node)?;
-    match parse(&text) {
-        Some(windows) => Some(windows),
-        None => r.refuse(
-            node,
-            "not hours",
-            "such as `mon-fri 07:00-23:00`, `sat,sun 22:00-04:00` or `00:00-24:00`",
-        ),
+        Value::Array(items) => Some(items.iter().filter_map(|item| windows(r, item)).flatten().collect()),
+        _ => form::week(r.string(node)?),
     }
 }
 
 /// One window for each day named; without days every day, without times whole days.
-fn parse(text: &str) -> Option<Vec<WeekWindow>> {
+pub(super) fn parse(text: &str) -> Option<Vec<WeekWindow>> {
     let mut words = text.split_ascii_whitespace();
     let (first, second) = (words.next()?, words.next());
     if words.next().is_some() {

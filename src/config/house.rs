@@ -20,27 +20,18 @@ const LIST_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// `house`.
 pub(super) fn house(server: &Object<'_, '_>) -> House {
-    server.inner("house", &["block", "ad_choices_url"], |o| {
-        o.map_or_else(House::default, |o| House {
-            block: block(o),
-            ad_choices_url: o.optional("ad_choices_url", Reader::url),
-        })
-    })
-}
-
-fn block(house: &Object<'_, '_>) -> HouseBlock {
-    let keys = ["domains_file", "bundles_file", "sellers_file", "categories"];
-    house.inner("block", &keys, |o| {
-        o.map_or_else(HouseBlock::default, |o| {
-            let list = |key, read: fn(&str) -> Option<String>| o.or(key, HashSet::new(), |r, n| names(r, n, read));
-            HouseBlock {
-                domains: list("domains_file", domain),
-                bundles: list("bundles_file", word),
-                sellers: list("sellers_file", word),
-                categories: o.list("categories", Reader::lower),
-            }
-        })
-    })
+    let o = server.inner("house");
+    let block = o.inner("block");
+    let list = |key, read: fn(&str) -> Option<String>| block.read(key, |r, n| names(r, n, read)).unwrap_or_default();
+    House {
+        block: HouseBlock {
+            domains: list("domains_file", domain),
+            bundles: list("bundles_file", word),
+            sellers: list("sellers_file", word),
+            categories: block.list("categories", Reader::lower),
+        },
+        ad_choices_url: o.read("ad_choices_url", Reader::plain),
+    }
 }
 
 /// The names of a file, in lower case.

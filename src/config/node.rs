@@ -76,6 +76,9 @@ impl Syntax {
 }
 
 impl Node<'_> {
+    /// The place of what stands in no file.
+    pub const NOWHERE: usize = usize::MAX;
+
     /// Whether the value is `null`.
     pub fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)

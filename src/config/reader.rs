@@ -1,23 +1,25 @@
-//! Typed readers over a tree of nodes: each takes what it can, notes what is wrong and goes on.
+//! Typed readers over a tree of nodes that has been held against its shape: each takes what it can.
 //!
-//! A reader that returns `None` has noted why. Never stops at a fault; whoever assembles a value looks
-//! at [`Reader::finish`] before using it.
+//! What the file alone shows to be wrong is noted by `structure` before, so most readers say nothing
+//! where they return `None`; ranges and defaults are the shape's. Never stops at a fault; whoever
+//! assembles a value looks at [`Reader::finish`] before using it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use url::{Host, Url};
+use url::Host;
 
-use super::fault::{Fault, nearest, position, shorten, suggest};
+use super::fault::{Fault, position, shorten, suggest};
 use super::node::{Entry, Node, Value};
-use crate::base::id::is_id;
+use super::shape::{Key, Kind, Shape};
+use super::structure::check;
 use crate::base::limits::FAULTS_MAX;
-use crate::base::money::{Currency, Money, MoneyFault, Ratio};
+use crate::base::money::{Currency, Money, Ratio};
 use crate::base::time::Span;
 
 /// Keys that any object may have, for the people and tools around the file.
-const KEYS_ANYWHERE: [&str; 3] = ["$schema", "note", "labels"];
+pub(super) const KEYS_ANYWHERE: [&str; 3] = ["$schema", "note", "labels"];
 
 /// Faults and warnings that are kept while reading; finding the place of each takes a pass over the file.
 const NOTES_MAX: usize = 5 * FAULTS_MAX;
@@ -44,6 +46,17 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// The file's text.
+    pub fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// Holds the whole file against its shape and opens it.
+    pub fn open<'r>(&'r self, root: &'r Node<'t>, shape: &'static Shape) -> Option<Object<'r, 't>> {
+        check(self, root, &Kind::Object(shape));
+        self.object(root, shape)
+    }
+
     /// The warnings, if nothing is wrong; else every fault, warnings among them, in the file's order.
     pub fn finish(&self) -> Result<Vec<Fault>, Vec<Fault>> {
         let mut found = self.faults.borrow().clone();
@@ -62,7 +75,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Notes a fault at a value.
-    pub fn fault(&self, node: &Node<'t>, problem: impl Into<String>, remedy: impl Into<String>) {
+    pub fn fault(&self, node: &Node<'_>, problem: impl Into<String>, remedy: impl Into<String>) {
         self.note(node.at, &node.pointer, node.raw, problem.into(), remedy.into(), false);
     }
 
@@ -76,17 +89,25 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Notes a fault at a key.
+    pub fn fault_of_key(&self, entry: &Entry<'_>, problem: &str, remedy: String) {
+        self.note(entry.at, &entry.node.pointer, entry.node.raw, problem.into(), remedy, false);
+    }
+
     /// Notes a value that is read and checked and changes nothing: it must not cost money silently.
-    pub fn warn_unused(&self, node: &Node<'t>, meanwhile: &str) {
+    pub fn warn_unused(&self, node: &Node<'_>, meanwhile: &str) {
         self.warn(node, "read, but without effect in this version", meanwhile);
     }
 
     /// Notes something worth saying at a value.
-    pub fn warn(&self, node: &Node<'t>, problem: impl Into<String>, remedy: impl Into<String>) {
+    pub fn warn(&self, node: &Node<'_>, problem: impl Into<String>, remedy: impl Into<String>) {
         self.note(node.at, &node.pointer, node.raw, problem.into(), remedy.into(), true);
     }
 
     fn note(&self, at: usize, pointer: &str, raw: &str, problem: String, remedy: String, warning: bool) {
+        if at == Node::NOWHERE {
+            return;
+        }
         let mut faults = self.faults.borrow_mut();
         // The first fault is kept however many warnings came before it: it decides.
         if faults.len() >= NOTES_MAX && (warning || faults.iter().any(|fault| !fault.warning)) {
@@ -106,69 +127,32 @@ impl<'t> Reader<'t> {
         });
     }
 
-    /// An object with these keys only.
-    pub fn object<'r>(&'r self, node: &'r Node<'t>, keys: &[&'static str]) -> Option<Object<'r, 't>> {
-        let mut object = self.map(node)?;
-        for entry in object.entries() {
-            if !keys.contains(&entry.key.as_str()) {
-                object.meant.extend(nearest(&entry.key, keys.iter().copied()));
-                let remedy = suggest(&entry.key, keys.iter().copied());
-                self.note(entry.at, &entry.node.pointer, entry.node.raw, "unknown key".into(), remedy, false);
-            }
-        }
-        Some(object)
-    }
-
-    /// An object whose keys are names of the user's choice, each given once.
-    pub fn map<'r>(&'r self, node: &'r Node<'t>) -> Option<Object<'r, 't>> {
-        let Value::Object(entries) = &node.value else {
-            self.fault(node, "not an object", "write `{...}`");
-            return None;
-        };
-        let mut seen: HashMap<&str, usize> = HashMap::new();
-        for entry in entries {
-            if let Some(first) = seen.insert(&entry.key, entry.at) {
-                let remedy = format!("keep one; the first is on line {}", position(self.text, first).0);
-                self.note(
-                    entry.at,
-                    &entry.node.pointer,
-                    entry.node.raw,
-                    "key given twice".into(),
-                    remedy,
-                    false,
-                );
-            }
-        }
+    /// An object of a shape.
+    pub fn object<'r>(&'r self, node: &'r Node<'t>, shape: &'static Shape) -> Option<Object<'r, 't>> {
+        let Value::Object(entries) = &node.value else { return None };
+        let reader = self;
         Some(Object {
-            reader: self,
+            reader,
             node,
             entries,
-            meant: Vec::new(),
+            shape,
         })
     }
 
     /// The items of a list.
-    pub fn items<'r>(&self, node: &'r Node<'t>) -> Option<&'r [Node<'t>]> {
+    pub fn items<'n>(&self, node: &'n Node<'t>) -> &'n [Node<'t>] {
         match &node.value {
-            Value::Array(items) => Some(items),
-            _ => {
-                self.fault(node, "not a list", "write `[...]`");
-                None
-            }
+            Value::Array(items) => items,
+            _ => &[],
         }
     }
 
-    /// The items of a list that must have some.
-    pub fn some_items<'r>(&self, node: &'r Node<'t>) -> Option<&'r [Node<'t>]> {
-        match self.items(node)? {
-            [] => self.refuse(node, "an empty list", "name at least one"),
-            items => Some(items),
+    /// Each item of a list.
+    pub fn list<T>(&self, node: &Node<'t>, read: impl Fn(&Reader<'t>, &Node<'t>) -> Option<T>) -> Option<Vec<T>> {
+        match &node.value {
+            Value::Array(items) => Some(items.iter().filter_map(|item| read(self, item)).collect()),
+            _ => None,
         }
-    }
-
-    /// Each item of a list that must have some.
-    pub fn some_of<T>(&self, node: &Node<'t>, read: impl Fn(&Reader<'t>, &Node<'t>) -> Option<T>) -> Option<Vec<T>> {
-        Some(self.some_items(node)?.iter().filter_map(|item| read(self, item)).collect())
     }
 
     /// The ids of a list's objects, as written: what others may refer to even where something else
@@ -176,14 +160,7 @@ impl<'t> Reader<'t> {
     pub fn ids(&self, list: Option<&Node<'t>>) -> Vec<String> {
         let mut ids: Vec<String> = Vec::new();
         let mut seen: HashSet<&str> = HashSet::new();
-        let Some(Node {
-            value: Value::Array(items),
-            ..
-        }) = list
-        else {
-            return ids;
-        };
-        for item in items {
+        for item in list.map_or(&[][..], |list| self.items(list)) {
             let id = match &item.value {
                 Value::Object(entries) => entries.iter().find(|entry| entry.key == "id").map(|entry| &entry.node),
                 _ => None,
@@ -192,7 +169,7 @@ impl<'t> Reader<'t> {
                 Some(Value::Text(text)) => text.as_str(),
                 _ => "",
             };
-            if let Some(node) = id.filter(|_| !seen.insert(text)) {
+            if let Some(node) = id.filter(|_| !text.is_empty() && !seen.insert(text)) {
                 self.fault(node, "id given twice", "ids are unique in their list");
             }
             ids.push(text.to_owned());
@@ -200,142 +177,96 @@ impl<'t> Reader<'t> {
         ids
     }
 
-    /// Text with something in it, trimmed.
-    pub fn text(&self, node: &Node<'t>) -> Option<String> {
-        match &node.value {
-            Value::Text(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
-            Value::Text(_) => self.refuse(node, "empty text", "say something, or leave the key out"),
-            _ => self.refuse(node, "not text", "write it in double quotes"),
-        }
+    /// Text for people and for others' systems, trimmed.
+    pub fn words(&self, node: &Node<'t>) -> Option<String> {
+        Some(self.string(node)?.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
     /// Text that is compared: trimmed and lower case.
     pub fn lower(&self, node: &Node<'t>) -> Option<String> {
-        self.text(node).map(|text| text.to_lowercase())
+        self.words(node).map(|text| text.to_lowercase())
     }
 
-    /// Text that may be empty.
-    pub fn any_text(&self, node: &Node<'t>) -> Option<String> {
+    /// Text as it is written. Addresses are not normalised: that would escape the braces of macros.
+    pub fn plain(&self, node: &Node<'t>) -> Option<String> {
+        self.string(node).map(str::to_owned)
+    }
+
+    /// Text as it is written.
+    pub fn string<'n>(&self, node: &'n Node<'t>) -> Option<&'n str> {
         match &node.value {
-            Value::Text(text) => Some(text.clone()),
-            _ => self.refuse(node, "not text", "write it in double quotes"),
+            Value::Text(text) => Some(text),
+            _ => None,
         }
-    }
-
-    /// An id (contract, preamble).
-    pub fn id(&self, node: &Node<'t>) -> Option<String> {
-        let text = self.text(node)?;
-        if is_id(&text) {
-            return Some(text);
-        }
-        self.refuse(
-            node,
-            "not an id",
-            "1 to 48 of `a-z`, `0-9`, `.`, `_`, `-`, the first a letter or digit",
-        )
     }
 
     /// `true` or `false`.
     pub fn boolean(&self, node: &Node<'t>) -> Option<bool> {
         match node.value {
             Value::Bool(value) => Some(value),
-            _ => self.refuse(node, "not true or false", "write `true` or `false`, without quotes"),
+            _ => None,
         }
     }
 
     /// The exact text of a number, written as a number or as text.
-    fn decimal<'r>(&self, node: &'r Node<'t>) -> Option<&'r str> {
+    fn decimal<'n>(&self, node: &'n Node<'t>) -> Option<&'n str> {
         match &node.value {
             Value::Number => Some(node.raw),
             Value::Text(text) => Some(text),
-            _ => self.refuse(node, "not a number", "write a number or a number as text, such as `0.40`"),
-        }
-    }
-
-    fn exact<T>(&self, node: &Node<'t>, parse: impl Fn(&str) -> Result<T, MoneyFault>) -> Option<T> {
-        let text = self.decimal(node)?;
-        match parse(text) {
-            Ok(value) => Some(value),
-            Err(fault @ MoneyFault::NotDecimal) => self.refuse(node, fault.to_string(), "write digits and a point, such as `0.40`"),
-            Err(fault @ MoneyFault::TooFine) => self.refuse(node, fault.to_string(), "amounts are exact to nine decimals"),
-            Err(fault @ MoneyFault::TooLarge) => self.refuse(node, fault.to_string(), "write a smaller number"),
+            _ => None,
         }
     }
 
     /// An amount above zero.
     pub fn money(&self, node: &Node<'t>) -> Option<Money> {
-        let amount = self.exact(node, Money::parse)?;
-        if amount.0 > 0 {
-            return Some(amount);
-        }
-        self.refuse(node, "not above zero", "write an amount above zero")
+        Money::parse(self.decimal(node)?).ok().filter(|amount| amount.0 > 0)
     }
 
-    /// A ratio within bounds, both included.
-    pub fn ratio(&self, node: &Node<'t>, least: Ratio, most: Ratio) -> Option<Ratio> {
-        let value = self.exact(node, Ratio::parse)?;
-        if (least..=most).contains(&value) {
-            return Some(value);
-        }
-        self.refuse(node, "out of range", format!("from {least} to {most}"))
+    /// A ratio.
+    pub fn ratio(&self, node: &Node<'t>) -> Option<Ratio> {
+        Ratio::parse(self.decimal(node)?).ok()
     }
 
-    /// A whole number within bounds, both included.
-    pub fn integer(&self, node: &Node<'t>, least: u32, most: u32) -> Option<u32> {
-        let Value::Number = node.value else {
-            return self.refuse(node, "not a whole number", format!("from {least} to {most}, without quotes"));
-        };
-        match node.raw.parse::<i128>() {
-            Ok(value) if (i128::from(least)..=i128::from(most)).contains(&value) => u32::try_from(value).ok(),
-            Ok(_) => self.refuse(node, "out of range", format!("from {least} to {most}")),
-            Err(_) => self.refuse(node, "not a whole number", format!("from {least} to {most}")),
+    /// A whole number.
+    pub fn integer(&self, node: &Node<'t>) -> Option<u32> {
+        match node.value {
+            Value::Number => node.raw.parse().ok(),
+            _ => None,
         }
     }
 
-    /// A length of time above zero.
+    /// A length of time.
     pub fn span(&self, node: &Node<'t>) -> Option<Span> {
-        let text = self.text(node)?;
-        match Span::parse(&text) {
-            Some(span) if span.0 > 0 => Some(span),
-            Some(_) => self.refuse(node, "no time at all", "write a duration above zero"),
-            None => self.refuse(node, "not a duration", "digits and one of `s m h d`: `90s`, `15m`, `12h`, `30d`"),
-        }
+        Span::parse(self.string(node)?)
     }
 
-    /// One of some words.
-    pub fn word<T: Copy>(&self, node: &Node<'t>, words: &[(&'static str, T)]) -> Option<T> {
-        let text = self.text(node)?;
-        match words.iter().find(|(word, _)| *word == text) {
-            Some((_, value)) => Some(*value),
-            None => self.refuse(node, "unknown value", suggest(&text, words.iter().map(|(word, _)| *word))),
-        }
+    /// What a word stands for.
+    pub fn word<T: Copy>(&self, node: &Node<'t>, words: &[(&str, T)]) -> Option<T> {
+        let text = self.string(node)?;
+        words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
     }
 
-    /// The place in `names` of what a text names.
+    /// The place in `names` of what a text names; a fault where it names nothing.
     pub fn reference(&self, node: &Node<'t>, kind: &str, names: &[String]) -> Option<usize> {
-        let text = self.text(node)?;
+        let text = self.string(node).filter(|text| !text.trim().is_empty())?;
         let found = names.iter().position(|name| *name == text);
         if found.is_none() {
-            self.fault(node, format!("no such {kind}"), suggest(&text, names.iter().map(String::as_str)));
+            self.fault(node, format!("no such {kind}"), suggest(text, names.iter().map(String::as_str)));
         }
         found
     }
 
     /// A listed currency.
     pub fn currency(&self, node: &Node<'t>) -> Option<Currency> {
-        let text = self.text(node)?;
-        match Currency::parse(&text).filter(|currency| currency.is_listed()) {
-            Some(currency) => Some(currency),
-            None => self.refuse(node, "not a currency", "an ISO 4217 code such as `USD`"),
-        }
+        Currency::parse(self.string(node)?).filter(|currency| currency.is_listed())
     }
 
     /// A path, relative to the file's folder.
     pub fn path(&self, node: &Node<'t>) -> Option<PathBuf> {
-        self.text(node).map(|text| self.dir.join(text))
+        self.words(node).map(|text| self.dir.join(text))
     }
 
-    /// A path to a file that must be there.
+    /// A path to a file that must be there; a fault where it is not.
     pub fn existing_file(&self, node: &Node<'t>) -> Option<PathBuf> {
         let path = self.path(node)?;
         if path.is_file() {
@@ -346,30 +277,11 @@ impl<'t> Reader<'t> {
 
     /// A host name or address, as URLs write it.
     pub fn host(&self, node: &Node<'t>) -> Option<String> {
-        let text = self.text(node)?;
-        match Host::parse(&text) {
-            Ok(host) => Some(host.to_string()),
-            Err(_) => self.refuse(node, "not a domain", "without scheme, port and path, such as `shop.example`"),
-        }
-    }
-
-    /// A web address as written. Not normalised: that would escape the braces of macros.
-    pub fn url(&self, node: &Node<'t>) -> Option<String> {
-        let text = self.text(node)?;
-        let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-        match Url::parse(&text).ok().filter(is_web) {
-            Some(_) => Some(text),
-            None => self.refuse(node, "not a web address", "such as `https://shop.example/feed.xml`"),
-        }
-    }
-
-    /// Each item of a list.
-    pub fn list<T>(&self, node: &Node<'t>, read: impl Fn(&Reader<'t>, &Node<'t>) -> Option<T>) -> Option<Vec<T>> {
-        Some(self.items(node)?.iter().filter_map(|item| read(self, item)).collect())
+        Host::parse(self.string(node)?).ok().map(|host| host.to_string())
     }
 
     /// Notes a fault; for the last line of a reader.
-    pub fn refuse<T>(&self, node: &Node<'t>, problem: impl Into<String>, remedy: impl Into<String>) -> Option<T> {
+    pub fn refuse<T>(&self, node: &Node<'_>, problem: impl Into<String>, remedy: impl Into<String>) -> Option<T> {
         self.fault(node, problem, remedy);
         None
     }
@@ -378,20 +290,13 @@ impl<'t> Reader<'t> {
 /// An object being read. A key whose value is `null` counts as not given.
 pub(super) struct Object<'r, 't> {
     reader: &'r Reader<'t>,
-    /// The object itself, for faults that concern all of it.
+    /// The object itself, for faults that concern all of it; the one around it where it is not given.
     pub node: &'r Node<'t>,
     entries: &'r [Entry<'t>],
-    /// What its unknown keys were probably meant to be: one slip is one fault, so these are not also
-    /// reported as missing.
-    meant: Vec<&'static str>,
+    shape: &'static Shape,
 }
 
 impl<'r, 't> Object<'r, 't> {
-    /// Its entries, without the keys that are allowed anywhere.
-    pub fn entries(&self) -> impl Iterator<Item = &'r Entry<'t>> + use<'r, 't> {
-        self.entries.iter().filter(|entry| !KEYS_ANYWHERE.contains(&entry.key.as_str()))
-    }
-
     /// The value of a key, `null` included.
     pub fn written(&self, key: &str) -> Option<&'r Node<'t>> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
@@ -402,43 +307,102 @@ impl<'r, 't> Object<'r, 't> {
         self.written(key).filter(|node| !node.is_null())
     }
 
-    /// Whether a key is given, or was meant to be.
-    pub fn has(&self, key: &str) -> bool {
-        self.get(key).is_some() || self.meant.contains(&key)
-    }
-
-    /// The value of a key that must be given.
-    pub fn must(&self, key: &str) -> Option<&'r Node<'t>> {
-        let found = self.get(key);
-        if !self.has(key) {
-            self.reader.fault(self.node, format!("`{key}` is missing"), "it must be given");
-        }
+    /// What the shape says of a key.
+    fn key(&self, key: &str) -> Option<&'static Key> {
+        let found = self.shape.key(key);
+        debug_assert!(found.is_some(), "`{key}` is no key of {}", self.shape.name);
         found
     }
 
-    /// Reads a key that must be given.
-    pub fn required<T>(&self, key: &str, read: impl FnOnce(&Reader<'t>, &Node<'t>) -> Option<T>) -> Option<T> {
-        self.must(key).and_then(|node| read(self.reader, node))
+    /// Reads a key, or its default where it is not given or has faults: `None` only where it has no
+    /// default.
+    pub fn read<T>(&self, key: &str, read: impl Fn(&Reader<'t>, &Node<'t>) -> Option<T>) -> Option<T> {
+        let default = self.key(key).and_then(Key::default);
+        let given = self.get(key).and_then(|node| read(self.reader, node));
+        given.or_else(|| read(self.reader, default?))
     }
 
-    /// Reads a key if it is given.
-    pub fn optional<T>(&self, key: &str, read: impl FnOnce(&Reader<'t>, &Node<'t>) -> Option<T>) -> Option<T> {
-        self.get(key).and_then(|node| read(self.reader, node))
-    }
-
-    /// Reads a key, `default` where it is not given.
-    pub fn or<T>(&self, key: &str, default: T, read: impl FnOnce(&Reader<'t>, &Node<'t>) -> Option<T>) -> T {
-        self.optional(key, read).unwrap_or(default)
-    }
-
-    /// Reads each item of a list, none where it is not given.
+    /// Reads each item of a list.
     pub fn list<T>(&self, key: &str, read: impl Fn(&Reader<'t>, &Node<'t>) -> Option<T>) -> Vec<T> {
-        self.or(key, Vec::new(), |r, n| r.list(n, read))
+        self.read(key, |r, n| r.list(n, &read)).unwrap_or_default()
     }
 
-    /// Reads an inner object, `read` being called with `None` where it is not given.
-    pub fn inner<T>(&self, key: &str, keys: &[&'static str], read: impl FnOnce(Option<&Object<'_, 't>>) -> T) -> T {
-        let object = self.get(key).and_then(|node| self.reader.object(node, keys));
-        read(object.as_ref())
+    /// Reads each object of a list.
+    pub fn objects<T>(&self, key: &str, read: impl Fn(&Reader<'t>, &Object<'_, 't>) -> Option<T>) -> Vec<T> {
+        self.list(key, |r, n| read(r, &self.item(key, n)?))
+    }
+
+    /// An item of a key's list, where it is an object.
+    pub fn item<'n>(&self, key: &str, node: &'n Node<'t>) -> Option<Object<'n, 't>>
+    where
+        'r: 'n,
+    {
+        self.reader.object(node, self.key(key)?.shape()?)
+    }
+
+    /// Text, trimmed.
+    pub fn text(&self, key: &str) -> Option<String> {
+        self.read(key, Reader::words)
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(&self, key: &str) -> Option<bool> {
+        self.read(key, Reader::boolean)
+    }
+
+    /// A whole number.
+    pub fn integer(&self, key: &str) -> Option<u32> {
+        self.read(key, Reader::integer)
+    }
+
+    /// An amount above zero.
+    pub fn money(&self, key: &str) -> Option<Money> {
+        self.read(key, Reader::money)
+    }
+
+    /// A ratio.
+    pub fn ratio(&self, key: &str) -> Option<Ratio> {
+        self.read(key, Reader::ratio)
+    }
+
+    /// A length of time.
+    pub fn span(&self, key: &str) -> Option<Span> {
+        self.read(key, Reader::span)
+    }
+
+    /// What a word stands for.
+    pub fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        self.read(key, |r, n| r.word(n, words))
+    }
+
+    /// A path, relative to the file's folder.
+    pub fn path(&self, key: &str) -> Option<PathBuf> {
+        self.read(key, Reader::path)
+    }
+
+    /// An inner object, where it is given.
+    pub fn object(&self, key: &str) -> Option<Object<'r, 't>> {
+        self.reader.object(self.get(key)?, self.key(key)?.shape()?)
+    }
+
+    /// An inner object; where it is not given, one in which every key has its default.
+    pub fn inner(&self, key: &str) -> Object<'r, 't> {
+        self.object(key).unwrap_or(Object {
+            reader: self.reader,
+            node: self.node,
+            entries: &[],
+            shape: self.key(key).and_then(Key::shape).unwrap_or(self.shape),
+        })
+    }
+
+    /// The entries of an inner object whose keys are names of the user's choice.
+    pub fn map(&self, key: &str) -> Vec<&'r Entry<'t>> {
+        match self.get(key).map(|node| &node.value) {
+            Some(Value::Object(entries)) => {
+                let is_name = |entry: &&Entry<'t>| !KEYS_ANYWHERE.contains(&entry.key.as_str());
+                entries.iter().filter(is_name).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }

@@ -322,7 +322,7 @@ const ADVERTISER_SLIPS: &[(&str, &str, &str)] = &[
     (
         r#""refresh": "15m""#,
         r#""refresh": "5s""#,
-        r#"acme.json:12:48: /feed/refresh: `"5s"`: too often; at least `1m`"#,
+        r#"acme.json:12:48: /feed/refresh: `"5s"`: too short; at least `1m`"#,
     ),
     (
         r#""categories": ["IAB18-3"]"#,

@@ -1,0 +1,127 @@
+//! The shape of creatives (contract §3 `creative`).
+
+use super::form::{ID, LOCAL_TIME, PATH, TEXT, URL};
+use super::targeting::FORMATS;
+use super::{Kind, Rule, SIDE_MAX, Shape, may, must, named, or};
+
+const SIDE: Kind = Kind::Integer(1, SIDE_MAX);
+const URLS: Kind = Kind::List(&Kind::Text(&URL));
+
+/// `creatives[]`.
+pub(super) static CREATIVE: Shape = Shape {
+    name: "creative",
+    help: "What may be shown.",
+    base: None,
+    keys: &[
+        must("id", Kind::Text(&ID), "Its id, unique here. Exchanges see it in `crid`."),
+        must("format", FORMATS, "Its kind."),
+        may(
+            "sizes",
+            Kind::Several(&named(Kind::Size)),
+            "Width and height, such as `[300, 250]` or `\"300x250\"`; must be given for banner and video.",
+        ),
+        or(
+            "template",
+            Kind::Either(&[Kind::Words(&["product-card", "carousel"]), Kind::Object(&TEMPLATE)]),
+            "\"product-card\"",
+            "How products are laid out.",
+        ),
+        may(
+            "products",
+            Kind::Integer(1, 20),
+            "How many products it shows. Default: as many as the template and size have room for.",
+        ),
+        may(
+            "headline",
+            Kind::Text(&TEXT),
+            "Its headline. Default: the template's, in the advertiser's language.",
+        ),
+        may(
+            "call_to_action",
+            Kind::Text(&TEXT),
+            "The text of its button. Default: the template's, in the advertiser's language.",
+        ),
+        may("promotion", Kind::Object(&PROMOTION), "A promotion it mentions. Default: none."),
+        or(
+            "attr",
+            Kind::List(&Kind::Integer(1, 1_000)),
+            "[]",
+            "Creative attributes it has, as AdCOM numbers them; held against `battr`.",
+        ),
+        may(
+            "media",
+            Kind::Several(&named(Kind::Object(&MEDIA))),
+            "Its files; must be given for video and audio.",
+        ),
+        may(
+            "duration_s",
+            Kind::Integer(1, 600),
+            "Its length in seconds; must be given for video and audio.",
+        ),
+        or("trackers", Kind::Object(&TRACKERS), "{}", "Others' URLs that are called too."),
+    ],
+    rules: &[
+        Rule::Needs("format", &["banner", "video"], &["sizes"], "it must be given"),
+        Rule::Needs("format", &["video", "audio"], &["duration_s", "media"], "it must be given"),
+    ],
+};
+
+static TEMPLATE: Shape = Shape {
+    name: "template",
+    help: "A template of your own.",
+    base: None,
+    keys: &[must("file", Kind::Text(&PATH), "The file.")],
+    rules: &[],
+};
+
+static PROMOTION: Shape = Shape {
+    name: "promotion",
+    help: "A promotion.",
+    base: None,
+    keys: &[
+        must("text", Kind::Text(&TEXT), "What is offered, such as `10% off today`."),
+        may("code", Kind::Text(&TEXT), "The code that gets it. Default: none is needed."),
+        may(
+            "ends",
+            Kind::Text(&LOCAL_TIME),
+            "The first moment without it, on the advertiser's clock. Default: it does not end.",
+        ),
+    ],
+    rules: &[],
+};
+
+static MEDIA: Shape = Shape {
+    name: "media",
+    help: "A media file.",
+    base: None,
+    keys: &[
+        must("url", Kind::Text(&URL), "Where it is."),
+        must("mime", Kind::Text(&TEXT), "Its type, such as `video/mp4`."),
+        may(
+            "bitrate_kbps",
+            Kind::Integer(1, 1_000_000),
+            "Its bitrate in kilobits a second. Default: not said.",
+        ),
+        may("w", SIDE, "Its width. Default: the creative's."),
+        may("h", SIDE, "Its height. Default: the creative's."),
+        or(
+            "delivery",
+            Kind::Words(&["progressive", "streaming"]),
+            "\"progressive\"",
+            "How it is delivered.",
+        ),
+        may("codec", Kind::Text(&TEXT), "Its codec, as RFC 4281 writes it. Default: not said."),
+    ],
+    rules: &[],
+};
+
+static TRACKERS: Shape = Shape {
+    name: "trackers",
+    help: "Others' URLs that are called too.",
+    base: None,
+    keys: &[
+        or("impression", URLS, "[]", "Called when it is shown."),
+        or("click", URLS, "[]", "Called when it is clicked."),
+    ],
+    rules: &[],
+};

@@ -1,0 +1,268 @@
+//! The shape of `winback.json` (contract §2).
+
+use super::exchange::EXCHANGE;
+use super::form::{ADDRESS, BASE_URL, CURRENCY, CURRENCY_KEY, NETWORK, PATH, TEXT, URL};
+use super::{Kind, Literals, Shape, may, or};
+use crate::base::limits::BODY_BYTES_MAX;
+use crate::base::time::Span;
+
+/// Counts a minute or a day that count as invalid traffic.
+const TRAFFIC: Kind = Kind::Integer(1, 1_000_000);
+
+/// `winback.json`.
+pub(in crate::config) static SERVER: Shape = Shape {
+    name: "server",
+    help: "The server config of winback. Relative paths are relative to this file.",
+    base: None,
+    keys: &[
+        or("bid", Kind::Object(&BID), "{}", "Where exchanges call."),
+        or(
+            "public",
+            Kind::Object(&PUBLIC),
+            "{}",
+            "Where browsers and shops call: tag, events, id match, pixels, clicks.",
+        ),
+        or(
+            "admin",
+            Kind::Object(&ADMIN),
+            "{}",
+            "Where your people and tools call: API, metrics, health.",
+        ),
+        or(
+            "data_dir",
+            Kind::Text(&PATH),
+            "\"data\"",
+            "The folder of everything that is remembered. One server at a time uses it.",
+        ),
+        or(
+            "seal_keys_dir",
+            Kind::Text(&PATH),
+            "\"seal-keys\"",
+            "The folder of the keys that seal tracking URLs; made at first start. Whoever has these can forge notices.",
+        ),
+        or(
+            "advertisers",
+            Kind::Text(&PATH),
+            "\"advertisers\"",
+            "The folder of advertiser files, one JSON file each.",
+        ),
+        or(
+            "currencies",
+            Kind::Object(&CURRENCIES),
+            "{}",
+            "Exchange rates. The rate used is sealed into each bid and settles it.",
+        ),
+        or(
+            "exchanges",
+            Kind::List(&Kind::Object(&EXCHANGE)),
+            "[]",
+            "The exchanges that may send bid requests, at most 64.",
+        ),
+        or(
+            "privacy",
+            Kind::Object(&PRIVACY),
+            "{}",
+            "What permission means here, and how long anything is kept.",
+        ),
+        or("house", Kind::Object(&HOUSE), "{}", "What holds for all advertisers."),
+        or(
+            "invalid_traffic",
+            Kind::Object(&INVALID_TRAFFIC),
+            "{}",
+            "What counts as invalid traffic; `null` tests for none.",
+        ),
+        or("limits", Kind::Object(&LIMITS), "{}", "Bounds of memory and requests."),
+        or(
+            "trusted_proxies",
+            Kind::List(&Kind::Text(&NETWORK)),
+            "[]",
+            "Networks of proxies whose `X-Forwarded-*` headers are believed.",
+        ),
+    ],
+    rules: &[],
+};
+
+static BID: Shape = Shape {
+    name: "bid-listener",
+    help: "The bid listener.",
+    base: None,
+    keys: &[or(
+        "listen",
+        Kind::Text(&ADDRESS),
+        "\"127.0.0.1:8080\"",
+        "Address and port; port 0 takes a free one. Off loopback, every exchange needs `auth`.",
+    )],
+    rules: &[],
+};
+
+static PUBLIC: Shape = Shape {
+    name: "public-listener",
+    help: "The public listener.",
+    base: None,
+    keys: &[
+        or(
+            "listen",
+            Kind::Text(&ADDRESS),
+            "\"127.0.0.1:8081\"",
+            "Address and port; port 0 takes a free one.",
+        ),
+        may(
+            "url",
+            Kind::Text(&BASE_URL),
+            "How browsers and exchanges reach this listener: what URLs in ads and tags start with. Default: its address.",
+        ),
+    ],
+    rules: &[],
+};
+
+static ADMIN: Shape = Shape {
+    name: "admin-listener",
+    help: "The admin listener.",
+    base: None,
+    keys: &[
+        or(
+            "listen",
+            Kind::Text(&ADDRESS),
+            "\"127.0.0.1:9090\"",
+            "Address and port; port 0 takes a free one.",
+        ),
+        or(
+            "token_file",
+            Kind::Text(&PATH),
+            "\"admin-token\"",
+            "The file with the bearer token of the API; made at first start.",
+        ),
+    ],
+    rules: &[],
+};
+
+static CURRENCIES: Shape = Shape {
+    name: "currencies",
+    help: "Exchange rates.",
+    base: None,
+    keys: &[
+        or(
+            "base",
+            Kind::Text(&CURRENCY),
+            "\"USD\"",
+            "The currency that rates are for one unit of, as ISO 4217 writes it.",
+        ),
+        or(
+            "rates",
+            Kind::Map(&CURRENCY_KEY, &Kind::Money),
+            "{}",
+            "Units of each currency for one unit of the base, such as `\"EUR\": \"0.92\"`.",
+        ),
+    ],
+    rules: &[],
+};
+
+static PRIVACY: Shape = Shape {
+    name: "privacy",
+    help: "What permission means here.",
+    base: None,
+    keys: &[
+        may(
+            "gvl_vendor_id",
+            Kind::Integer(1, 65_535),
+            "Your id on IAB Europe's Global Vendor List. Default: none, and every request under GDPR is no-bid `consent`.",
+        ),
+        may(
+            "gvl_file",
+            Kind::Text(&PATH),
+            "A copy of that list, for purposes by legitimate interest. Default: none, each purpose is by consent only.",
+        ),
+        or(
+            "gdpr_when_unknown",
+            Kind::Literals(&Literals {
+                raws: &["true", "false", "\"by_country\""],
+                problem: "unknown value",
+                remedy: "`true`, `false` or `\"by_country\"`",
+            }),
+            "\"by_country\"",
+            "Whether GDPR applies to a request that does not say: by country it does in the EEA, the UK, Switzerland and where none is known.",
+        ),
+        or(
+            "retention",
+            Kind::Span(Span::DAY, Span::days(400)),
+            "\"90d\"",
+            "How long anything about a user is kept; no rule may look back further.",
+        ),
+    ],
+    rules: &[],
+};
+
+static HOUSE: Shape = Shape {
+    name: "house",
+    help: "What holds for all advertisers.",
+    base: None,
+    keys: &[
+        or("block", Kind::Object(&BLOCK), "{}", "Where no advertiser is shown."),
+        may(
+            "ad_choices_url",
+            Kind::Text(&URL),
+            "Where the AdChoices mark in ads leads. Default: no mark.",
+        ),
+    ],
+    rules: &[],
+};
+
+static BLOCK: Shape = Shape {
+    name: "block",
+    help: "Where no advertiser is shown.",
+    base: None,
+    keys: &[
+        may(
+            "domains_file",
+            Kind::Text(&PATH),
+            "Domains, one a line; their subdomains too. Default: none.",
+        ),
+        may("bundles_file", Kind::Text(&PATH), "App bundles, one a line. Default: none."),
+        may("sellers_file", Kind::Text(&PATH), "Seller ids, one a line. Default: none."),
+        or(
+            "categories",
+            Kind::List(&Kind::Text(&TEXT)),
+            "[]",
+            "Content categories, such as `IAB25`.",
+        ),
+    ],
+    rules: &[],
+};
+
+static INVALID_TRAFFIC: Shape = Shape {
+    name: "invalid-traffic",
+    help: "What counts as invalid traffic; `null` in place of a number is no such test.",
+    base: None,
+    keys: &[
+        or("events_per_min", TRAFFIC, "60", "Events of a user in a minute."),
+        or("items_per_day", TRAFFIC, "300", "Items a user looks at in a day."),
+        or("bids_per_min", TRAFFIC, "20", "Bid requests of a user in a minute."),
+        or("users_per_foreign_id", TRAFFIC, "5", "Users that one foreign id is matched to."),
+        may(
+            "ranges_file",
+            Kind::Text(&PATH),
+            "Networks of data centres, one a line. Default: none.",
+        ),
+    ],
+    rules: &[],
+};
+
+static LIMITS: Shape = Shape {
+    name: "limits",
+    help: "Bounds.",
+    base: None,
+    keys: &[
+        may(
+            "memory_mib",
+            Kind::Integer(64, u32::MAX),
+            "Mebibytes for users and matches; the one unseen longest leaves first. Default: no limit.",
+        ),
+        or(
+            "body_kib",
+            Kind::Integer(1, (BODY_BYTES_MAX / 1024) as u32),
+            "256",
+            "Kibibytes of a bid request; larger ones are answered 413.",
+        ),
+    ],
+    rules: &[],
+};
