@@ -71,6 +71,12 @@ pub const CLICK_LIFE: Span = Span::days(30);
 pub const EVENT_ID_LIFE: Span = Span::days(7);
 /// Bids for the same user and placement within this count once for frequency, in milliseconds.
 pub const SAME_PLACEMENT_MS: u32 = 2_000;
+/// Products that one ad shows.
+pub const PRODUCTS_PER_AD_MAX: usize = 10;
+/// An advertiser's own template, and any ad without its pictures.
+pub const AD_BYTES_MAX: usize = 30 * 1024;
+/// Trackers of one kind that a creative calls.
+pub const TRACKERS_MAX: usize = 10;
 /// A token as text.
 pub const TOKEN_CHARS_MAX: usize = 176;
 

@@ -284,7 +284,12 @@ fn write_ad(case: &Case<'_>, shop: &Shop, offer: &Offer, product: &Product, pick
     let Ads { links, markup, .. } = ads;
     let written = write_links(case, offer.imp, &ticket(case, shop, pick, currency), links);
     let start = markup.len();
-    let slots = Slots::of(product, case.ask.now, &links[written.click], &links[written.pixel]);
+    let slots = Slots {
+        products: &[product],
+        now: case.ask.now,
+        click: &links[written.click],
+        pixel: &links[written.pixel],
+    };
     template.fill(&slots, markup);
     let markup = start..markup.len();
     let exp = exp(case, offer.imp);

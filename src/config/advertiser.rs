@@ -22,7 +22,7 @@ use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, CampaignNo, ProductKey};
 use crate::base::limits::{CAMPAIGNS_PER_ADVERTISER_MAX, CREATIVES_MAX};
 use crate::base::money::{Currency, NANOS, Ratio};
-use crate::base::time::Span;
+use crate::base::time::{Millis, Span};
 use crate::model::advertiser::{Advertiser, Attribution, Budget, CapScope, FeedSource, Landing};
 use crate::model::event::EventKind;
 
@@ -130,6 +130,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server) -> Option<Advertis
         language: &language,
         logo_url: logo_url.as_deref(),
         ad_choices_url: server.house.ad_choices_url.as_deref(),
+        timezone: &timezone,
     };
     let around = Around {
         timezone: &timezone,
@@ -201,7 +202,7 @@ fn check_lists<'t>(r: &Reader<'t>, o: &Object<'_, 't>) {
 }
 
 /// A wall time on the advertiser's clock.
-pub(super) fn local_time<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<DateTime> {
+fn local_time<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<DateTime> {
     let text = r.text(node)?;
     // An offset would be read past in silence, and the time be another than was meant.
     let has_offset = text.get(10..).is_some_and(|time| time.contains(['Z', 'z', '+', '-', '[']));
@@ -212,6 +213,14 @@ pub(super) fn local_time<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<DateTime
             "not a local time",
             "such as `2026-01-31T18:00:00`, in the advertiser's time zone, without offset",
         ),
+    }
+}
+
+/// The instant of a wall time on the advertiser's clock.
+pub(super) fn instant<'t>(r: &Reader<'t>, node: &Node<'t>, timezone: &TimeZone) -> Option<Millis> {
+    match timezone.to_ambiguous_zoned(local_time(r, node)?).compatible() {
+        Ok(zoned) => Some(Millis(zoned.timestamp().as_millisecond())),
+        Err(_) => r.refuse(node, "beyond the calendar", "write a nearer time"),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::advertiser::local_time;
+use super::advertiser::instant;
 use super::node::{Node, Value};
 use super::reader::{Object, Reader};
 use super::targeting::{Names, adjustment, multiplier, targeting};
@@ -140,13 +140,7 @@ fn once<'t>(r: &Reader<'t>, o: &Object<'_, 't>, key: &str, places: impl Iterator
 fn flight<'t>(r: &Reader<'t>, campaign: &Object<'_, 't>, timezone: &TimeZone) -> (Option<Millis>, Option<Millis>) {
     campaign.inner("flight", &["start", "end"], |o| {
         let Some(o) = o else { return (None, None) };
-        let instant = |r: &Reader<'t>, n: &Node<'t>| {
-            let zoned = timezone.to_ambiguous_zoned(local_time(r, n)?).compatible();
-            match zoned {
-                Ok(zoned) => Some(Millis(zoned.timestamp().as_millisecond())),
-                Err(_) => r.refuse(n, "beyond the calendar", "write a nearer time"),
-            }
-        };
+        let instant = |r: &Reader<'t>, n: &Node<'t>| instant(r, n, timezone);
         let (start, end) = (o.optional("start", instant), o.optional("end", instant));
         if start.zip(end).is_some_and(|(start, end)| end <= start) {
             r.fault(o.node, "`end` is not after `start`", "`end` is the first moment without ads");

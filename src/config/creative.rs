@@ -3,22 +3,30 @@
 //! The revision in `crid` depends on what a reviewer at an exchange sees, and on nothing else.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::ad::{AdSpec, compile};
+use super::ad::own::{self, OwnTemplate};
+use super::ad::{AdSpec, Kind, Promotion, Trackers, compile};
+use super::advertiser::instant;
 use super::node::{Node, Value};
 use super::reader::{Object, Reader};
 use super::targeting::FORMATS;
 use crate::base::id::CreativeNo;
+use crate::base::limits::{AD_BYTES_MAX, PRODUCTS_PER_AD_MAX, TRACKERS_MAX};
+use crate::base::time::Millis;
 use crate::model::advertiser::{Creative, Size};
 use crate::model::targeting::Format;
+use crate::model::template::Template;
 
 /// Characters of a `crid` (contract §6).
 const CRID_CHARS_MAX: usize = 80;
 const SIDE_MAX: u32 = 10_000;
-const PRODUCT_CARD: &str = "product-card";
+/// Products of a carousel that says nothing of it.
+const PRODUCTS: u32 = 3;
 
 const KEYS: [&str; 12] = [
     "id",
@@ -49,6 +57,30 @@ pub(super) struct Shop<'a> {
     pub logo_url: Option<&'a str>,
     /// The house's AdChoices address.
     pub ad_choices_url: Option<&'a str>,
+    /// `timezone`: the clock of a promotion's end.
+    pub timezone: &'a TimeZone,
+}
+
+/// `template`.
+enum Source {
+    ProductCard,
+    Carousel,
+    /// The text of a file and what it was read as.
+    Own(String, OwnTemplate),
+}
+
+/// `promotion`.
+struct Offer {
+    text: String,
+    code: Option<String>,
+    ends: Option<Millis>,
+}
+
+/// `trackers`.
+#[derive(Default)]
+struct Called {
+    impression: Vec<String>,
+    click: Vec<String>,
 }
 
 /// What is written of a creative.
@@ -56,10 +88,12 @@ struct Draft {
     id: String,
     format: Format,
     sizes: Vec<Size>,
-    template: String,
+    template: Source,
+    products: u32,
     headline: Option<String>,
     call_to_action: Option<String>,
-    promotion: Option<(String, Option<String>)>,
+    promotion: Option<Offer>,
+    trackers: Called,
     attr: Vec<u32>,
     media: Vec<String>,
 }
@@ -69,14 +103,16 @@ pub(super) fn creative<'t>(r: &Reader<'t>, node: &Node<'t>, shop: &Shop<'_>) -> 
     let o = r.object(node, &KEYS)?;
     let id = o.required("id", Reader::id);
     let format = o.required("format", |r, n| r.word(n, &FORMATS));
-    o.optional("products", |r, n| r.integer(n, 1, 20));
-    o.optional("trackers", trackers);
+    let template = o.or("template", Source::ProductCard, template);
+    let products = products(r, &o, &template);
     let draft = Draft {
         sizes: sizes(r, &o, format),
-        template: o.or("template", PRODUCT_CARD.to_owned(), template),
+        template,
+        products,
+        trackers: o.or("trackers", Called::default(), trackers),
         headline: o.optional("headline", Reader::text),
         call_to_action: o.optional("call_to_action", Reader::text),
-        promotion: o.optional("promotion", promotion),
+        promotion: o.optional("promotion", |r, n| promotion(r, n, shop.timezone)),
         attr: o.list("attr", |r, n| r.integer(n, 1, 1_000)),
         media: media(&o, format),
         id: id?,
@@ -89,12 +125,17 @@ pub(super) fn creative<'t>(r: &Reader<'t>, node: &Node<'t>, shop: &Shop<'_>) -> 
         r.fault(o.get("id").unwrap_or(node), problem, remedy);
     }
     let ads = ads(shop, &draft);
-    if ads.is_empty() {
-        r.warn(
-            node,
-            "this creative is not shown yet by this version",
-            "banners of `product-card` are",
-        );
+    if draft.format != Format::Banner {
+        r.warn(node, "this creative is not shown yet by this version", "banners are");
+    }
+    if let Some((size, weight)) = ads
+        .iter()
+        .map(|(size, ad)| (size, ad.weight()))
+        .find(|(_, weight)| *weight > AD_BYTES_MAX)
+    {
+        let problem = format!("about {weight} bytes at {}x{} with {} products", size.w, size.h, draft.products);
+        let remedy = format!("at most {AD_BYTES_MAX} without pictures: a shorter template, or fewer products");
+        r.fault(o.get("template").unwrap_or(node), problem, remedy);
     }
     Some(Creative {
         no: CreativeNo(0),
@@ -102,24 +143,38 @@ pub(super) fn creative<'t>(r: &Reader<'t>, node: &Node<'t>, shop: &Shop<'_>) -> 
         format: draft.format,
         crid,
         attr: draft.attr,
+        products: draft.products,
         ads,
     })
 }
 
-fn ads(shop: &Shop<'_>, draft: &Draft) -> Vec<(Size, crate::model::template::Template)> {
-    if draft.format != Format::Banner || draft.template != PRODUCT_CARD {
+fn ads(shop: &Shop<'_>, draft: &Draft) -> Vec<(Size, Template)> {
+    if draft.format != Format::Banner {
         return Vec::new();
     }
     let spec = AdSpec {
-        template: &draft.template,
+        template: match &draft.template {
+            Source::ProductCard => Kind::ProductCard,
+            Source::Carousel => Kind::Carousel,
+            Source::Own(_, own) => Kind::Own(own),
+        },
+        products: draft.products,
         language: shop.language,
         shop: shop.name,
         domain: shop.domain,
         logo_url: shop.logo_url,
         headline: draft.headline.as_deref(),
         call_to_action: draft.call_to_action.as_deref(),
-        promotion: draft.promotion.as_ref().map(|(text, code)| (text.as_str(), code.as_deref())),
+        promotion: draft.promotion.as_ref().map(|offer| Promotion {
+            text: &offer.text,
+            code: offer.code.as_deref(),
+            ends: offer.ends,
+        }),
         ad_choices_url: shop.ad_choices_url,
+        trackers: Trackers {
+            impression: &draft.trackers.impression,
+            click: &draft.trackers.click,
+        },
     };
     draft.sizes.iter().map(|size| (*size, compile(&spec, *size))).collect()
 }
@@ -128,12 +183,17 @@ fn ads(shop: &Shop<'_>, draft: &Draft) -> Vec<(Size, crate::model::template::Tem
 fn crid(shop: &Shop<'_>, draft: &Draft) -> String {
     let sizes: Vec<[u32; 2]> = draft.sizes.iter().map(|size| [size.w, size.h]).collect();
     let format = FORMATS.iter().find(|(_, format)| *format == draft.format).map(|(word, _)| word);
+    let template = match &draft.template {
+        Source::ProductCard => "product-card",
+        Source::Carousel => "carousel",
+        Source::Own(text, _) => text,
+    };
     let seen = json!([
         format,
-        draft.template,
+        template,
         draft.media,
         [&draft.headline, &draft.call_to_action],
-        draft.promotion,
+        draft.promotion.as_ref().map(|offer| (&offer.text, &offer.code)),
         sizes,
         draft.attr,
         shop.domain
@@ -182,35 +242,84 @@ fn size<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Size> {
     Some(Size { w: w?, h: h? })
 }
 
-fn template<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<String> {
-    if let Value::Object(_) = node.value {
-        let o = r.object(node, &["file"])?;
-        let file = o.required("file", Reader::existing_file)?;
-        return Some(format!("file:{}", file.display()));
+/// How many products the ad may show: one but where the template has room for several.
+fn products<'t>(r: &Reader<'t>, o: &Object<'_, 't>, template: &Source) -> u32 {
+    let given = o.optional("products", |r, n| r.integer(n, 1, PRODUCTS_PER_AD_MAX as u32));
+    match (template, o.get("products")) {
+        (Source::ProductCard, Some(node)) if given.is_some_and(|count| count > 1) => {
+            r.warn(node, "`product-card` shows one product", "`carousel` shows several");
+            1
+        }
+        (Source::ProductCard, _) => 1,
+        _ => given.unwrap_or(PRODUCTS),
     }
-    r.word(node, &[(PRODUCT_CARD, PRODUCT_CARD), ("carousel", "carousel")])
-        .map(str::to_owned)
 }
 
-fn promotion<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<(String, Option<String>)> {
+fn template<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Source> {
+    if let Value::Object(_) = node.value {
+        let o = r.object(node, &["file"])?;
+        let path = o.required("file", Reader::existing_file)?;
+        return own_template(r, o.get("file").unwrap_or(node), path);
+    }
+    let name = r.word(node, &[("product-card", false), ("carousel", true)])?;
+    Some(if name { Source::Carousel } else { Source::ProductCard })
+}
+
+/// Reads an advertiser's own file; what is wrong in it is reported with its place there.
+fn own_template<'t>(r: &Reader<'t>, node: &Node<'t>, path: PathBuf) -> Option<Source> {
+    let is_small = std::fs::metadata(&path).is_ok_and(|file| file.len() <= AD_BYTES_MAX as u64);
+    if !is_small {
+        let remedy = format!("an ad has at most {AD_BYTES_MAX} bytes without its pictures");
+        return r.refuse(node, "a template that is too large, or no plain file", remedy);
+    }
+    let text = match std::fs::read(&path).map(String::from_utf8) {
+        Ok(Ok(text)) => text.trim_start_matches('\u{feff}').to_owned(),
+        Ok(Err(_)) => return r.refuse(node, "a template that is not UTF-8", "save it as UTF-8"),
+        Err(e) => return r.refuse(node, format!("a template that cannot be read: {e}"), "make it readable"),
+    };
+    match own::parse(&text) {
+        Ok(own) => Some(Source::Own(text, own)),
+        Err(slips) => {
+            for slip in slips {
+                r.fault_within(node, &path, &text, slip.at, [slip.value, slip.problem, slip.remedy]);
+            }
+            None
+        }
+    }
+}
+
+fn promotion<'t>(r: &Reader<'t>, node: &Node<'t>, timezone: &TimeZone) -> Option<Offer> {
     let o = r.object(node, &["text", "code", "ends"])?;
     let text = o.required("text", Reader::text);
     let code = o.optional("code", Reader::text);
-    if let Some(ends) = o.get("ends")
-        && super::advertiser::local_time(r, ends).is_some()
-    {
-        r.warn(ends, "the promotion is shown after its end too", "remove it when it ends");
-    }
-    Some((text?, code))
+    let ends = o.optional("ends", |r, n| instant(r, n, timezone));
+    Some(Offer { text: text?, code, ends })
 }
 
-fn trackers<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<()> {
+fn trackers<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Called> {
     let o = r.object(node, &["impression", "click"])?;
-    let urls = o.list("impression", Reader::url).len() + o.list("click", Reader::url).len();
-    if urls > 0 {
-        r.warn(node, "these trackers are not called yet by this version", "");
+    for key in ["impression", "click"] {
+        if let Some(list) = o.get(key)
+            && let Value::Array(urls) = &list.value
+            && urls.len() > TRACKERS_MAX
+        {
+            r.fault(list, format!("{} trackers", urls.len()), format!("at most {TRACKERS_MAX}"));
+        }
     }
-    Some(())
+    Some(Called {
+        impression: o.list("impression", tracker),
+        click: o.list("click", tracker),
+    })
+}
+
+/// An address that a browser calls from other people's pages.
+fn tracker<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<String> {
+    let url = r.url(node)?;
+    // Several of them stand in one attribute, with white space between.
+    if url.starts_with("https://") && !url.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Some(url);
+    }
+    r.refuse(node, "not a secure address", "`https://` and no white space")
 }
 
 /// Checks what video and audio need, and names the files for the revision.

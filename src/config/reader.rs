@@ -47,7 +47,10 @@ impl<'t> Reader<'t> {
     /// The warnings, if nothing is wrong; else every fault, warnings among them, in the file's order.
     pub fn finish(&self) -> Result<Vec<Fault>, Vec<Fault>> {
         let mut found = self.faults.borrow().clone();
-        found.sort_by_key(|fault| (fault.line, fault.column));
+        found.sort_by(|a, b| {
+            let key = |fault: &Fault| (fault.file != self.name, fault.file.clone(), fault.line, fault.column);
+            key(a).cmp(&key(b))
+        });
         if found.iter().all(|fault| fault.warning) {
             return Ok(found);
         }
@@ -64,6 +67,22 @@ impl<'t> Reader<'t> {
     /// Notes a fault at a value.
     pub fn fault(&self, node: &Node<'t>, problem: impl Into<String>, remedy: impl Into<String>) {
         self.note(node.at, &node.pointer, node.raw, problem.into(), remedy.into(), false);
+    }
+
+    /// Notes a fault in a file that a value names, whose text is `text`.
+    pub fn fault_within(&self, node: &Node<'t>, file: &Path, text: &str, at: usize, fault: [String; 3]) {
+        let (line, column) = position(text, at);
+        let [value, problem, remedy] = fault;
+        self.faults.borrow_mut().push(Fault {
+            file: file.display().to_string(),
+            line,
+            column,
+            pointer: node.pointer.clone(),
+            value,
+            problem,
+            remedy: Some(remedy).filter(|remedy| !remedy.is_empty()),
+            warning: false,
+        });
     }
 
     /// Notes a value that is read and checked and changes nothing: it must not cost money silently.

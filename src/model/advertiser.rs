@@ -232,6 +232,8 @@ pub struct Creative {
     pub crid: String,
     /// Creative attributes it has.
     pub attr: Vec<u32>,
+    /// How many products it may show; at a size, [`Template::places`] may be fewer.
+    pub products: u32,
     /// Compiled markup for each of its sizes.
     pub ads: Vec<(Size, Template)>,
 }
