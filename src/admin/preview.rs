@@ -1,7 +1,9 @@
-//! `GET /api/preview/{advertiser}/{creative}`: the ad as it would look, for one product or one user.
+//! `GET /api/preview/{advertiser}/{creative}`: the ad as it would look: for one product (`product=`), for
+//! what one user left (`user=`), or without any product (`fallback=brand`).
 //!
 //! Shown with the creative's own markup; its links lead straight to the shop, so nothing is counted.
-//! What is shown comes from feeds, so the page may run and load nothing but pictures.
+//! Where the ad has room for more products than were asked for, others of the feed fill it. What is
+//! shown comes from feeds, so the page may run and load nothing but pictures.
 
 use axum::extract::State;
 use axum::http::header;
@@ -11,7 +13,7 @@ use super::advertisers::unknown;
 use super::reply::{Answer, Fail, Named, Query};
 use super::{Shared, users};
 use crate::base::time::Millis;
-use crate::model::advertiser::{Creative, Shop, Size};
+use crate::model::advertiser::{Creative, Fallback, Shop, Size};
 use crate::model::event::EventKind;
 use crate::model::product::Product;
 use crate::model::profile::cart;
@@ -27,7 +29,7 @@ const POLICY: &str =
 
 /// Answers with a page that is the ad.
 pub async fn preview(State(desk): Shared, Named((advertiser, creative)): Named<(String, String)>, query: Query) -> Answer {
-    query.only(&["product", "user", "size"])?;
+    query.only(&["product", "user", "size", "fallback"])?;
     let engine = &desk.engine;
     let world = engine.world.load_full();
     let shop = world.shop_by_id(&advertiser).ok_or_else(|| unknown(&advertiser))?;
@@ -44,22 +46,38 @@ pub async fn preview(State(desk): Shared, Named((advertiser, creative)): Named<(
         .find(|c| c.id == creative)
         .ok_or_else(no_creative)?;
     let (size, template) = template(creative, query.get("size"))?;
-    let product = match (query.get("product"), query.get("user")) {
-        (Some(item_id), _) => listed(&world, shop, item_id)?,
-        (None, Some(user)) => left_by(engine, shop, user)?,
-        (None, None) => None,
-    };
     let now = Millis::wall_clock();
-    let product = product
-        .or_else(|| shop.catalog.iter().find(|product| product.can_show(now)))
-        .ok_or_else(|| {
-            let message = format!(
-                "no product of advertiser `{advertiser}` can be shown: its feed has {} items",
-                shop.catalog.len()
-            );
-            Fail::not_found("product_not_found", message)
-        })?;
-    Ok(page(shop, size, template, product, now))
+    let wanted = match (query.get("fallback"), query.get("product"), query.get("user")) {
+        (Some("brand"), ..) => return Ok(page(shop, size, template, &[], now)),
+        (Some(other), ..) => return Err(Fail::bad_request(format!("fallback `{other}` cannot be shown: known: `brand`"))),
+        (None, Some(item_id), _) => vec![listed(&world, shop, item_id)?],
+        (None, None, Some(user)) => left_by(engine, shop, user)?,
+        (None, None, None) => Vec::new(),
+    };
+    let products = filled(wanted, shop, template, now);
+    if products.is_empty() && shop.advertiser.products.fallback != Fallback::Brand {
+        let message = format!(
+            "no product of advertiser `{advertiser}` can be shown: its feed has {} items",
+            shop.catalog.len()
+        );
+        return Err(Fail::not_found("product_not_found", message));
+    }
+    Ok(page(shop, size, template, &products, now))
+}
+
+/// What is wanted and others that can be shown, no product twice, as many as there are places.
+fn filled<'s>(wanted: Vec<&'s Product>, shop: &'s Shop, template: &Template, now: Millis) -> Vec<&'s Product> {
+    let mut products: Vec<&Product> = Vec::new();
+    let others = shop.catalog.iter().filter(|product| product.can_show(now));
+    for product in wanted.into_iter().chain(others) {
+        if products.len() >= template.places() as usize {
+            break;
+        }
+        if products.iter().all(|shown| shown.key != product.key) {
+            products.push(product);
+        }
+    }
+    products
 }
 
 /// The markup of a size; of the first where none is asked for.
@@ -98,21 +116,21 @@ fn template<'c>(creative: &'c Creative, size: Option<&str>) -> Result<(Size, &'c
 }
 
 /// A product by its id in the feed, or as events write it.
-fn listed<'s>(world: &World, shop: &'s Shop, item_id: &str) -> Result<Option<&'s Product>, Fail> {
+fn listed<'s>(world: &World, shop: &'s Shop, item_id: &str) -> Result<&'s Product, Fail> {
     let prefixes = shop.advertiser.feed.as_ref().map_or(&[][..], |feed| &feed.id_prefixes);
     let cut = prefixes.iter().filter_map(|prefix| item_id.strip_prefix(prefix.as_str()));
     let key = |id: &str| world.hashes.product(shop.advertiser.no, id);
     let found = std::iter::once(item_id).chain(cut).find_map(|id| shop.catalog.get(key(id)));
     let message = || format!("no product `{item_id}` in the feed of advertiser `{}`", shop.advertiser.id);
-    found.map(Some).ok_or_else(|| Fail::not_found("product_not_found", message()))
+    found.ok_or_else(|| Fail::not_found("product_not_found", message()))
 }
 
-/// What a user left here: in the cart, else looked at last; none where the feed lists none of it.
-fn left_by<'s>(engine: &Engine, shop: &'s Shop, user: &str) -> Result<Option<&'s Product>, Fail> {
+/// What a user left here: in the cart, then what was looked at last; as far as the feed lists it.
+fn left_by<'s>(engine: &Engine, shop: &'s Shop, user: &str) -> Result<Vec<&'s Product>, Fail> {
     let key = users::find(engine, user)?.ok_or_else(|| users::unknown(user))?;
     let profile = users::profile(engine, key);
     let Some(section) = profile.section(shop.advertiser.no) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let events = profile.events(section);
     let mut lines = Vec::new();
@@ -125,11 +143,18 @@ fn left_by<'s>(engine: &Engine, shop: &'s Shop, user: &str) -> Result<Option<&'s
         .iter()
         .map(|line| line.product)
         .chain(viewed)
-        .find_map(|product| shop.catalog.get(product)))
+        .filter_map(|product| shop.catalog.get(product))
+        .collect())
 }
 
-fn page(shop: &Shop, size: Size, template: &Template, product: &Product, now: Millis) -> Response {
-    let slots = Slots::of(product, now, product.link.as_bytes(), PIXEL);
+fn page(shop: &Shop, size: Size, template: &Template, products: &[&Product], now: Millis) -> Response {
+    let home = format!("https://{}/", shop.advertiser.domain);
+    let slots = Slots {
+        products,
+        now,
+        click: if products.is_empty() { home.as_bytes() } else { b"" },
+        pixel: PIXEL,
+    };
     let language = html_escape::encode_double_quoted_attribute(&shop.advertiser.language);
     let head = format!(
         "<!doctype html><html lang=\"{language}\"><meta charset=\"utf-8\"><title>{}x{}</title><style>body{{margin:0}}</style>",

@@ -67,8 +67,6 @@ pub const COMMIT_LINGER_MS: u64 = 2;
 pub const RANKED_MAX: usize = 64;
 /// Products of one advertiser whose views are counted.
 pub const VIEWED_MAX: usize = 1 << 20;
-/// Products of one ad.
-pub const PRODUCTS_PER_AD_MAX: usize = 10;
 /// Labels remembered of one event: those of its texts that the advertiser's rules ask for.
 pub const MARKS_MAX: usize = 6;
 
@@ -87,6 +85,12 @@ pub const CLICK_LIFE: Span = Span::days(30);
 pub const EVENT_ID_LIFE: Span = Span::days(7);
 /// Bids for the same user and placement within this count once for frequency, in milliseconds.
 pub const SAME_PLACEMENT_MS: u32 = 2_000;
+/// Products that one ad shows.
+pub const PRODUCTS_PER_AD_MAX: usize = 10;
+/// An advertiser's own template, and any ad without its pictures.
+pub const AD_BYTES_MAX: usize = 30 * 1024;
+/// Trackers of one kind that a creative calls.
+pub const TRACKERS_MAX: usize = 10;
 /// A token as text.
 pub const TOKEN_CHARS_MAX: usize = 176;
 

@@ -224,16 +224,17 @@ struct Links {
 }
 
 /// Seals one token for each audience and writes the links that carry it; the path says what each does.
-fn write_links(case: &Case<'_>, imp: u16, ticket: &Ticket, links: &mut Vec<u8>) -> Links {
+fn write_links(case: &Case<'_>, imp: u16, ticket: &Ticket, chosen: &Chosen<'_>, links: &mut Vec<u8>) -> Links {
     const KIN: &str = "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}";
-    let payload = ticket.write();
+    let further = chosen.iter().skip(1).map(|product| product.key);
+    let (of_notice, of_view) = (ticket.write(), ticket.write_view(further));
     let key = case.world.seals.current(case.ask.inert);
-    let mut seal = |audience: Audience| {
+    let mut seal = |audience: Audience, payload: &[u8]| {
         let start = links.len();
-        key.seal(audience, &nonce(case.ask.seed, imp, audience), &payload, links);
+        key.seal(audience, &nonce(case.ask.seed, imp, audience), payload, links);
         start..links.len()
     };
-    let (notice, view) = (seal(Audience::Notice), seal(Audience::View));
+    let (notice, view) = (seal(Audience::Notice, &of_notice), seal(Audience::View, &of_view));
     let mut link = |token: &Range<usize>, before: [&str; 3], after: [&str; 2]| {
         let start = links.len();
         before.iter().for_each(|part| links.extend_from_slice(part.as_bytes()));
@@ -271,10 +272,14 @@ fn write_ad(
     let creative = shop.advertiser.creatives.get(offer.creative as usize)?;
     let (size, template) = creative.ads.get(usize::from(offer.size))?;
     let Ads { links, markup, .. } = ads;
-    let written = write_links(case, offer.imp, &ticket(case, shop, pick, currency), links);
+    let written = write_links(case, offer.imp, &ticket(case, shop, pick, currency), chosen, links);
     let start = markup.len();
-    let product = chosen.first()?;
-    let slots = Slots::of(product, case.ask.now, &links[written.click], &links[written.pixel]);
+    let slots = Slots {
+        products: chosen,
+        now: case.ask.now,
+        click: &links[written.click],
+        pixel: &links[written.pixel],
+    };
     template.fill(&slots, markup);
     let markup = start..markup.len();
     let exp = exp(case, offer.imp);

@@ -79,8 +79,9 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
         out.put_slice(b"]");
     }
     let _ = write!(out, ",\"w\":{},\"h\":{},\"mtype\":{MTYPE_BANNER}", ad.size.w, ad.size.h);
-    if let Some(product) = shop.catalog.get(pick.product) {
-        field(out, "iurl", &product.image_link);
+    let picture = shop.catalog.get(pick.product).map(|product| &*product.image_link);
+    if let Some(picture) = picture.or(advertiser.logo_url.as_deref()) {
+        field(out, "iurl", picture);
     }
     for (name, range) in ["nurl", "burl", "lurl"].into_iter().zip(&ad.notices) {
         field(out, name, text(&ads.links[range.clone()]));

@@ -1,24 +1,34 @@
 //! Banner ads: from a creative's settings and a size to compiled markup (contract §3 `creatives`,
 //! §6).
 //!
-//! The markup is one `<style>` and one `<div>`, both within the prefix `wb-`: no script, nothing
-//! loaded but the product's picture, the pixel and the shop's logo. What each size looks like is in
-//! the style sheets beside this file; `LAYOUTS` says which is for what. Never judges the settings
-//! (`check` does): whatever is given, the result is safe to show.
+//! The built-in markup is one `<style>` and one `<div>`, both within the prefix `wb-`: no script,
+//! nothing loaded but the products' pictures, the pixel, the shop's logo and the creative's trackers.
+//! What each size looks like is in the style sheets beside this file; `LAYOUTS` says which is for
+//! what. An advertiser's own template is `own`. Never judges the settings (`check` does): whatever is
+//! given, the result is safe to show.
 
+mod builtin;
+mod markup;
+pub mod own;
 mod texts;
 
 #[cfg(test)]
-mod sheet;
+mod tests;
 
+use crate::base::limits::PRODUCTS_PER_AD_MAX;
+use crate::base::time::Millis;
 use crate::model::advertiser::Size;
-use crate::model::template::{Cond, Field, Piece, Template, escape};
+use crate::model::template::Template;
+
+use own::OwnTemplate;
 
 /// What a creative and its advertiser say about an ad, as written.
 #[derive(Clone, Copy, Debug)]
 pub struct AdSpec<'a> {
-    /// `template`; every name is laid out as `product-card`, the one-product template.
-    pub template: &'a str,
+    /// `template`.
+    pub template: Kind<'a>,
+    /// `products`: how many the ad may show, where its template has room for several.
+    pub products: u32,
     /// The advertiser's `language`, BCP 47.
     pub language: &'a str,
     /// Its `name`.
@@ -31,60 +41,156 @@ pub struct AdSpec<'a> {
     pub headline: Option<&'a str>,
     /// `call_to_action`; else one in `language`.
     pub call_to_action: Option<&'a str>,
-    /// `promotion`: its text, and its code if any.
-    pub promotion: Option<(&'a str, Option<&'a str>)>,
+    /// `promotion`.
+    pub promotion: Option<Promotion<'a>>,
     /// `house.ad_choices_url`: a link in the corner.
     pub ad_choices_url: Option<&'a str>,
+    /// `trackers`.
+    pub trackers: Trackers<'a>,
+}
+
+/// What an ad is made from.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind<'a> {
+    /// `product-card`: one product.
+    ProductCard,
+    /// `carousel`: several side by side.
+    Carousel,
+    /// The advertiser's own file.
+    Own(&'a OwnTemplate),
+}
+
+/// `promotion`.
+#[derive(Clone, Copy, Debug)]
+pub struct Promotion<'a> {
+    /// What is offered.
+    pub text: &'a str,
+    /// The code to enter.
+    pub code: Option<&'a str>,
+    /// From then on it is not shown.
+    pub ends: Option<Millis>,
+}
+
+/// `trackers`: addresses others want called; macros of exchanges in them stay as they are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Trackers<'a> {
+    /// Loaded as pictures with the ad.
+    pub impression: &'a [String],
+    /// Called by the browser when a link is followed.
+    pub click: &'a [String],
 }
 
 /// How ads of about one shape are laid out.
 struct Layout {
     /// The class on the root, after `wb-`.
     name: &'static str,
-    /// What comes on top of `base.css`.
-    css: &'static str,
+    /// What comes on top of `base.css` for one product.
+    card: &'static str,
+    /// What comes on top of `base.css` and `carousel.css` for several.
+    carousel: &'static str,
     /// The size at which one em is 10 pixels; a smaller ad shrinks with its tighter side.
     design: (u32, u32),
+    /// How many products stand in a row.
+    row: Row,
 }
 
-const BASE: &str = include_str!("ad/base.css");
+/// What a row of products needs, in em.
+struct Row {
+    /// Whether it goes downwards.
+    is_column: bool,
+    /// For what stands before and after it.
+    aside: f64,
+    /// For each product.
+    tile: f64,
+    /// Never more than this.
+    most: u32,
+}
 
 /// Of these the one whose design is nearest in proportion is taken.
 const LAYOUTS: [Layout; 7] = [
     Layout {
         name: "strip",
-        css: include_str!("ad/strip.css"),
+        card: include_str!("ad/strip.css"),
+        carousel: include_str!("ad/carousel/strip.css"),
         design: (320, 50),
+        row: Row {
+            is_column: false,
+            aside: 0.0,
+            tile: 15.0,
+            most: 2,
+        },
     },
     Layout {
         name: "banner",
-        css: include_str!("ad/banner.css"),
+        card: include_str!("ad/banner.css"),
+        carousel: include_str!("ad/carousel/banner.css"),
         design: (320, 100),
+        row: Row {
+            is_column: false,
+            aside: 0.0,
+            tile: 15.0,
+            most: 2,
+        },
     },
     Layout {
         name: "leaderboard",
-        css: include_str!("ad/leaderboard.css"),
+        card: include_str!("ad/leaderboard.css"),
+        carousel: include_str!("ad/carousel/leaderboard.css"),
         design: (728, 90),
+        row: Row {
+            is_column: false,
+            aside: 19.0,
+            tile: 17.0,
+            most: 4,
+        },
     },
     Layout {
         name: "billboard",
-        css: include_str!("ad/billboard.css"),
+        card: include_str!("ad/billboard.css"),
+        carousel: include_str!("ad/carousel/billboard.css"),
         design: (970, 250),
+        row: Row {
+            is_column: false,
+            aside: 29.0,
+            tile: 16.5,
+            most: 4,
+        },
     },
     Layout {
         name: "rectangle",
-        css: include_str!("ad/rectangle.css"),
+        card: include_str!("ad/rectangle.css"),
+        carousel: include_str!("ad/carousel/rectangle.css"),
         design: (288, 244),
+        row: Row {
+            is_column: false,
+            aside: 0.0,
+            tile: 7.0,
+            most: 4,
+        },
     },
     Layout {
         name: "halfpage",
-        css: include_str!("ad/halfpage.css"),
+        card: include_str!("ad/halfpage.css"),
+        carousel: include_str!("ad/carousel/halfpage.css"),
         design: (300, 480),
+        row: Row {
+            is_column: true,
+            aside: 15.0,
+            tile: 10.5,
+            most: 4,
+        },
     },
     Layout {
         name: "skyscraper",
-        css: include_str!("ad/skyscraper.css"),
+        card: include_str!("ad/skyscraper.css"),
+        carousel: include_str!("ad/carousel/skyscraper.css"),
         design: (116, 480),
+        row: Row {
+            is_column: true,
+            aside: 16.0,
+            tile: 10.5,
+            most: 3,
+        },
     },
 ];
 
@@ -96,94 +202,21 @@ const RIGHT_TO_LEFT: [&str; 10] = ["ar", "ckb", "dv", "fa", "he", "iw", "ps", "u
 
 /// Compiles the ad of a creative at a size.
 pub fn compile(spec: &AdSpec<'_>, size: Size) -> Template {
+    match spec.template {
+        Kind::ProductCard => builtin::compile(spec, size, 1),
+        Kind::Carousel => builtin::compile(spec, size, places(spec.products, size)),
+        Kind::Own(own) => own.compile(spec, size),
+    }
+}
+
+/// How many of `wanted` products a carousel of a size has room for.
+fn places(wanted: u32, size: Size) -> u32 {
     let layout = nearest(size);
-    let mut ad = Markup::default();
-    ad.raw("<style>").css(BASE).css(layout.css).raw("</style>");
-    root(&mut ad, spec, layout, size);
-    ad.raw(r#"<a href=""#).field(Field::Click);
-    ad.raw(r#"" target="_blank" rel="noopener" class="wb-link">"#);
-    story(&mut ad, spec);
-    product(&mut ad, spec);
-    action(&mut ad, spec);
-    ad.raw(r#"</a><img src=""#).field(Field::Pixel);
-    ad.raw(r#"" width="1" height="1" alt="" style="position:absolute;left:0;bottom:0">"#);
-    if let Some(url) = spec.ad_choices_url.filter(is_web) {
-        ad.raw(r#"<a class="wb-choices" target="_blank" rel="noopener" aria-label="AdChoices" href=""#);
-        ad.text(url).raw(r#"">i</a>"#);
-    }
-    ad.raw("</div>");
-    ad.done()
-}
-
-fn root(ad: &mut Markup, spec: &AdSpec<'_>, layout: &Layout, size: Size) {
-    let dir = if is_right_to_left(spec.language) { "rtl" } else { "ltr" };
-    let promo = if spec.promotion.is_some() { " wb-has-promo" } else { "" };
-    let (Size { w, h }, em) = (size, em_px(layout, size));
-    ad.raw(&format!(r#"<div class="wb-ad wb-{}{promo}" dir="{dir}" lang=""#, layout.name));
-    ad.text(spec.language);
-    ad.raw(&format!(r#"" style="width:{w}px;height:{h}px;font-size:{em:.1}px">"#));
-}
-
-/// Who speaks, and the hook.
-fn story(ad: &mut Markup, spec: &AdSpec<'_>) {
-    ad.raw(r#"<span class="wb-top">"#);
-    match spec.logo_url.filter(is_web) {
-        Some(url) => ad
-            .raw(r#"<img src=""#)
-            .text(url)
-            .raw(r#"" alt=""#)
-            .text(spec.shop)
-            .raw(r#"" class="wb-logo">"#),
-        None => ad.bdi("wb-shop", "", spec.shop),
-    };
-    let (headline, lang) = own_or(spec.headline, spec.language, |texts| texts.headline);
-    ad.bdi("wb-head", lang, headline).raw("</span>");
-}
-
-/// The picture, the title, the price.
-fn product(ad: &mut Markup, spec: &AdSpec<'_>) {
-    ad.raw(r#"<span class="wb-media"><img src=""#)
-        .field(Field::Image)
-        .raw(r#"" alt=""#)
-        .field(Field::Title)
-        .raw(r#"">"#);
-    let (sale, lang) = own_or(None, spec.language, |texts| texts.sale);
-    ad.when(Cond::OnSale, |ad| {
-        ad.bdi("wb-sale", lang, sale);
-    });
-    ad.raw(r#"</span><span class="wb-info">"#);
-    ad.when(Cond::HasBrand, |ad| {
-        ad.raw(r#"<bdi class="wb-brand">"#).field(Field::Brand).raw("</bdi>");
-    });
-    ad.raw(r#"<bdi class="wb-title">"#)
-        .field(Field::Title)
-        .raw(r#"</bdi><span class="wb-price"#);
-    ad.when(Cond::OnSale, |ad| {
-        ad.raw(" wb-was");
-    });
-    ad.when(Cond::LongPrice, |ad| {
-        ad.raw(" wb-long");
-    });
-    ad.raw(r#""><bdi class="wb-now">"#).field(Field::Price).raw("</bdi>");
-    ad.when(Cond::OnSale, |ad| {
-        ad.raw("<s><bdi>").field(Field::RegularPrice).raw("</bdi></s>");
-    });
-    ad.raw("</span></span>");
-}
-
-/// The promotion, the button, where it leads.
-fn action(ad: &mut Markup, spec: &AdSpec<'_>) {
-    ad.raw(r#"<span class="wb-act">"#);
-    if let Some((text, code)) = spec.promotion {
-        ad.raw(r#"<span class="wb-promo">"#).bdi("wb-offer", "", text);
-        if let Some(code) = code {
-            ad.bdi("wb-code", "", code);
-        }
-        ad.raw("</span>");
-    }
-    let (call, lang) = own_or(spec.call_to_action, spec.language, |texts| texts.call_to_action);
-    ad.raw(r#"<span class="wb-cta">"#).bdi("wb-go", lang, call).raw("</span>");
-    ad.bdi("wb-domain", "", spec.domain).raw("</span>");
+    let row = &layout.row;
+    let side = f64::from(if row.is_column { size.h } else { size.w });
+    // A float becomes the nearest number there is.
+    let room = ((side / em_px(layout, size) - row.aside) / row.tile) as u32;
+    wanted.min(room).clamp(1, row.most.min(PRODUCTS_PER_AD_MAX as u32))
 }
 
 /// The advertiser's own text, or ours; with the language of the text where it is not the ad's.
@@ -218,72 +251,12 @@ fn is_right_to_left(language: &str) -> bool {
     RIGHT_TO_LEFT.iter().any(|rtl| primary(language).eq_ignore_ascii_case(rtl))
 }
 
+/// Writing direction.
+fn direction(language: &str) -> &'static str {
+    if is_right_to_left(language) { "rtl" } else { "ltr" }
+}
+
 /// Whether a browser would load or open it without running it.
 fn is_web(url: &&str) -> bool {
     url.starts_with("https://") || url.starts_with("http://")
-}
-
-/// Pieces in the making; neighbouring fixed texts become one.
-#[derive(Default)]
-struct Markup {
-    pieces: Vec<Piece>,
-    text: Vec<u8>,
-}
-
-impl Markup {
-    /// Our own markup, as it is.
-    fn raw(&mut self, markup: &str) -> &mut Markup {
-        self.text.extend_from_slice(markup.as_bytes());
-        self
-    }
-
-    /// Someone else's text, escaped.
-    fn text(&mut self, text: &str) -> &mut Markup {
-        escape(text, &mut self.text);
-        self
-    }
-
-    /// A style sheet without its comments and line breaks.
-    fn css(&mut self, css: &str) -> &mut Markup {
-        for line in css.lines().filter(|line| !line.starts_with("/*")) {
-            self.raw(line);
-        }
-        self
-    }
-
-    /// A text with a direction of its own, so that it cannot reorder what stands beside it.
-    fn bdi(&mut self, class: &str, lang: &str, text: &str) -> &mut Markup {
-        self.raw(r#"<bdi class=""#).raw(class);
-        if !lang.is_empty() {
-            self.raw(r#"" lang=""#).raw(lang);
-        }
-        self.raw(r#"">"#).text(text).raw("</bdi>")
-    }
-
-    fn field(&mut self, field: Field) -> &mut Markup {
-        self.flush();
-        self.pieces.push(Piece::Field(field));
-        self
-    }
-
-    fn when(&mut self, cond: Cond, then: impl FnOnce(&mut Markup)) {
-        let mut inner = Markup::default();
-        then(&mut inner);
-        self.flush();
-        self.pieces.push(Piece::When(cond, inner.done().pieces));
-    }
-
-    fn flush(&mut self) {
-        if !self.text.is_empty() {
-            self.pieces.push(Piece::Text(String::from_utf8_lossy(&self.text).into()));
-            self.text.clear();
-        }
-    }
-
-    fn done(mut self) -> Template {
-        self.flush();
-        Template {
-            pieces: self.pieces.into(),
-        }
-    }
 }

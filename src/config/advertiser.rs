@@ -22,7 +22,7 @@ use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, CampaignNo};
 use crate::base::limits::{CAMPAIGNS_PER_ADVERTISER_MAX, CREATIVES_MAX};
 use crate::base::money::{Currency, Ratio};
-use crate::base::time::Span;
+use crate::base::time::{Millis, Span};
 use crate::model::advertiser::{Advertiser, Attribution, Audience, FeedSource, Landing, Needle, Rule};
 
 /// Reads an advertiser from `text`, called `name`, with paths relative to `dir`; what it returns
@@ -104,6 +104,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
         language: &language,
         logo_url: logo_url.as_deref(),
         ad_choices_url: server.house.ad_choices_url.as_deref(),
+        timezone: &timezone,
     };
     let around = Around {
         timezone: &timezone,
@@ -163,6 +164,15 @@ fn check_lists<'t>(r: &Reader<'t>, o: &Object<'_, 't>) {
         if let Some(node) = o.get(key).filter(|node| r.items(node).len() > most) {
             r.fault(node, format!("{} {key}", r.items(node).len()), format!("at most {most}"));
         }
+    }
+}
+
+/// The instant of a wall time on the advertiser's clock.
+pub(super) fn instant<'t>(r: &Reader<'t>, node: &Node<'t>, timezone: &TimeZone) -> Option<Millis> {
+    let time = form::local_time(r.string(node)?)?;
+    match timezone.to_ambiguous_zoned(time).compatible() {
+        Ok(zoned) => Some(Millis(zoned.timestamp().as_millisecond())),
+        Err(_) => r.refuse(node, "beyond the calendar", "write a nearer time"),
     }
 }
 

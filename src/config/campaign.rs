@@ -4,9 +4,9 @@
 
 use jiff::tz::TimeZone;
 
+use super::advertiser::instant;
 use super::node::Node;
 use super::reader::{Object, Reader};
-use super::shape::form;
 use super::targeting::{Names, adjustment, given_span, targeting};
 use crate::base::id::CampaignNo;
 use crate::base::limits::CAPS_MAX;
@@ -96,13 +96,7 @@ fn once<'t>(r: &Reader<'t>, o: &Object<'_, 't>, key: &str, places: impl Iterator
 
 fn flight<'t>(r: &Reader<'t>, campaign: &Object<'_, 't>, timezone: &TimeZone) -> (Option<Millis>, Option<Millis>) {
     let o = campaign.inner("flight");
-    let instant = |r: &Reader<'t>, n: &Node<'t>| {
-        let zoned = timezone.to_ambiguous_zoned(form::local_time(r.string(n)?)?).compatible();
-        match zoned {
-            Ok(zoned) => Some(Millis(zoned.timestamp().as_millisecond())),
-            Err(_) => r.refuse(n, "beyond the calendar", "write a nearer time"),
-        }
-    };
+    let instant = |r: &Reader<'t>, n: &Node<'t>| instant(r, n, timezone);
     let (start, end) = (o.read("start", instant), o.read("end", instant));
     if start.zip(end).is_some_and(|(start, end)| end <= start) {
         r.fault(o.node, "`end` is not after `start`", "`end` is the first moment without ads");

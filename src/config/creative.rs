@@ -3,22 +3,31 @@
 //! The revision in `crid` depends on what a reviewer at an exchange sees, and on nothing else.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::ad::{AdSpec, compile};
+use super::ad::own::{self, OwnTemplate};
+use super::ad::{AdSpec, Kind, Promotion, Trackers, compile};
+use super::advertiser::instant;
+use super::fault::{Fault, position};
 use super::node::Node;
 use super::reader::{Object, Reader};
 use super::structure::size_of_text;
 use super::targeting::FORMATS;
 use crate::base::id::{CreativeNo, CridKey};
+use crate::base::limits::{AD_BYTES_MAX, TRACKERS_MAX};
+use crate::base::time::Millis;
 use crate::model::advertiser::{Creative, Size};
 use crate::model::targeting::Format;
+use crate::model::template::Template;
 
 /// Characters of a `crid` (contract §6).
 const CRID_CHARS_MAX: usize = 80;
-const PRODUCT_CARD: &str = "product-card";
+/// Products of a carousel that says nothing of it.
+const PRODUCTS: u32 = 3;
 
 /// What an ad says of its advertiser.
 pub(super) struct Shop<'a> {
@@ -34,6 +43,30 @@ pub(super) struct Shop<'a> {
     pub logo_url: Option<&'a str>,
     /// The house's AdChoices address.
     pub ad_choices_url: Option<&'a str>,
+    /// `timezone`: the clock of a promotion's end.
+    pub timezone: &'a TimeZone,
+}
+
+/// `template`.
+enum Source {
+    ProductCard,
+    Carousel,
+    /// The text of a file and what it was read as.
+    Own(String, OwnTemplate),
+}
+
+/// `promotion`.
+struct Offer {
+    text: String,
+    code: Option<String>,
+    ends: Option<Millis>,
+}
+
+/// `trackers`.
+#[derive(Default)]
+struct Called {
+    impression: Vec<String>,
+    click: Vec<String>,
 }
 
 /// What is written of a creative.
@@ -41,26 +74,31 @@ struct Draft {
     id: String,
     format: Format,
     sizes: Vec<Size>,
-    template: String,
+    template: Source,
+    products: u32,
     headline: Option<String>,
     call_to_action: Option<String>,
-    promotion: Option<(String, Option<String>)>,
+    promotion: Option<Offer>,
+    trackers: Called,
     attr: Vec<u32>,
     media: Vec<String>,
 }
 
 /// `creatives[]`; the number is given later.
 pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) -> Option<Creative> {
-    trackers(r, o);
-    let (sizes, template, promotion) = (sizes(r, o), template(o), promotion(r, o));
+    let template = template(r, o);
+    let (sizes, promotion, trackers) = (sizes(r, o), promotion(o, shop.timezone), trackers(r, o));
+    let template = template?;
     let draft = Draft {
         sizes,
+        products: products(r, o, &template),
+        template,
+        trackers,
         headline: o.text("headline"),
         call_to_action: o.text("call_to_action"),
         promotion,
         attr: o.list("attr", Reader::integer),
         media: o.objects("media", |_, o| o.read("url", Reader::plain)),
-        template: template?,
         id: o.read("id", Reader::plain)?,
         format: o.word("format", &FORMATS)?,
     };
@@ -71,12 +109,14 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
         r.fault(o.get("id").unwrap_or(o.node), problem, remedy);
     }
     let ads = ads(shop, &draft);
-    if ads.is_empty() {
-        r.warn(
-            o.node,
-            "this creative is not shown yet by this version",
-            "banners of `product-card` are",
-        );
+    if draft.format != Format::Banner {
+        r.warn(o.node, "this creative is not shown yet by this version", "banners are");
+    }
+    let weights = ads.iter().map(|(size, ad)| (size, ad.weight()));
+    if let Some((size, weight)) = weights.into_iter().find(|(_, weight)| *weight > AD_BYTES_MAX) {
+        let problem = format!("about {weight} bytes at {}x{} with {} products", size.w, size.h, draft.products);
+        let remedy = format!("at most {AD_BYTES_MAX} without pictures: a shorter template, or fewer products");
+        r.fault(o.get("template").unwrap_or(o.node), problem, remedy);
     }
     Some(Creative {
         no: CreativeNo(0),
@@ -85,24 +125,38 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
         crid,
         crid_key: CridKey::default(),
         attr: draft.attr,
+        products: draft.products,
         ads,
     })
 }
 
-fn ads(shop: &Shop<'_>, draft: &Draft) -> Vec<(Size, crate::model::template::Template)> {
-    if draft.format != Format::Banner || draft.template != PRODUCT_CARD {
+fn ads(shop: &Shop<'_>, draft: &Draft) -> Vec<(Size, Template)> {
+    if draft.format != Format::Banner {
         return Vec::new();
     }
     let spec = AdSpec {
-        template: &draft.template,
+        template: match &draft.template {
+            Source::ProductCard => Kind::ProductCard,
+            Source::Carousel => Kind::Carousel,
+            Source::Own(_, own) => Kind::Own(own),
+        },
+        products: draft.products,
         language: shop.language,
         shop: shop.name,
         domain: shop.domain,
         logo_url: shop.logo_url,
         headline: draft.headline.as_deref(),
         call_to_action: draft.call_to_action.as_deref(),
-        promotion: draft.promotion.as_ref().map(|(text, code)| (text.as_str(), code.as_deref())),
+        promotion: draft.promotion.as_ref().map(|offer| Promotion {
+            text: &offer.text,
+            code: offer.code.as_deref(),
+            ends: offer.ends,
+        }),
         ad_choices_url: shop.ad_choices_url,
+        trackers: Trackers {
+            impression: &draft.trackers.impression,
+            click: &draft.trackers.click,
+        },
     };
     draft.sizes.iter().map(|size| (*size, compile(&spec, *size))).collect()
 }
@@ -111,12 +165,17 @@ fn ads(shop: &Shop<'_>, draft: &Draft) -> Vec<(Size, crate::model::template::Tem
 fn crid(shop: &Shop<'_>, draft: &Draft) -> String {
     let sizes: Vec<[u32; 2]> = draft.sizes.iter().map(|size| [size.w, size.h]).collect();
     let format = FORMATS.iter().find(|(_, format)| *format == draft.format).map(|(word, _)| word);
+    let template = match &draft.template {
+        Source::ProductCard => "product-card",
+        Source::Carousel => "carousel",
+        Source::Own(text, _) => text,
+    };
     let seen = json!([
         format,
-        draft.template,
+        template,
         draft.media,
         [&draft.headline, &draft.call_to_action],
-        draft.promotion,
+        draft.promotion.as_ref().map(|offer| (&offer.text, &offer.code)),
         sizes,
         draft.attr,
         shop.domain
@@ -152,24 +211,74 @@ fn size<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Size> {
     }
 }
 
-fn template(o: &Object<'_, '_>) -> Option<String> {
-    match o.object("template") {
-        Some(own) => Some(format!("file:{}", own.read("file", Reader::existing_file)?.display())),
-        None => o.text("template"),
+/// How many products the ad may show: one but where the template has room for several.
+fn products<'t>(r: &Reader<'t>, o: &Object<'_, 't>, template: &Source) -> u32 {
+    let given = o.integer("products");
+    match (template, o.get("products")) {
+        (Source::ProductCard, Some(node)) if given.is_some_and(|count| count > 1) => {
+            r.warn(node, "`product-card` shows one product", "`carousel` shows several");
+            1
+        }
+        (Source::ProductCard, _) => 1,
+        _ => given.unwrap_or(PRODUCTS),
     }
 }
 
-fn promotion<'t>(r: &Reader<'t>, creative: &Object<'_, 't>) -> Option<(String, Option<String>)> {
+fn template<'t>(r: &Reader<'t>, creative: &Object<'_, 't>) -> Option<Source> {
+    if let Some(own) = creative.object("template") {
+        return own_template(r, own.get("file")?, own.read("file", Reader::existing_file)?);
+    }
+    let is_carousel = creative.word("template", &[("product-card", false), ("carousel", true)])?;
+    Some(if is_carousel { Source::Carousel } else { Source::ProductCard })
+}
+
+/// Reads an advertiser's own file; what is wrong in it is reported with its place there.
+fn own_template<'t>(r: &Reader<'t>, node: &Node<'t>, path: PathBuf) -> Option<Source> {
+    let is_small = std::fs::metadata(&path).is_ok_and(|file| file.len() <= AD_BYTES_MAX as u64);
+    if !is_small {
+        let remedy = format!("an ad has at most {AD_BYTES_MAX} bytes without its pictures");
+        return r.refuse(node, "a template that is too large, or no plain file", remedy);
+    }
+    let text = match std::fs::read(&path).map(String::from_utf8) {
+        Ok(Ok(text)) => text.trim_start_matches('\u{feff}').to_owned(),
+        Ok(Err(_)) => return r.refuse(node, "a template that is not UTF-8", "save it as UTF-8"),
+        Err(e) => return r.refuse(node, format!("a template that cannot be read: {e}"), "make it readable"),
+    };
+    match own::parse(&text) {
+        Ok(own) => Some(Source::Own(text, own)),
+        Err(slips) => {
+            for slip in slips {
+                let (line, column) = position(&text, slip.at);
+                r.add(Fault {
+                    pointer: node.pointer.clone(),
+                    value: slip.value,
+                    remedy: Some(slip.remedy).filter(|remedy| !remedy.is_empty()),
+                    ..Fault::of_file(&path.display().to_string(), line, column, slip.problem)
+                });
+            }
+            None
+        }
+    }
+}
+
+fn promotion(creative: &Object<'_, '_>, timezone: &TimeZone) -> Option<Offer> {
     let o = creative.object("promotion")?;
-    if let Some(ends) = o.get("ends") {
-        r.warn(ends, "the promotion is shown after its end too", "remove it when it ends");
-    }
-    Some((o.text("text")?, o.text("code")))
+    Some(Offer {
+        text: o.text("text")?,
+        code: o.text("code"),
+        ends: o.read("ends", |r, n| instant(r, n, timezone)),
+    })
 }
 
-fn trackers<'t>(r: &Reader<'t>, creative: &Object<'_, 't>) {
+fn trackers<'t>(r: &Reader<'t>, creative: &Object<'_, 't>) -> Called {
     let o = creative.inner("trackers");
-    if !o.list("impression", Reader::plain).is_empty() || !o.list("click", Reader::plain).is_empty() {
-        r.warn(o.node, "these trackers are not called yet by this version", "");
+    for key in ["impression", "click"] {
+        if let Some(list) = o.get(key).filter(|list| r.items(list).len() > TRACKERS_MAX) {
+            r.fault(list, format!("{} trackers", r.items(list).len()), format!("at most {TRACKERS_MAX}"));
+        }
+    }
+    Called {
+        impression: o.list("impression", Reader::plain),
+        click: o.list("click", Reader::plain),
     }
 }

@@ -60,7 +60,10 @@ impl<'t> Reader<'t> {
     /// The warnings, if nothing is wrong; else every fault, warnings among them, in the file's order.
     pub fn finish(&self) -> Result<Vec<Fault>, Vec<Fault>> {
         let mut found = self.faults.borrow().clone();
-        found.sort_by_key(|fault| (fault.line, fault.column));
+        found.sort_by(|a, b| {
+            let key = |fault: &Fault| (fault.file != self.name, fault.file.clone(), fault.line, fault.column);
+            key(a).cmp(&key(b))
+        });
         if found.iter().all(|fault| fault.warning) {
             return Ok(found);
         }

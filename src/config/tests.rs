@@ -134,7 +134,6 @@ fn the_contracts_advertiser_is_read_with_warnings_only() {
         warned(&read),
         [
             "12:20 /feed/path no such file".to_owned(),
-            format!("24:5 /creatives/1 {not_shown}"),
             format!("25:5 /creatives/2 {not_shown}"),
             format!("26:5 /creatives/3 {not_shown}"),
             "38:63 /campaigns/0/budget/pacing read, but without effect in this version".to_owned(),

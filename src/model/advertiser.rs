@@ -259,14 +259,17 @@ pub struct Creative {
     pub crid_key: CridKey,
     /// Creative attributes it has.
     pub attr: Vec<u32>,
+    /// How many products it may show; at a size, [`Template::places`] may be fewer.
+    pub products: u32,
     /// Compiled markup for each of its sizes.
     pub ads: Vec<(Size, Template)>,
 }
 
 impl Creative {
     /// How many products its ad of a size has places for.
-    pub fn places(&self, _size: usize) -> usize {
-        1
+    pub fn places(&self, size: usize) -> usize {
+        let places = self.ads.get(size).map_or(0, |(_, template)| template.places());
+        places.min(self.products) as usize
     }
 }
 

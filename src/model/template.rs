@@ -1,9 +1,11 @@
-//! An ad's markup, compiled: fixed text and the places where a product and the sealed links go.
+//! An ad's markup, compiled: fixed text and the places where products and the sealed links go.
 //!
 //! Compiled when a config is loaded, per creative and size; filled in on the decision path. Fixed
-//! text is escaped already; what is filled in is escaped where it lands: as HTML text or within a
-//! double-quoted attribute. Never for a script, a style, an unquoted attribute or JSON; and never
-//! the place to judge a link's scheme, which feed and server did.
+//! text is escaped already; what is filled in is escaped where it lands: as HTML text, within a
+//! quoted attribute, or as a part of an address. Never for a script, a style, an unquoted attribute
+//! or JSON; and never the place to judge a link's scheme, which feed and server did.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::base::time::Millis;
 use crate::model::product::Product;
@@ -11,31 +13,60 @@ use crate::model::product::Product;
 /// What is filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// The product's title, as HTML text (also right within a quoted attribute).
+    /// The product's `id` in the feed.
+    Id,
+    /// Its title.
     Title,
-    /// The product's picture, as a quoted attribute.
+    /// Its picture's address.
     Image,
     /// The price in force, with currency.
     Price,
-    /// The regular price; only sensible where a sale is on.
-    RegularPrice,
-    /// The brand.
+    /// The regular price while a sale is on; else nothing.
+    OldPrice,
+    /// The brand; may be empty.
     Brand,
-    /// The click link, as a quoted attribute: click macro of the exchange, then ours.
+    /// The click link that leads to this product.
+    Link,
+    /// The click link that leads to the first product: click macro of the exchange, then ours.
     Click,
-    /// The impression pixel, as a quoted attribute.
+    /// The impression pixel.
     Pixel,
+}
+
+/// Where a field lands, which says how it is escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// HTML text, or the whole value of a quoted attribute.
+    Markup,
+    /// A part of an address that stands in a quoted attribute.
+    UrlPart,
+}
+
+impl Place {
+    /// Appends text from outside, escaped.
+    pub fn write(self, text: &str, out: &mut Vec<u8>) {
+        match self {
+            Place::Markup => escape(text, out),
+            Place::UrlPart => utf8_percent_encode(text, RESERVED).for_each(|part| out.extend_from_slice(part.as_bytes())),
+        }
+    }
 }
 
 /// When a part is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cond {
+    /// There is a product; else it is the ad of the shop itself.
+    HasProduct,
+    /// The ad shows exactly so many products.
+    Shows(u32),
     /// A sale is on.
     OnSale,
     /// The product has a brand.
     HasBrand,
     /// The price in force is a long text, such as prices in rupiah are.
     LongPrice,
+    /// Before this instant.
+    Until(Millis),
 }
 
 /// A part of a template.
@@ -44,106 +75,164 @@ pub enum Piece {
     /// Written as it is.
     Text(Box<str>),
     /// Filled in.
-    Field(Field),
+    Field(Field, Place),
     /// Only if.
     When(Cond, Box<[Piece]>),
     /// Only if not.
     Unless(Cond, Box<[Piece]>),
+    /// Once for each product.
+    Each(Box<[Piece]>),
 }
 
 /// Markup of one creative at one size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
-    /// In order.
-    pub pieces: Box<[Piece]>,
+    pieces: Box<[Piece]>,
+    places: u32,
 }
 
 /// A price of more characters is long.
 const PRICE_CHARS: usize = 11;
+/// What a value filled in is taken to weigh.
+const FIELD_BYTES: usize = 200;
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What one impression fills in, as it came: unescaped.
 #[derive(Clone, Copy, Debug)]
 pub struct Slots<'a> {
-    /// The product's title; hostile.
-    pub title: &'a str,
-    /// The product's picture, an http or https address.
-    pub image: &'a str,
-    /// The price in force, currency included.
-    pub price: &'a str,
-    /// The regular price, while a sale is on.
-    pub regular_price: Option<&'a str>,
-    /// The product's brand; may be empty.
-    pub brand: &'a str,
-    /// The whole click address: the exchange's click macro, then ours.
+    /// The products to show, the first one first; none makes the ad of the shop itself.
+    pub products: &'a [&'a Product],
+    /// When it is shown: sales and promotions begin and end.
+    pub now: Millis,
+    /// The whole click address without query: the exchange's click macro, then ours. The further
+    /// products are led to by `?n=1` and so on. Empty: links lead straight to the products' pages.
     pub click: &'a [u8],
     /// The whole address of the impression pixel, macros of the exchange included.
     pub pixel: &'a [u8],
 }
 
-impl<'a> Slots<'a> {
-    /// A product as it is sold at `now`, with the addresses of its click and pixel.
-    pub fn of(product: &'a Product, now: Millis, click: &'a [u8], pixel: &'a [u8]) -> Slots<'a> {
-        let sale = product.sale_at(now);
-        Slots {
-            title: &product.title,
-            image: &product.image_link,
-            price: sale.map_or(&product.price_text, |sale| &sale.text),
-            regular_price: sale.map(|_| &*product.price_text),
-            brand: &product.brand,
-            click,
-            pixel,
+impl Template {
+    /// A template with room for `places` products.
+    pub fn new(pieces: Vec<Piece>, places: u32) -> Template {
+        Template {
+            pieces: pieces.into(),
+            places,
         }
     }
-}
 
-impl Template {
+    /// How many products it shows at most.
+    pub fn places(&self) -> u32 {
+        self.places
+    }
+
+    /// About the most bytes it comes to when filled.
+    pub fn weight(&self) -> usize {
+        weight(&self.pieces, self.places as usize)
+    }
+
     /// Appends the ad to `out`. Allocates nothing but what `out` needs to grow.
     ///
     /// Exchange macros in `click` and `pixel` stay as they are; whatever looks like a macro in the
     /// product's own text is defused, lest an exchange replaces it.
     pub fn fill(&self, slots: &Slots<'_>, out: &mut Vec<u8>) {
-        fill(&self.pieces, slots, out);
+        let count = slots.products.len().min(self.places as usize);
+        View { slots, count, at: 0 }.fill(&self.pieces, out);
     }
 }
 
-fn fill(pieces: &[Piece], slots: &Slots<'_>, out: &mut Vec<u8>) {
-    for piece in pieces {
-        match piece {
-            Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-            Piece::Field(field) => field.write(slots, out),
-            Piece::When(cond, then) if cond.holds(slots) => fill(then, slots, out),
-            Piece::Unless(cond, then) if !cond.holds(slots) => fill(then, slots, out),
-            Piece::When(..) | Piece::Unless(..) => {}
+fn weight(pieces: &[Piece], places: usize) -> usize {
+    let one = |piece: &Piece| match piece {
+        Piece::Text(text) => text.len(),
+        Piece::Field(..) => FIELD_BYTES,
+        Piece::When(_, then) | Piece::Unless(_, then) => weight(then, places),
+        Piece::Each(inner) => weight(inner, places) * places,
+    };
+    pieces.iter().map(one).sum()
+}
+
+/// The slots as one of the products sees them.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    slots: &'a Slots<'a>,
+    /// Products shown.
+    count: usize,
+    /// Which of them this is about.
+    at: usize,
+}
+
+impl<'a> View<'a> {
+    fn fill(self, pieces: &[Piece], out: &mut Vec<u8>) {
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Field(field, place) => self.write(*field, *place, out),
+                Piece::When(cond, then) if self.holds(*cond) => self.fill(then, out),
+                Piece::Unless(cond, then) if !self.holds(*cond) => self.fill(then, out),
+                Piece::When(..) | Piece::Unless(..) => {}
+                Piece::Each(inner) => (0..self.count).for_each(|at| View { at, ..self }.fill(inner, out)),
+            }
+        }
+    }
+
+    fn product(self) -> Option<&'a Product> {
+        self.slots.products.get(self.at).copied()
+    }
+
+    fn price(self) -> &'a str {
+        let text = |product: &'a Product| product.sale_at(self.slots.now).map_or(&*product.price_text, |sale| &*sale.text);
+        self.product().map_or("", text)
+    }
+
+    fn old_price(self) -> Option<&'a str> {
+        let product = self.product()?;
+        product.sale_at(self.slots.now).map(|_| &*product.price_text)
+    }
+
+    fn holds(self, cond: Cond) -> bool {
+        match cond {
+            Cond::HasProduct => self.count > 0,
+            Cond::Shows(count) => self.count == count as usize,
+            Cond::OnSale => self.old_price().is_some(),
+            Cond::HasBrand => self.product().is_some_and(|product| !product.brand.is_empty()),
+            Cond::LongPrice => self.price().chars().count() > PRICE_CHARS,
+            Cond::Until(end) => self.slots.now < end,
+        }
+    }
+
+    fn write(self, field: Field, place: Place, out: &mut Vec<u8>) {
+        let of = |pick: fn(&'a Product) -> &'a str| self.product().map_or("", pick);
+        let text = match field {
+            Field::Id => of(|product| &product.item_id),
+            Field::Title => of(|product| &product.title),
+            Field::Image => of(|product| &product.image_link),
+            Field::Brand => of(|product| &product.brand),
+            Field::Price => self.price(),
+            Field::OldPrice => self.old_price().unwrap_or_default(),
+            Field::Pixel => return escape_link(self.slots.pixel, out),
+            Field::Click | Field::Link if self.slots.click.is_empty() => of(|product| &product.link),
+            Field::Click => return escape_link(self.slots.click, out),
+            Field::Link => return self.link(out),
+        };
+        place.write(text, out);
+    }
+
+    fn link(self, out: &mut Vec<u8>) {
+        escape_link(self.slots.click, out);
+        // An ad has room for ten products: the number is one digit.
+        if let Some(digit) = u32::try_from(self.at)
+            .ok()
+            .and_then(|n| char::from_digit(n, 10))
+            .filter(|_| self.at > 0)
+        {
+            out.extend_from_slice(b"?n=");
+            out.push(digit as u8);
         }
     }
 }
 
-impl Cond {
-    fn holds(self, slots: &Slots<'_>) -> bool {
-        match self {
-            Cond::OnSale => slots.regular_price.is_some(),
-            Cond::HasBrand => !slots.brand.is_empty(),
-            Cond::LongPrice => slots.price.chars().count() > PRICE_CHARS,
-        }
-    }
-}
-
-impl Field {
-    fn write(self, slots: &Slots<'_>, out: &mut Vec<u8>) {
-        match self {
-            Field::Title => escape(slots.title, out),
-            Field::Image => escape(slots.image, out),
-            Field::Price => escape(slots.price, out),
-            Field::RegularPrice => escape(slots.regular_price.unwrap_or_default(), out),
-            Field::Brand => escape(slots.brand, out),
-            Field::Click => escape_link(slots.click, out),
-            Field::Pixel => escape_link(slots.pixel, out),
-        }
-    }
-}
-
-/// Appends text from outside so that it is text, both between tags and within a double-quoted
-/// attribute, and nothing that an exchange would take for a macro (`${X}`, `%%X%%`, `{{x}}`).
+/// Appends text from outside so that it is text, both between tags and within a quoted attribute,
+/// and nothing that an exchange would take for a macro (`${X}`, `%%X%%`, `{{x}}`).
 ///
 /// Controls go: white space among them becomes a space, and the bidirectional overrides, embeddings
 /// and isolates would let a title reorder the price beside it.
@@ -159,18 +248,18 @@ pub fn escape(text: &str, out: &mut Vec<u8>) {
             c if c.is_control() => b"",
             _ => continue,
         };
-        html_escape::encode_double_quoted_attribute_to_vec(&text[clean..at], out);
+        html_escape::encode_quoted_attribute_to_vec(&text[clean..at], out);
         out.extend_from_slice(instead);
         clean = after;
     }
-    html_escape::encode_double_quoted_attribute_to_vec(&text[clean..], out);
+    html_escape::encode_quoted_attribute_to_vec(&text[clean..], out);
 }
 
-/// Appends a link as the value of a double-quoted attribute, macros untouched; bytes that are no
-/// UTF-8 are no part of a link and are left out.
-fn escape_link(link: &[u8], out: &mut Vec<u8>) {
+/// Appends a link as the value of a quoted attribute, macros untouched; bytes that are no UTF-8 are
+/// no part of a link and are left out.
+pub fn escape_link(link: &[u8], out: &mut Vec<u8>) {
     for chunk in link.utf8_chunks() {
-        html_escape::encode_double_quoted_attribute_to_vec(chunk.valid(), out);
+        html_escape::encode_quoted_attribute_to_vec(chunk.valid(), out);
     }
 }
 

@@ -1,15 +1,44 @@
 //! What a tracking token says: all that accounting for one bid needs, so that no bid is kept.
 //!
 //! Sealed by `base::seal`. Fixed layout, little endian; a payload of another length or version is
-//! no ticket.
+//! no ticket. What the markup carries goes on after the ticket with the further products of the ad,
+//! so that each of its links leads to its own.
+
+use smallvec::SmallVec;
 
 use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, CreativeNo, ExchangeNo, ProductKey, UserKey};
+use crate::base::limits::PRODUCTS_PER_AD_MAX;
 use crate::base::money::{Conversion, Money, Ratio, Round};
 use crate::base::time::Secs;
 
 const VERSION: u8 = 1;
 /// Bytes of a ticket.
 pub const TICKET_BYTES: usize = 55;
+
+/// Bytes of a product's key.
+const KEY_BYTES: usize = 5;
+/// Products of an ad beside the ticket's own.
+pub const FURTHER_MAX: usize = PRODUCTS_PER_AD_MAX - 1;
+/// Bytes of a ticket and as many further products as there may be.
+pub const VIEW_BYTES_MAX: usize = TICKET_BYTES + KEY_BYTES * FURTHER_MAX;
+const _: () = assert!(VIEW_BYTES_MAX <= crate::base::seal::PAYLOAD_MAX, "a view fits into a token");
+
+/// The payload of a token in markup.
+pub type ViewPayload = SmallVec<[u8; 128]>;
+
+/// The products of an ad beside the ticket's own, in the order they are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Further {
+    keys: [ProductKey; FURTHER_MAX],
+    count: u8,
+}
+
+impl Further {
+    /// The `n`-th, from 1.
+    pub fn nth(&self, n: usize) -> Option<ProductKey> {
+        self.keys[..usize::from(self.count)].get(n.checked_sub(1)?).copied()
+    }
+}
 
 /// One bid, as evidence of it names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +106,7 @@ impl Ticket {
             campaign: CampaignNo(word(7)),
             creative: CreativeNo(bytes[11]),
             user: UserKey(long(12)),
-            product: ProductKey(u64::from(word(20)) | u64::from(bytes[24]) << 32),
+            product: product_key([bytes[20], bytes[21], bytes[22], bytes[23], bytes[24]]),
             at: Secs(word(25)),
             hold_s: u16::from_le_bytes([bytes[29], bytes[30]]),
             price: Money(i128::from(long(31) as i64)),
@@ -86,6 +115,30 @@ impl Ticket {
                 to: long(47),
             },
         })
+    }
+
+    /// The payload for the markup: with the further products of the ad, at most [`FURTHER_MAX`].
+    pub fn write_view(&self, further: impl IntoIterator<Item = ProductKey>) -> ViewPayload {
+        let mut out = ViewPayload::from_slice(&self.write());
+        for key in further.into_iter().take(FURTHER_MAX) {
+            out.extend_from_slice(&key.0.to_le_bytes()[..KEY_BYTES]);
+        }
+        out
+    }
+
+    /// Reads a payload with or without further products.
+    pub fn read_view(payload: &[u8]) -> Option<(Ticket, Further)> {
+        let (ticket, rest) = payload.split_at_checked(TICKET_BYTES)?;
+        let (keys, remainder) = rest.as_chunks::<KEY_BYTES>();
+        if keys.len() > FURTHER_MAX || !remainder.is_empty() {
+            return None;
+        }
+        let mut further = Further::default();
+        for (slot, key) in further.keys.iter_mut().zip(keys) {
+            *slot = product_key(*key);
+            further.count += 1;
+        }
+        Some((Ticket::read(ticket)?, further))
     }
 
     /// A ticket that says nothing but its price: what a bid would hold.
@@ -127,6 +180,11 @@ impl Ticket {
     }
 }
 
+fn product_key(bytes: [u8; KEY_BYTES]) -> ProductKey {
+    let [a, b, c, d, e] = bytes;
+    ProductKey(u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,5 +212,19 @@ mod tests {
         for cut in 0..TICKET_BYTES {
             assert_eq!(Ticket::read(&ticket.write()[..cut]), None);
         }
+        for count in 0..=FURTHER_MAX + 1 {
+            let keys: Vec<_> = (1..=count as u64).map(|n| ProductKey(0xff_0000_0000 + n)).collect();
+            let payload = ticket.write_view(keys.iter().copied());
+            let (read, further) = Ticket::read_view(&payload).expect("our own");
+            assert_eq!((read, further.nth(0), further.nth(FURTHER_MAX + 1)), (ticket, None, None));
+            let listed: Vec<_> = (1..=count).filter_map(|n| further.nth(n)).collect();
+            assert_eq!(listed, keys[..count.min(FURTHER_MAX)], "{count} further products");
+            assert_eq!(Ticket::read_view(&payload[..payload.len() - 1]), None);
+        }
+        assert_eq!(
+            Ticket::read_view(&[VERSION; VIEW_BYTES_MAX + KEY_BYTES]),
+            None,
+            "more than there may be"
+        );
     }
 }

@@ -9,6 +9,7 @@ use hyper::StatusCode;
 
 use super::engine::Engine;
 use super::http::{self, Answer};
+use crate::base::id::ProductKey;
 use crate::base::seal::Audience;
 use crate::base::time::Millis;
 use crate::model::advertiser::Shop;
@@ -65,8 +66,9 @@ pub async fn pixel(engine: &Engine, token: &str, query: Option<&str>) -> Answer 
     http::gif(recorded.err().unwrap_or(StatusCode::OK))
 }
 
-/// `GET /click/{token}`: to the product's own page.
-pub async fn click(engine: &Engine, token: &str) -> Answer {
+/// `GET /click/{token}`: to the product's own page; with `?n=1` and so on to that of the ad's further
+/// products. Nothing else about where it leads is in the visitor's hand.
+pub async fn click(engine: &Engine, token: &str, query: Option<&str>) -> Answer {
     let world = engine.world.load_full();
     let Some(opened) = notice::open(&world, Audience::View, token) else {
         engine.meters.noticed("unknown", "click", "forged");
@@ -76,7 +78,7 @@ pub async fn click(engine: &Engine, token: &str) -> Answer {
     // Recorded or not, the shopper goes on.
     let _ = tokio::time::timeout(CLICK_PATIENCE, fact).await;
     match world.shop(opened.ticket.advertiser) {
-        Some(shop) => http::redirect(&landing(&world, shop, &opened.ticket, token)),
+        Some(shop) => http::redirect(&landing(&world, shop, &opened.ticket, clicked(&opened, query), token)),
         None => http::error(StatusCode::GONE, "advertiser_gone", "the advertiser of this ad is no longer here"),
     }
 }
@@ -123,10 +125,17 @@ const fn kind_label(sign: Option<Sign>) -> &'static str {
     }
 }
 
-/// The product's page with `wb_click` and `landing.append`; the shop's own where the product is gone.
-pub fn landing(world: &World, shop: &Shop, ticket: &Ticket, token: &str) -> String {
+/// The product whose link it was; the first where the ad has no such.
+pub fn clicked(opened: &notice::Opened, query: Option<&str>) -> ProductKey {
+    let n = notice::parameter(query, "n").and_then(|n| n.parse().ok());
+    n.and_then(|n| opened.further.nth(n)).unwrap_or(opened.ticket.product)
+}
+
+/// The product's page with `wb_click` and `landing.append`; the shop's own where the product is gone
+/// or the ad showed none.
+pub fn landing(world: &World, shop: &Shop, ticket: &Ticket, product: ProductKey, token: &str) -> String {
     let home = format!("https://{}/", shop.advertiser.domain);
-    let link = shop.catalog.get(ticket.product).map_or(home.as_str(), |product| &product.link);
+    let link = shop.catalog.get(product).map_or(home.as_str(), |product| &product.link);
     let Ok(mut url) = url::Url::parse(link) else { return home };
     let name = |found: Option<&str>| found.unwrap_or("").to_owned();
     let campaign = shop.advertiser.campaigns.iter().find(|campaign| campaign.no == ticket.campaign);

@@ -55,8 +55,8 @@ async fn pixel(State(engine): Shared, Path(token): Path<String>, RawQuery(query)
     out(notices::pixel(&engine, &token, query.as_deref()).await)
 }
 
-async fn click(State(engine): Shared, Path(token): Path<String>) -> Response {
-    out(notices::click(&engine, &token).await)
+async fn click(State(engine): Shared, Path(token): Path<String>, RawQuery(query): RawQuery) -> Response {
+    out(notices::click(&engine, &token, query.as_deref()).await)
 }
 
 /// Our opt-out cookie, or Global Privacy Control.

@@ -13,7 +13,7 @@ use crate::base::seal::Audience;
 use crate::base::time::{Millis, Secs};
 use crate::model::exchange::{Exchange, PriceEncoding};
 use crate::model::exposure;
-use crate::model::ticket::Ticket;
+use crate::model::ticket::{Further, Ticket};
 use crate::state::State;
 use crate::state::world::World;
 
@@ -22,6 +22,8 @@ use crate::state::world::World;
 pub struct Opened {
     /// What it says.
     pub ticket: Ticket,
+    /// The further products of its ad; none in what the exchange holds.
+    pub further: Further,
     /// Which bid.
     pub tag: BidTag,
 }
@@ -29,8 +31,10 @@ pub struct Opened {
 /// Opens a token; none where it is forged, of another audience or of a key that is gone.
 pub fn open(world: &World, audience: Audience, token: &str) -> Option<Opened> {
     let opened = world.seals.open(audience, token)?;
+    let (ticket, further) = Ticket::read_view(opened.payload())?;
     Some(Opened {
-        ticket: Ticket::read(opened.payload())?,
+        ticket,
+        further,
         tag: Ticket::tag(&opened.nonce),
     })
 }

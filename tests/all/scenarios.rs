@@ -6,6 +6,7 @@
 //! people wrote it. Short forms are in `given.rs`, steps in `play.rs`.
 
 mod given;
+mod keys;
 mod play;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,19 +19,22 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use winback::model::outcome::NoBid;
 
-const SCENARIOS_MIN: usize = 350;
-const BIDS_MIN: usize = 250;
-const NO_BIDS_MIN: usize = 150;
+use crate::figures::Figures;
 
-/// Reasons that no scenario ends in, and why.
+const SCENARIOS_MIN: usize = 600;
+const BIDS_MIN: usize = 500;
+const NO_BIDS_MIN: usize = 200;
+const REASONS_MIN: usize = 26;
+
+/// Reasons that no scenario ends in: the test that does, or the issue that brings them.
 const ELSEWHERE: [(NoBid, &str); 7] = [
-    (NoBid::Overloaded, "the listener's: decide never gives it"),
-    (NoBid::TestOnly, "no exchange can be configured to be answered tests only"),
-    (NoBid::InvalidTraffic, "decide does not look for it"),
-    (NoBid::Pacing, "budgets are spent as soon as they may be"),
+    (NoBid::Overloaded, "tests/all/doors.rs: an exchange beyond its rate"),
+    (NoBid::TestOnly, "issue \"The whole of OpenRTB, exactly\""),
+    (NoBid::InvalidTraffic, "issue \"Identity one can see, consent one can prove\""),
+    (NoBid::Pacing, "issue \"Memory and money that survive anything\""),
     (NoBid::NoCreative, "a creative without markup has no size and ends in `size`"),
-    (NoBid::Contended, "takes two threads: tested with `state::holds::commit`"),
-    (NoBid::TooLarge, "takes a body of 256 KiB: tested by itself, below"),
+    (NoBid::Contended, "src/state/holds.rs: takes two threads"),
+    (NoBid::TooLarge, "below: takes a body of 256 KiB"),
 ];
 
 /// Scenarios whose `then` is right and does not come out, and what is missing.
@@ -66,6 +70,9 @@ struct Played {
     like: Option<String>,
     then: Value,
     came: Value,
+    given: Value,
+    when: Value,
+    look_for: Vec<Value>,
 }
 
 impl Played {
@@ -103,19 +110,28 @@ fn scenarios() {
         println!("known gap: {name}: {what}");
     }
     let wrong: Vec<String> = played.iter().filter_map(fault).collect();
-    assert!(wrong.is_empty(), "{} of {}\n{}", wrong.len(), played.len(), wrong.join("\n"));
     let missing = uncovered(&played);
-    assert!(missing.is_empty(), "no scenario, or none near it that bids: {missing:?}");
+    println!("{}\nno scenario, or none near it that bids: {missing:?}", wrong.join("\n"));
     let bids = counts.get("bid").copied().unwrap_or(0);
-    let no_bids: usize = counts
-        .iter()
-        .filter(|(outcome, _)| **outcome != "bid")
-        .map(|(_, count)| count)
-        .sum();
-    assert!(
-        played.len() >= SCENARIOS_MIN && bids >= BIDS_MIN && no_bids >= NO_BIDS_MIN,
-        "too few"
-    );
+    let no_bids = counts.values().sum::<usize>() - bids;
+    let mut figures = Figures::new();
+    figures.at_least("scenarios.played", played.len(), SCENARIOS_MIN);
+    figures.at_least("scenarios.bids", bids, BIDS_MIN);
+    figures.at_least("scenarios.no_bids", no_bids, NO_BIDS_MIN);
+    figures.exactly("scenarios.wrong", wrong.len(), 0);
+    figures.at_least("scenarios.reasons", NoBid::ALL.len() - ELSEWHERE.len() - missing.len(), REASONS_MIN);
+    figures.exactly("scenarios.reasons_without_a_case", missing.len(), 0);
+    figures.settle();
+}
+
+#[test]
+fn every_key_of_the_config_is_felt() {
+    let mut played = Vec::new();
+    for path in files() {
+        let text = fs::read_to_string(&path).expect("a scenario file");
+        played.extend(play_all(&serde_json::from_str::<Vec<Written<'_>>>(&text).expect("scenarios")));
+    }
+    keys::judge(&played);
 }
 
 fn files() -> Vec<PathBuf> {
@@ -143,13 +159,16 @@ fn play_all(written: &[Written<'_>]) -> Vec<Played> {
             }
         }
         let came = played_with(&given, &given::config(&given), &when, &scenario.look_for);
-        let known = whole.insert(&scenario.name, (given, when));
+        let known = whole.insert(&scenario.name, (given.clone(), when.clone()));
         assert!(known.is_none(), "two scenarios `{}`", scenario.name);
         played.push(Played {
             name: scenario.name.clone(),
             like: scenario.like.clone(),
             then: scenario.then.clone(),
             came,
+            given,
+            when,
+            look_for: scenario.look_for.clone(),
         });
     }
     played

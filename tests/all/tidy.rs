@@ -45,7 +45,7 @@ impl Source {
     }
 
     fn is_test(&self) -> bool {
-        self.name.contains("tests") || self.name == "config/ad/sheet.rs" || self.name == "sim/fake.rs"
+        self.name.contains("tests") || self.name == "sim/fake.rs"
     }
 }
 

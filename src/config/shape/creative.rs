@@ -1,11 +1,12 @@
 //! The shape of creatives (contract §3 `creative`).
 
-use super::form::{ID, LOCAL_TIME, PATH, TEXT, URL};
+use super::form::{ID, LOCAL_TIME, PATH, SECURE_URL, TEXT, URL};
 use super::targeting::FORMATS;
 use super::{Kind, Rule, SIDE_MAX, Shape, may, must, named, or};
+use crate::base::limits::PRODUCTS_PER_AD_MAX;
 
 const SIDE: Kind = Kind::Integer(1, SIDE_MAX);
-const URLS: Kind = Kind::List(&Kind::Text(&URL));
+const URLS: Kind = Kind::List(&Kind::Text(&SECURE_URL));
 
 /// `creatives[]`.
 pub(super) static CREATIVE: Shape = Shape {
@@ -28,8 +29,8 @@ pub(super) static CREATIVE: Shape = Shape {
         ),
         may(
             "products",
-            Kind::Integer(1, 20),
-            "How many products it shows. Default: as many as the template and size have room for.",
+            Kind::Integer(1, PRODUCTS_PER_AD_MAX as u32),
+            "How many products it shows, as far as the size has room. Default: 1 for `product-card`, else 3.",
         ),
         may(
             "headline",
@@ -120,8 +121,18 @@ static TRACKERS: Shape = Shape {
     help: "Others' URLs that are called too.",
     base: None,
     keys: &[
-        or("impression", URLS, "[]", "Called when it is shown."),
-        or("click", URLS, "[]", "Called when it is clicked."),
+        or(
+            "impression",
+            URLS,
+            "[]",
+            "Called when it is shown, at most 10. Macros of exchanges stay as they are.",
+        ),
+        or(
+            "click",
+            URLS,
+            "[]",
+            "Called when it is clicked (the `ping` of its links), at most 10.",
+        ),
     ],
     rules: &[],
 };

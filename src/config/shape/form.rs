@@ -113,6 +113,18 @@ pub(in crate::config) static URL: Form = Form {
     accepts: |text| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()),
 };
 
+/// An address that a browser calls from other people's pages; several may stand in one attribute, with
+/// white space between.
+pub(in crate::config) static SECURE_URL: Form = Form {
+    name: "secure-url",
+    pattern: r"^[Hh][Tt][Tt][Pp][Ss]:[^\s]+$",
+    examples: ["https://count.example/i?a=1", "https://count.example/%%CACHEBUSTER%%"],
+    problem: "not a secure address",
+    remedy: "`https://` and no white space",
+    narrows: Some(&URL),
+    accepts: |text| text.to_ascii_lowercase().starts_with("https:") && !text.contains(|c: char| c.is_whitespace() || c.is_control()),
+};
+
 /// A web address that paths are appended to.
 pub(in crate::config) static BASE_URL: Form = Form {
     name: "base-url",

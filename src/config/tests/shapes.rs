@@ -50,7 +50,9 @@ struct Rig {
 impl Rig {
     fn new(file: File) -> Rig {
         let dir = tempfile::tempdir().expect("folder");
-        std::fs::write(dir.path().join("file"), "x.example").expect("a file");
+        // A list of names, of which it has none, and a template.
+        let text = r##"# <a href="{{click}}">{{product.title}}</a>"##;
+        std::fs::write(dir.path().join("file"), text).expect("a file");
         let schema = serde_json::from_str(&schema(file)).expect("json");
         assert!(jsonschema::meta::is_valid(&schema), "the schema of {file:?} is no schema");
         let schema = jsonschema::validator_for(&schema).expect("a schema");

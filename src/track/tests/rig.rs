@@ -146,7 +146,11 @@ impl Rig {
     }
 
     pub fn sign(&self, sign: Sign, ticket: Ticket, tag: u64, price: &str) -> Fact {
-        let opened = Opened { ticket, tag: BidTag(tag) };
+        let opened = Opened {
+            ticket,
+            further: Default::default(),
+            tag: BidTag(tag),
+        };
         let query = format!("price={price}");
         Fact::Evidence(notice::evidence(&self.world, sign, opened, Some(&query), self.now))
     }
@@ -167,7 +171,11 @@ impl Rig {
     }
 
     pub fn lose(&self, ticket: Ticket, tag: u64) -> bool {
-        let opened = Opened { ticket, tag: BidTag(tag) };
+        let opened = Opened {
+            ticket,
+            further: Default::default(),
+            tag: BidTag(tag),
+        };
         notice::lose(&self.world, &self.state, &opened, self.now.to_secs())
     }
 

@@ -54,10 +54,8 @@ pub fn rig(given: &Value, config: &Config) -> Result<(Rig, Millis), Vec<String>>
     });
     let dir = folder.as_ref().map_or(Path::new(NOWHERE), |folder| folder.path());
     let told = |faults: Vec<Fault>| {
-        let blamed = faults.iter().filter(|fault| !fault.warning).map(Fault::to_string);
-        blamed
-            .map(|fault| fault.replace(&format!("{}/", dir.display()), ""))
-            .collect::<Vec<_>>()
+        let blamed = faults.iter().filter(|fault| !fault.warning).map(|fault| fault_of(fault, dir));
+        blamed.collect::<Vec<_>>()
     };
     let mut rig = Rig::new(&config.server, dir).map_err(told)?;
     let shops = &config.advertisers;
@@ -85,6 +83,22 @@ pub fn rig(given: &Value, config: &Config) -> Result<(Rig, Millis), Vec<String>>
         None => {}
     }
     Ok((rig, now))
+}
+
+/// A fault without what other keys would change of it: the place and the value in the config itself.
+fn fault_of(fault: &Fault, dir: &Path) -> String {
+    let Fault {
+        file,
+        line,
+        column,
+        pointer,
+        ..
+    } = fault;
+    let (problem, remedy) = (&fault.problem, fault.remedy.as_deref().unwrap_or_default());
+    match file.strip_prefix(&format!("{}/", dir.display())) {
+        Some(named) => format!("{named}:{line}:{column}: {pointer}: {problem}; {remedy}"),
+        None => format!("{pointer}: {problem}; {remedy}"),
+    }
 }
 
 /// `exchange` patches the first exchange, all else the whole.

@@ -266,10 +266,12 @@ impl Play<'_> {
     }
 
     /// Where a click leads, without the token that it carries.
-    fn landing(&self, opened: &notice::Opened, token: &str, _product: Option<u64>) -> String {
+    fn landing(&self, opened: &notice::Opened, token: &str, product: Option<u64>) -> String {
         let world = &self.rig.world;
         let shop = world.shop(opened.ticket.advertiser).expect("its shop");
-        let page = notices::landing(world, shop, &opened.ticket, token);
+        let query = product.map(|n| format!("n={n}"));
+        let product = notices::clicked(opened, query.as_deref());
+        let page = notices::landing(world, shop, &opened.ticket, product, token);
         page.replace(token, "TOKEN")
     }
 
