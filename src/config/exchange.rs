@@ -75,8 +75,15 @@ fn auction(exchange: &Object<'_, '_>) -> Option<Auction> {
 fn price<'t>(r: &Reader<'t>, exchange: &Object<'_, 't>, rates: &Rates) -> Option<Price> {
     let o = exchange.inner("price");
     let currency = o.read("currency", Reader::currency)?;
-    if let (Some(node), None) = (o.get("currency"), rates.conversion(currency, rates.base())) {
-        r.fault(node, "no rate for this currency", "add it to `currencies.rates`");
+    if rates.conversion(currency, rates.base()).is_none() {
+        match o.get("currency") {
+            Some(node) => r.fault(node, "no rate for this currency", "add it to `currencies.rates`"),
+            None => r.warn(
+                exchange.node,
+                format!("its prices are in {currency}, which has no rate"),
+                "add it to `currencies.rates`, or name its `price.currency`",
+            ),
+        }
     }
     Some(Price {
         encoding: encoding(r, &o)?,
@@ -92,10 +99,10 @@ fn encoding<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> Option<PriceEncoding> {
     if let Some(node) = o.get("encoding") {
         r.warn_unused(node, "encrypted prices count as the bid times the median share paid");
     }
-    let encryption_key_file = o.read("encryption_key_file", Reader::existing_file);
+    // What is missing has been noted, and the exchange is known all the same.
     Some(PriceEncoding::Google {
-        integrity_key_file: o.read("integrity_key_file", Reader::existing_file)?,
-        encryption_key_file: encryption_key_file?,
+        encryption_key_file: o.read("encryption_key_file", Reader::existing_file).unwrap_or_default(),
+        integrity_key_file: o.read("integrity_key_file", Reader::existing_file).unwrap_or_default(),
     })
 }
 

@@ -129,7 +129,6 @@ impl Rig {
             server: &self.server,
             hashes: &self.world.hashes,
             numbers: &self.numbers,
-            make_keys: true,
         };
         let read = config::advertiser("advertiser.json", Path::new(NOWHERE), &text, &context);
         let (advertiser, _) = read.unwrap_or_else(|faults| panic!("{}\n{text}", told(&faults)));

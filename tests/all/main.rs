@@ -17,3 +17,4 @@ mod scenarios;
 mod shop;
 mod smoke;
 mod tidy;
+mod check;

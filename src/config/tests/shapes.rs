@@ -70,7 +70,6 @@ impl Rig {
             server: &self.server,
             hashes: &hashes,
             numbers: &numbers,
-            make_keys: false,
         };
         advertiser("acme.json", self.dir.path(), &text, &context).map(|(advertiser, _)| format!("{advertiser:?}"))
     }
