@@ -209,10 +209,11 @@ fn rates<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> Option<Rates> {
     let base = o.read("base", Reader::currency)?;
     let mut rates = Vec::new();
     for entry in o.map("rates") {
-        let currency = Currency::parse(&entry.key).filter(|currency| currency.is_listed());
-        let Some((currency, rate)) = currency.zip(r.money(&entry.node)) else {
+        let Some(currency) = Currency::parse(&entry.key).filter(|currency| currency.is_listed()) else {
             continue;
         };
+        // A rate with a fault has been noted; its currency is known all the same.
+        let rate = r.money(&entry.node).unwrap_or(Money::units(1));
         if currency == base && rate != Money::units(1) {
             r.fault(&entry.node, "the base currency's rate is 1", "leave it out");
         }

@@ -2,6 +2,7 @@
 
 mod planted;
 mod shapes;
+mod spend;
 
 use std::cell::RefCell;
 use std::path::Path;

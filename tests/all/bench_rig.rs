@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 use winback::base::hash::Hashes;
 use winback::base::id::{AdvertiserNo, CampaignNo, CreativeNo, UserKey};
 use winback::base::seal::Seals;
 use winback::base::time::Millis;
+use winback::config::schema::{File, schema};
 use winback::config::{self, Context, Fault, Numbers, Server};
 use winback::feed::{self, Shelf};
 use winback::model::advertiser::Shop;
@@ -28,6 +30,25 @@ use winback::track::fold::Disk;
 use winback::track::writer::Writer;
 
 const NOWHERE: &str = "/nonexistent";
+
+/// The published schemas.
+static SCHEMAS: LazyLock<[Validator; 2]> = LazyLock::new(|| {
+    [File::Server, File::Advertiser].map(|file| {
+        let schema = serde_json::from_str(&schema(file)).expect("json");
+        jsonschema::validator_for(&schema).expect("a schema")
+    })
+});
+
+/// What is read must be what the schema says may be written.
+fn accept(file: File, document: &Value) {
+    let [server, advertiser] = &*SCHEMAS;
+    let schema = if file == File::Server { server } else { advertiser };
+    let problems: Vec<String> = schema
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(problems.is_empty(), "{problems:#?}\n{document}");
+}
 
 /// The store's rows, in memory.
 #[derive(Default)]
@@ -102,6 +123,7 @@ pub struct Rig {
 impl Rig {
     /// Of a whole server config, without advertisers; ready.
     pub fn new(server: &Value) -> Rig {
+        accept(File::Server, server);
         let text = server.to_string();
         let read = config::server_from_text("winback.json", Path::new(NOWHERE), &text);
         let (server, _) = read.unwrap_or_else(|faults| panic!("{}\n{text}", told(&faults)));
@@ -124,6 +146,7 @@ impl Rig {
 
     /// Adds an advertiser of whole JSON, with a feed of whole items.
     pub fn add(&mut self, advertiser: &Value, items: &[Value]) {
+        accept(File::Advertiser, advertiser);
         let text = advertiser.to_string();
         let context = Context {
             server: &self.server,

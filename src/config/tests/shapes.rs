@@ -49,9 +49,12 @@ struct Rig {
 
 impl Rig {
     fn new(file: File) -> Rig {
+        Rig::of(file, serde_json::from_str(&schema(file)).expect("json"))
+    }
+
+    fn of(file: File, schema: Value) -> Rig {
         let dir = tempfile::tempdir().expect("folder");
         std::fs::write(dir.path().join("file"), "x").expect("a file");
-        let schema = serde_json::from_str(&schema(file)).expect("json");
         assert!(jsonschema::meta::is_valid(&schema), "the schema of {file:?} is no schema");
         let schema = jsonschema::validator_for(&schema).expect("a schema");
         let full = include_str!("full-server.json").replace("\"60d\"", "\"90d\"");
@@ -267,6 +270,49 @@ fn schema_and_check_agree_on_every_key() {
     println!("{} keys, {} values, {} disagreements", count.0, count.1, disagreements.len());
     assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
     assert!(count.0 >= 250 && count.1 >= 4_000, "{count:?}");
+}
+
+#[test]
+fn a_schema_that_is_off_by_one_is_caught() {
+    let plants = [
+        (
+            "/$defs/exchange/properties/tmax_ms/anyOf/0/maximum",
+            json!(10_001),
+            "exchanges[].tmax_ms",
+        ),
+        (
+            "/$defs/exchange/properties/tmax_ms/anyOf/0/minimum",
+            json!(6),
+            "exchanges[].tmax_ms",
+        ),
+        (
+            "/$defs/exchange/properties/billing/anyOf/0/enum/2",
+            json!("nurll"),
+            "exchanges[].billing",
+        ),
+        ("/$defs/exchange/required", json!([]), "exchanges[].id"),
+        ("/$defs/exchange/additionalProperties", json!(true), "exchanges[].seat"),
+        ("/$defs/auth/allOf", json!([true]), "exchanges[].auth.header"),
+        ("/$defs/price/allOf/1", json!(true), "exchanges[].price.encoding"),
+        ("/$defs/id/pattern", json!("^[a-z0-9._-]{0,48}$"), "exchanges[].id"),
+        (
+            "/$defs/privacy/properties/gvl_vendor_id/anyOf/1",
+            json!(false),
+            "privacy.gvl_vendor_id",
+        ),
+    ];
+    for (pointer, fault, path) in plants {
+        let mut schema: Value = serde_json::from_str(&schema(File::Server)).expect("json");
+        *schema.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = fault;
+        let rig = Rig::of(File::Server, schema);
+        let (_, key) = table(File::Server).into_iter().find(|(known, _)| known == path).expect("the key");
+        let (document, place) = document(File::Server, path);
+        let caught = variants(&document, &place, key)
+            .iter()
+            .filter(|variant| rig.disagreement(variant).is_some())
+            .count();
+        assert!(caught > 0, "{pointer}");
+    }
 }
 
 #[test]
