@@ -62,7 +62,7 @@ impl Rig {
         Rig { dir, server, file, schema }
     }
 
-    /// What was read, printed, or what was blamed.
+    /// What is read from a document, printed, or what was blamed.
     fn read(&self, document: &Value) -> Result<String, Vec<Fault>> {
         let text = document.to_string();
         if self.file == File::Server {
@@ -77,24 +77,29 @@ impl Rig {
         advertiser("acme.json", self.dir.path(), &text, &context).map(|(advertiser, _)| format!("{advertiser:?}"))
     }
 
+    /// What a check says of a document.
+    fn found(&self, document: &Value) -> Vec<Fault> {
+        let text = document.to_string();
+        match self.file {
+            File::Server => server_from_text("winback.json", self.dir.path(), &text).map_or_else(|faults| faults, |(_, found)| found),
+            File::Advertiser => draft_advertiser("acme.json", self.dir.path(), &text, &self.server).1,
+        }
+    }
+
     /// Why schema and check disagree, if they do.
     fn disagreement(&self, document: &Value) -> Option<String> {
-        let checked = self.read(document);
-        match (self.schema.is_valid(document), checked) {
-            (true, Ok(_)) | (false, Err(_)) => None,
-            (false, Ok(_)) => Some("the schema refuses what the check accepts".to_owned()),
-            (true, Err(faults)) => {
+        let faults: Vec<Fault> = self.found(document).into_iter().filter(|fault| !fault.warning).collect();
+        match (self.schema.is_valid(document), faults.is_empty()) {
+            (true, true) | (false, false) => None,
+            (false, true) => Some("the schema refuses what the check accepts".to_owned()),
+            (true, false) => {
                 let is_semantic = |fault: &Fault| {
                     let known = SEMANTIC.iter().any(|known| fault.problem.contains(known));
                     // Ranges of numbers written as text, and of durations, have no pattern.
                     let is_text = fault.value.starts_with('"');
                     known || is_text && ["out of range", "too short", "not above zero"].contains(&fault.problem.as_str())
                 };
-                let structural: Vec<String> = faults
-                    .iter()
-                    .filter(|fault| !fault.warning && !is_semantic(fault))
-                    .map(Fault::to_string)
-                    .collect();
+                let structural: Vec<String> = faults.iter().filter(|fault| !is_semantic(fault)).map(Fault::to_string).collect();
                 (!structural.is_empty()).then(|| format!("the schema accepts what the check refuses: {}", structural.join("; ")))
             }
         }
