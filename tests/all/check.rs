@@ -227,3 +227,26 @@ fn sizes_nobody_asks_for_are_warned_of() {
     assert_eq!(code(&after), 0);
     assert!(text(&after.stdout).contains(expected), "{}", text(&after.stdout));
 }
+
+#[test]
+fn two_files_of_one_advertiser_are_one_too_many() {
+    let setup = Setup::acme();
+    setup.write();
+    let twin = setup.advertiser_path("twin");
+    fs::copy(setup.advertiser_path("acme"), &twin).expect("a copy");
+    let checked = run(setup.path(), &["check", "winback.json"]);
+    let said = text(&checked.stderr);
+    for part in [
+        "twin.json:",
+        "`id` of another advertiser too, in",
+        "`site_key` of another advertiser too, in",
+        "acme.json:",
+    ] {
+        assert!(said.contains(part), "`{part}` is not in: {said}");
+    }
+    assert_eq!(code(&checked), 1);
+    let server = Server::start(setup.path());
+    assert!(server.log().contains("twin.json: advertiser `acme` is that of"), "{}", server.log());
+    let listed = server.api().get("/api/advertisers").expect("an answer").text();
+    assert_eq!(listed.matches("\"acme\"").count(), 1, "{listed}");
+}
