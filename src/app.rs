@@ -25,7 +25,7 @@ use crate::config::{self, Fault, Server};
 use crate::model::rows::Table;
 use crate::server::engine::{Door, Engine, Envelope, Facts, Parts, Settings, Unavailable};
 use crate::server::names::Names;
-use crate::server::{bids, public, shops};
+use crate::server::{bids, public, shops, sizes};
 use crate::state::State;
 use crate::state::world::World;
 use crate::store::Store;
@@ -128,6 +128,7 @@ impl App {
         let for_people = spawn_axum(&runtime, admin, admin_router, stopping)?;
         let axum = vec![for_browsers, for_people];
         runtime.spawn(refresh_feeds(engine.clone()));
+        runtime.spawn(sizes::keep(engine.clone()));
         engine.state.status.set_ready(true);
         let (bid, public, admin) = addresses;
         Ok(App {
@@ -178,6 +179,7 @@ impl App {
                 let _ = tokio::time::timeout(left, listener).await;
             }
         });
+        sizes::write(&self.engine);
         // Nobody is left to send facts; what the writer has is committed before it ends.
         self.closing.store(true, Ordering::Release);
         let _ = self.writer.join();

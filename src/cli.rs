@@ -1,21 +1,23 @@
-//! What each command does. Arguments are read in `main.rs`.
+//! What each command does; the longer ones have a file each. Arguments are read in `main.rs`.
 //!
 //! Results go to standard output; what went wrong goes back to the caller, who prints it once.
 
+mod check;
+mod init;
+
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, StartError};
-use crate::base::hash::Hashes;
-use crate::config::{self, Fault};
-use crate::server::names::Names;
-use crate::server::shops;
+use crate::config::schema;
 use crate::sim;
-use crate::store::Store;
+
+pub use check::check;
+pub use init::{Init, init};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -121,99 +123,16 @@ async fn next_signal() -> std::io::Result<bool> {
     }
 }
 
-/// `winback check`: every fault of all files in one run; warnings alone do not fail.
-pub fn check(paths: &[PathBuf]) -> Result<(), Failure> {
-    let mut report = Check::default();
-    for path in paths {
-        report.path(path);
+/// `winback schema`: the JSON Schema that `check` enforces.
+pub fn print_schema(file: schema::File) -> Result<(), Failure> {
+    match std::io::stdout().write_all(schema::schema(file).as_bytes()) {
+        // Whoever reads has had enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|source| Failure::Environment {
+            what: "cannot write the schema",
+            source,
+        }),
     }
-    let (faults, warnings) = (report.faults.len(), report.warnings.len());
-    for line in &report.warnings {
-        println!("{line}");
-    }
-    if report.faults.is_empty() {
-        println!("{} files checked: no faults, {warnings} warnings", report.files);
-        return Ok(());
-    }
-    println!("{} files checked: {faults} faults, {warnings} warnings", report.files);
-    Err(Failure::Faults(report.faults.join("\n")))
-}
-
-#[derive(Default)]
-struct Check {
-    files: usize,
-    faults: Vec<String>,
-    warnings: Vec<String>,
-}
-
-impl Check {
-    /// A server file is told from an advertiser's by having listeners or exchanges.
-    fn path(&mut self, path: &Path) {
-        let name = path.display().to_string();
-        if path.is_dir() {
-            let found = shops::files(path).unwrap_or_default();
-            return found.iter().for_each(|file| self.path(file));
-        }
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => return self.faults.push(format!("{name}: cannot be read: {error}")),
-        };
-        let is_advertiser = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|value| value.get("site_key").is_some());
-        let server_file = if is_advertiser { beside(path) } else { Some(path.to_owned()) };
-        let Some(server_file) = server_file else {
-            return self.faults.push(format!(
-                "{name}: no winback.json beside or above it: check the server file, which names its advertisers"
-            ));
-        };
-        if !is_advertiser {
-            self.files += 1;
-        }
-        match config::server(&server_file) {
-            Err(faults) => self.faults.extend(faults.iter().map(ToString::to_string)),
-            Ok((server, warnings)) => {
-                if is_advertiser {
-                    return self.advertisers(&server, &[path.to_owned()]);
-                }
-                self.warnings.extend(warnings.iter().map(ToString::to_string));
-                let files = shops::files(&server.advertisers).unwrap_or_else(|error| {
-                    self.faults.push(format!(
-                        "{}: cannot be read: {error}: make the folder",
-                        server.advertisers.display()
-                    ));
-                    Vec::new()
-                });
-                self.advertisers(&server, &files);
-            }
-        }
-    }
-
-    /// Checks against a throw-away store, so that checking gives out no numbers.
-    fn advertisers(&mut self, server: &config::Server, files: &[PathBuf]) {
-        let hashes = Hashes::new(&[0; 16]);
-        let names = tempfile::tempdir().and_then(|dir| Names::open(Store::open(dir.path())?).map(|names| (dir, names)));
-        let (_folder, names) = match names {
-            Ok(names) => names,
-            Err(error) => return self.faults.push(format!("cannot make a temporary folder: {error}")),
-        };
-        for file in files {
-            self.files += 1;
-            let name = file.display().to_string();
-            let text = std::fs::read_to_string(file).map_err(|e| vec![Fault::of_file(&name, 0, 0, format!("cannot be read: {e}"))]);
-            match text.and_then(|text| shops::load(&name, &text, server, &hashes, &names, None, false)) {
-                Ok(loaded) => self.warnings.extend(loaded.remarks),
-                Err(faults) => self.faults.extend(faults.iter().map(ToString::to_string)),
-            }
-        }
-    }
-}
-
-/// The server file of an advertiser's file: in its folder or the one above.
-fn beside(path: &Path) -> Option<PathBuf> {
-    let folders = path
-        .parent()
-        .into_iter()
-        .flat_map(|dir| [Some(dir.to_owned()), dir.parent().map(Path::to_owned)]);
-    folders.flatten().map(|dir| dir.join("winback.json")).find(|file| file.is_file())
 }
 
 /// `winback demo`.

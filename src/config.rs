@@ -22,16 +22,18 @@ pub mod schema;
 mod secret;
 pub mod server;
 mod shape;
+mod spend;
 mod structure;
 mod targeting;
 #[cfg(test)]
 mod tests;
 
-pub use advertiser::advertiser;
+pub use advertiser::{Claim, advertiser, claims, draft_advertiser};
 pub use edit::{EditFault, edit_campaign, edit_campaign_text};
 pub use fault::Fault;
 pub use secret::secret;
-pub use server::{Server, server, server_from_text};
+pub use server::{Server, draft_server, server, server_from_text};
+pub use spend::never_spends;
 
 use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo};
@@ -44,8 +46,6 @@ pub struct Context<'a> {
     pub hashes: &'a Hashes,
     /// Who gives numbers.
     pub numbers: &'a dyn Numbers,
-    /// Whether an event key that does not exist is made; a check leaves no trace.
-    pub make_keys: bool,
 }
 
 /// Gives out the numbers that stand for configured ids: the same for the same id, for ever.

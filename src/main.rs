@@ -39,6 +39,13 @@ enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Writes a working config for your own shop, and says what to do next.
+    Init(cli::Init),
+    /// Prints the JSON Schema that check enforces, so that an editor completes and explains.
+    Schema {
+        /// Of which file.
+        file: winback::config::schema::File,
+    },
     /// Serves.
     Serve {
         /// The server's config.
@@ -53,6 +60,8 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Demo(demo) => cli::demo(&demo),
         Command::Check { paths } => cli::check(&paths),
+        Command::Init(init) => cli::init(&init),
+        Command::Schema { file } => cli::print_schema(file),
         Command::Serve { config } => cli::serve(&config),
     };
     match done {

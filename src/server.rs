@@ -13,3 +13,4 @@ pub mod names;
 pub mod notices;
 pub mod public;
 pub mod shops;
+pub mod sizes;

@@ -186,7 +186,7 @@ fn store(engine: &Engine, id: &str, found: Option<&Found>, text: &str) -> Answer
         return Err(Fail::conflict(format!("{} holds another advertiser: rename it", path.display())));
     }
     same_id(&name, id, text)?;
-    let loaded = shops::load(&name, text, &settings.server, &world.hashes, &engine.names, before, true).map_err(|faults| {
+    let loaded = shops::load(&name, text, &settings.server, &world.hashes, &engine.names, before).map_err(|faults| {
         if engine.names.has_failed() {
             return Fail::unavailable(shops::CANNOT_NUMBER);
         }

@@ -101,6 +101,9 @@ pub const FEED_ITEMS_MAX: usize = 2_000_000;
 /// Faults listed for one file; the rest are counted.
 pub const FAULTS_MAX: usize = 200;
 
+/// Banner sizes counted in one hour.
+pub const SIZES_SEEN_MAX: usize = 256;
+
 /// How long a drain may take, in milliseconds.
 pub const DRAIN_MS_MAX: u64 = 8_000;
 

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::audience::{Memory, audience, named_kind};
 use super::campaign::{Around, budget, campaign, caps};
 use super::creative::{Shop, creative};
-use super::fault::Fault;
+use super::fault::{Fault, sound};
 use super::node::Node;
 use super::reader::{Object, Reader};
 use super::secret::secret;
@@ -31,16 +31,66 @@ pub fn advertiser(name: &str, dir: &Path, text: &str, context: &Context<'_>) -> 
     let root = document(name, text)?;
     let reader = Reader::new(name, dir, text.trim_start_matches('\u{feff}'));
     let advertiser = read(&reader, &root, context.server, context.hashes);
-    let warnings = reader.finish()?;
-    // Nothing to blame, yet nothing read: cannot be, but must not pass for an advertiser.
-    let mut advertiser = advertiser.ok_or_else(|| vec![Fault::of_file(name, 0, 0, "not an advertiser")])?;
+    let (mut advertiser, warnings) = sound(advertiser, name, reader.finish())?;
     number(&mut advertiser, &reader, &root, context);
-    if let Some(path) = event_key_file(&reader, &root).filter(|path| context.make_keys || path.exists()) {
+    if let Some(path) = event_key_file(&reader, &root) {
         let problem = |e: std::io::Error| format!("event key file {} cannot be used: {e}", path.display());
         let key = secret(&path).map_err(|e| vec![Fault::of_file(name, 0, 0, problem(e))])?;
         advertiser.event_key = Some(key);
     }
     Ok((advertiser, warnings))
+}
+
+/// What can be made out of an advertiser's text even where it has faults, without numbers and keys, and
+/// all that is to be said of it: a check leaves no trace.
+pub fn draft_advertiser(name: &str, dir: &Path, text: &str, server: &Server) -> (Option<Advertiser>, Vec<Fault>) {
+    let root = match document(name, text) {
+        Ok(root) => root,
+        Err(faults) => return (None, faults),
+    };
+    let reader = Reader::new(name, dir, text.trim_start_matches('\u{feff}'));
+    // Nobody looks anything up by the handles of a draft.
+    let advertiser = read(&reader, &root, server, &Hashes::new(&[0; 16]));
+    check_event_key(&reader, &root);
+    (advertiser, reader.finish())
+}
+
+/// Something that no two advertisers may have in common.
+pub struct Claim {
+    /// `id` or `site_key`.
+    pub key: &'static str,
+    /// What it is.
+    pub value: String,
+    /// Where it stands: a fault without words.
+    pub fault: Fault,
+}
+
+/// What an advertiser's text claims for itself, whatever else is wrong with it.
+pub fn claims(name: &str, text: &str) -> Vec<Claim> {
+    let Ok(root) = document(name, text) else { return Vec::new() };
+    let r = Reader::new(name, Path::new(""), text.trim_start_matches('\u{feff}'));
+    let Some(o) = r.object(&root, &ADVERTISER) else { return Vec::new() };
+    let claim = |key| {
+        let node = o.get(key)?;
+        r.fault(node, "", "");
+        let fault = r.finish().pop()?;
+        Some(Claim {
+            key,
+            value: r.string(node)?.to_owned(),
+            fault,
+        })
+    };
+    ["id", "site_key"].into_iter().filter_map(claim).collect()
+}
+
+/// A key file that is there must be of use; one that is not is made at first start.
+fn check_event_key<'t>(r: &Reader<'t>, root: &Node<'t>) {
+    let Some(path) = event_key_file(r, root).filter(|path| path.exists()) else {
+        return;
+    };
+    if let (Err(error), Some(node)) = (secret(&path), r.object(root, &ADVERTISER).and_then(|o| o.get("event_key_file"))) {
+        r.fault(node, format!("the key file cannot be used: {error}"), "");
+    }
 }
 
 /// Gives a checked advertiser its numbers, and its rules the product handles that depend on them.
@@ -183,14 +233,14 @@ fn timezone<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<(TimeZone, String)> {
 
 fn currency<'t>(r: &Reader<'t>, node: &Node<'t>, server: &Server) -> Option<Currency> {
     let currency = r.currency(node)?;
-    if server.rates.conversion(currency, server.rates.base()).is_some() {
-        return Some(currency);
+    if server.rates.conversion(currency, server.rates.base()).is_none() {
+        r.fault(
+            node,
+            "no rate for this currency",
+            "add it to `currencies.rates` of the server config",
+        );
     }
-    r.refuse(
-        node,
-        "no rate for this currency",
-        "add it to `currencies.rates` of the server config",
-    )
+    Some(currency)
 }
 
 /// In taxonomy 1 categories look like `IAB18-3`; others are numbers or longer codes.

@@ -93,10 +93,10 @@ fn encoding<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> Option<PriceEncoding> {
     if let Some(node) = o.get("encoding") {
         r.warn_unused(node, "encrypted prices count as the bid times the median share paid");
     }
-    let encryption_key_file = o.read("encryption_key_file", Reader::existing_file);
+    // What is missing has been noted, and the exchange is known all the same.
     Some(PriceEncoding::Google {
-        integrity_key_file: o.read("integrity_key_file", Reader::existing_file)?,
-        encryption_key_file: encryption_key_file?,
+        encryption_key_file: o.read("encryption_key_file", Reader::existing_file).unwrap_or_default(),
+        integrity_key_file: o.read("integrity_key_file", Reader::existing_file).unwrap_or_default(),
     })
 }
 

@@ -14,7 +14,7 @@ pub struct Fault {
     pub file: String,
     /// Line, from 1; 0 where the whole file is meant.
     pub line: u32,
-    /// Column in characters, from 1; 0 where the whole file is meant.
+    /// Column in characters, from 1; 0 where the whole line or file is meant.
     pub column: u32,
     /// JSON pointer; empty for the whole document.
     pub pointer: String,
@@ -44,11 +44,24 @@ impl Fault {
     }
 }
 
+/// A value read beside its warnings; the faults, where there are any.
+pub(super) fn sound<T>(value: Option<T>, name: &str, found: Vec<Fault>) -> Result<(T, Vec<Fault>), Vec<Fault>> {
+    if found.iter().any(|fault| !fault.warning) {
+        return Err(found);
+    }
+    // Nothing to blame, yet nothing read: cannot be, but must not pass for a config.
+    let value = value.ok_or_else(|| vec![Fault::of_file(name, 0, 0, "not a config")])?;
+    Ok((value, found))
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
         if self.line > 0 {
-            write!(f, ":{}:{}", self.line, self.column)?;
+            write!(f, ":{}", self.line)?;
+        }
+        if self.column > 0 {
+            write!(f, ":{}", self.column)?;
         }
         f.write_str(": ")?;
         if self.warning {
@@ -104,7 +117,14 @@ pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clo
     if best > 1 + word.chars().count() / 4 {
         return Vec::new();
     }
-    known.filter(|candidate| distance(candidate) == best).collect()
+    let mut near: Vec<&str> = Vec::new();
+    for candidate in known.filter(|candidate| distance(candidate) == best) {
+        // A list may name something twice.
+        if !near.contains(&candidate) {
+            near.push(candidate);
+        }
+    }
+    near
 }
 
 /// Line and column, from 1, of a byte offset.

@@ -57,24 +57,21 @@ impl<'t> Reader<'t> {
         self.object(root, shape)
     }
 
-    /// The warnings, if nothing is wrong; else every fault, warnings among them, in the file's order.
-    pub fn finish(&self) -> Result<Vec<Fault>, Vec<Fault>> {
+    /// Every fault and warning, in the file's order; of too many, the rest is counted.
+    pub fn finish(&self) -> Vec<Fault> {
         let mut found = self.faults.borrow().clone();
         found.sort_by(|a, b| {
             let key = |fault: &Fault| (fault.file != self.name, fault.file.clone(), fault.line, fault.column);
             key(a).cmp(&key(b))
         });
-        if found.iter().all(|fault| fault.warning) {
-            return Ok(found);
-        }
         let more = (found.len() + self.more.get()).saturating_sub(FAULTS_MAX);
-        if more > 0 {
+        if more > 0 && found.iter().any(|fault| !fault.warning) {
             // Warnings give way first: what is cut must not hide why the file is refused.
             found.sort_by_key(|fault| fault.warning);
             found.truncate(FAULTS_MAX);
             found.push(Fault::of_file(self.name, 0, 0, format!("and {more} more faults and warnings")));
         }
-        Err(found)
+        found
     }
 
     /// Notes a fault at a value.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use super::exchange::exchange;
-use super::fault::Fault;
+use super::fault::{Fault, sound};
 use super::house::house;
 use super::node::{Node, parse};
 use super::reader::{Object, Reader};
@@ -127,20 +127,34 @@ pub struct Limits {
 
 /// Reads a server config; what it returns beside it are warnings.
 pub fn server(file: &Path) -> Result<(Server, Vec<Fault>), Vec<Fault>> {
+    let (server, found) = draft_server(file);
+    sound(server, &file.display().to_string(), found)
+}
+
+/// What can be made out of a server config even where it has faults, and all that is to be said of it:
+/// for checking the files it names in the same run.
+pub fn draft_server(file: &Path) -> (Option<Server>, Vec<Fault>) {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|e| vec![Fault::of_file(&name, 0, 0, format!("cannot be read: {e}"))])?;
-    server_from_text(&name, file.parent().unwrap_or(Path::new("")), &text)
+    match std::fs::read_to_string(file) {
+        Ok(text) => draft(&name, file.parent().unwrap_or(Path::new("")), &text),
+        Err(e) => (None, vec![Fault::of_file(&name, 0, 0, format!("cannot be read: {e}"))]),
+    }
 }
 
 /// Reads a server config from `text`, called `name`, with paths relative to `dir`.
 pub fn server_from_text(name: &str, dir: &Path, text: &str) -> Result<(Server, Vec<Fault>), Vec<Fault>> {
-    let root = document(name, text)?;
+    let (server, found) = draft(name, dir, text);
+    sound(server, name, found)
+}
+
+fn draft(name: &str, dir: &Path, text: &str) -> (Option<Server>, Vec<Fault>) {
+    let root = match document(name, text) {
+        Ok(root) => root,
+        Err(faults) => return (None, faults),
+    };
     let reader = Reader::new(name, dir, text.trim_start_matches('\u{feff}'));
     let server = read(&reader, &root);
-    let warnings = reader.finish()?;
-    // Nothing to blame, yet nothing read: cannot be, but must not pass for a config.
-    let server = server.ok_or_else(|| vec![Fault::of_file(name, 0, 0, "not a config")])?;
-    Ok((server, warnings))
+    (server, reader.finish())
 }
 
 /// The tree of a file, or its one fault.
@@ -191,10 +205,11 @@ fn rates<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> Option<Rates> {
     let base = o.read("base", Reader::currency)?;
     let mut rates = Vec::new();
     for entry in o.map("rates") {
-        let currency = Currency::parse(&entry.key).filter(|currency| currency.is_listed());
-        let Some((currency, rate)) = currency.zip(r.money(&entry.node)) else {
+        let Some(currency) = Currency::parse(&entry.key).filter(|currency| currency.is_listed()) else {
             continue;
         };
+        // A rate with a fault has been noted; its currency is known all the same.
+        let rate = r.money(&entry.node).unwrap_or(Money::units(1));
         if currency == base && rate != Money::units(1) {
             r.fault(&entry.node, "the base currency's rate is 1", "leave it out");
         }

@@ -2,6 +2,7 @@
 
 mod planted;
 mod shapes;
+mod spend;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -61,7 +62,6 @@ fn read_advertiser(text: &str) -> Read<Advertiser> {
         server: &server,
         hashes: &hashes,
         numbers: &numbers,
-        make_keys: true,
     };
     let read = advertiser("acme.json", dir.path(), text, &context);
     assert_eq!(read.is_err(), numbers.0.borrow().is_empty(), "numbers only without faults");

@@ -205,6 +205,7 @@ async fn bid(engine: &Engine, scratch: &RefCell<Scratch>, peer: SocketAddr, exch
         answer.headers_mut().insert("x-openrtb-version", version.clone());
     }
     engine.meters.answered(exchange.no, &outcome, arrived.elapsed().as_micros() as u64);
+    engine.sizes.sample(&body, Millis::wall_clock());
     answer
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::meters::Meters;
 use super::names::Names;
+use super::sizes::Sizes;
 use crate::base::hash::Hashes;
 use crate::base::id::{ExchangeNo, UserKey};
 use crate::base::limits::EXCHANGES_MAX;
@@ -41,6 +42,8 @@ pub struct Engine {
     pub names: Names,
     /// Counters.
     pub meters: Meters,
+    /// Sizes asked for.
+    pub sizes: Sizes,
     /// One change of config at a time.
     pub edits: tokio::sync::Mutex<()>,
     rates: Vec<Rate>,
@@ -50,15 +53,20 @@ pub struct Engine {
 
 /// Requests of the running second: the second in the high half, their count in the low one.
 #[derive(Default)]
-struct Rate(AtomicU64);
+pub(super) struct Rate(AtomicU64);
 
 impl Rate {
     /// Counts a request; false beyond `most` in this second.
     fn admits(&self, most: u32, now: Millis) -> bool {
+        self.count(now) <= u64::from(most)
+    }
+
+    /// Counts a request: which one of this second it is, from 1.
+    pub(super) fn count(&self, now: Millis) -> u64 {
         let second = (now.0 / 1000) as u64 & 0xffff_ffff;
         let next = |seen: u64| if seen >> 32 == second { seen + 1 } else { second << 32 | 1 };
         let seen = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seen| Some(next(seen)));
-        seen.is_ok_and(|seen| next(seen) & 0xffff_ffff <= u64::from(most))
+        seen.map_or(0, |seen| next(seen) & 0xffff_ffff)
     }
 }
 
@@ -160,6 +168,7 @@ impl Engine {
         } = parts;
         Ok(Engine {
             meters: Meters::new(&world),
+            sizes: Sizes::open(&settings.server.data_dir),
             world: ArcSwap::from_pointee(world),
             state,
             settings: ArcSwap::from_pointee(settings),

@@ -13,7 +13,7 @@ use super::names::Names;
 use crate::base::hash::Hashes;
 use crate::base::id::AdvertiserNo;
 use crate::config::{Context, Fault, Server};
-use crate::feed::{self, FeedReport, Shelf};
+use crate::feed::{self, FeedFault, FeedReport, Shelf};
 use crate::model::advertiser::{Advertiser, Shop};
 use crate::model::product::Catalog;
 use crate::state::world::World;
@@ -44,23 +44,13 @@ pub fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Reads an advertiser from the text of its file, and its feed; `before` is the shop it replaces. A check
-/// makes no keys.
-pub fn load(
-    name: &str,
-    text: &str,
-    server: &Server,
-    hashes: &Hashes,
-    names: &Names,
-    before: Option<&Shop>,
-    make_keys: bool,
-) -> Result<Loaded, Vec<Fault>> {
+/// Reads an advertiser from the text of its file, and its feed; `before` is the shop it replaces.
+pub fn load(name: &str, text: &str, server: &Server, hashes: &Hashes, names: &Names, before: Option<&Shop>) -> Result<Loaded, Vec<Fault>> {
     names.begin();
     let context = Context {
         server,
         hashes,
         numbers: names,
-        make_keys,
     };
     let (advertiser, warnings) = crate::config::advertiser(name, &server.advertisers, text, &context)?;
     if names.has_failed() {
@@ -78,12 +68,25 @@ pub fn load(
     })
 }
 
-/// Reads the feed; where that fails, what was there before stays.
+/// Reads the feed, where it fails leaving what was there before.
 fn stock(advertiser: &Advertiser, hashes: &Hashes, before: Option<&Shop>, remarks: &mut Vec<String>) -> (Arc<Catalog>, Option<FeedReport>) {
     let kept = || before.map_or_else(Arc::default, |shop| shop.catalog.clone());
-    let Some(source) = advertiser.feed.as_ref().filter(|source| source.url.is_none()) else {
-        return (kept(), None);
-    };
+    match (&advertiser.feed, read_feed(advertiser, hashes)) {
+        (Some(source), Some(Ok((catalog, report)))) => {
+            remarks.extend(report.examples.iter().map(|item| format!("{}: {item}", source.path.display())));
+            (Arc::new(catalog), Some(report))
+        }
+        (_, Some(Err(fault))) => {
+            remarks.push(fault.to_string());
+            (kept(), None)
+        }
+        _ => (kept(), None),
+    }
+}
+
+/// Reads an advertiser's feed; none where it has none that is a file.
+pub fn read_feed(advertiser: &Advertiser, hashes: &Hashes) -> Option<Result<(Catalog, FeedReport), FeedFault>> {
+    let source = advertiser.feed.as_ref().filter(|source| source.url.is_none())?;
     let shelf = Shelf {
         advertiser: advertiser.no,
         currency: advertiser.currency,
@@ -92,16 +95,7 @@ fn stock(advertiser: &Advertiser, hashes: &Hashes, before: Option<&Shop>, remark
         hashes,
         zone: &advertiser.timezone,
     };
-    match feed::read_file(&source.path, &shelf) {
-        Ok((catalog, report)) => {
-            remarks.extend(report.examples.iter().map(|item| format!("{}: {item}", source.path.display())));
-            (Arc::new(catalog), Some(report))
-        }
-        Err(fault) => {
-            remarks.push(fault.to_string());
-            (kept(), None)
-        }
-    }
+    Some(feed::read_file(&source.path, &shelf))
 }
 
 /// What a World may refuse of a shop that is sound by itself.
@@ -128,6 +122,7 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
     });
     let hashes = world.hashes.clone();
     let mut seen = HashSet::new();
+    let mut owners: HashMap<String, String> = HashMap::new();
     for path in paths {
         // A file that cannot be used leaves the running version of its advertiser.
         seen.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
@@ -143,10 +138,16 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
             .shops()
             .find(|shop| path.file_stem().is_some_and(|stem| stem.to_str() == Some(&shop.advertiser.id)))
             .cloned();
-        match load(&name, &text, server, &hashes, names, before.as_deref(), true) {
+        match load(&name, &text, server, &hashes, names, before.as_deref()) {
             Ok(loaded) => {
                 remarks.extend(loaded.remarks);
-                seen.insert(loaded.shop.advertiser.id.clone());
+                let id = loaded.shop.advertiser.id.clone();
+                seen.insert(id.clone());
+                if let Some(first) = owners.get(&id) {
+                    remarks.push(format!("{name}: advertiser `{id}` is that of {first} too: remove one of them"));
+                    continue;
+                }
+                owners.insert(id, name.clone());
                 match conflict(&world, &loaded.shop) {
                     Some(problem) => remarks.push(format!("{name}: {problem}")),
                     None => world.put(loaded.shop),

@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 use winback::base::hash::Hashes;
 use winback::base::id::{AdvertiserNo, CampaignNo, CreativeNo, UserKey};
 use winback::base::seal::Seals;
 use winback::base::time::Millis;
+use winback::config::schema::{File, schema};
 use winback::config::{self, Context, Fault, Numbers, Server};
 use winback::feed::{self, Shelf};
 use winback::model::advertiser::Shop;
@@ -29,6 +31,25 @@ use winback::track::writer::Writer;
 
 /// A folder that does not exist.
 pub const NOWHERE: &str = "/nonexistent";
+
+/// The published schemas.
+static SCHEMAS: LazyLock<[Validator; 2]> = LazyLock::new(|| {
+    [File::Server, File::Advertiser].map(|file| {
+        let schema = serde_json::from_str(&schema(file)).expect("json");
+        jsonschema::validator_for(&schema).expect("a schema")
+    })
+});
+
+/// What is read must be what the schema says may be written.
+fn accept(file: File, document: &Value) {
+    let [server, advertiser] = &*SCHEMAS;
+    let schema = if file == File::Server { server } else { advertiser };
+    let problems: Vec<String> = schema
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(problems.is_empty(), "{problems:#?}\n{document}");
+}
 
 /// The store's rows, in memory.
 #[derive(Default)]
@@ -105,7 +126,9 @@ impl Rig {
     /// Of a whole server config that names files relative to `dir`, without advertisers; ready. Its
     /// faults, where it has any.
     pub fn new(server: &Value, dir: &Path) -> Result<Rig, Vec<Fault>> {
-        let (server, _) = config::server_from_text("winback.json", dir, &server.to_string())?;
+        let document = server;
+        let (server, _) = config::server_from_text("winback.json", dir, &document.to_string())?;
+        accept(File::Server, document);
         let url = server.url(server.public);
         let seals = Seals::new(&[(1, [1; 32])], &[2; 32]);
         let mut world = World::new(server.exchanges.clone(), server.rates.clone(), &url, Hashes::new(&[3; 16]), seals);
@@ -132,9 +155,10 @@ impl Rig {
             server: &self.server,
             hashes: &self.world.hashes,
             numbers: &self.numbers,
-            make_keys: false,
         };
+        let document = advertiser;
         let (advertiser, _) = config::advertiser("advertiser.json", &self.dir, &text, &context)?;
+        accept(File::Advertiser, document);
         let shelf = Shelf {
             advertiser: advertiser.no,
             currency: advertiser.currency,

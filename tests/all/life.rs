@@ -1,6 +1,7 @@
 //! Start, reload, drain, and the commands that need no server.
 
 use std::fs;
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::thread;
@@ -16,14 +17,16 @@ const COMMAND_MAX: Duration = Duration::from_secs(20);
 const RELOAD_MAX: Duration = Duration::from_secs(15);
 
 /// Runs a command that ends by itself; one that does not is killed.
-fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub fn run(folder: &Path, arguments: &[&str]) -> Output {
+    // Files, for a pipe that nobody reads is full some day.
+    let (mut stdout, mut stderr) = (tempfile::tempfile().expect("a file"), tempfile::tempfile().expect("a file"));
     let mut command = winback();
     command
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stdout(stdout.try_clone().expect("the file"))
+        .stderr(stderr.try_clone().expect("the file"));
     let mut child = command.spawn().expect("the binary starts");
     let end = Instant::now() + COMMAND_MAX;
     while Instant::now() < end && child.try_wait().is_ok_and(|status| status.is_none()) {
@@ -31,10 +34,21 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
     }
     // It fails where the command has ended, as it should have.
     child.kill().ok();
-    child.wait_with_output().expect("its output")
+    let status = child.wait().expect("its end");
+    let read = |file: &mut fs::File| {
+        let mut bytes = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("its output");
+        bytes
+    };
+    Output {
+        status,
+        stdout: read(&mut stdout),
+        stderr: read(&mut stderr),
+    }
 }
 
-fn code(output: &Output) -> i32 {
+/// Its exit code.
+pub fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
 }
 

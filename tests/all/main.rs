@@ -18,3 +18,4 @@ mod scenarios;
 mod shop;
 mod smoke;
 mod tidy;
+mod check;

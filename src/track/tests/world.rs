@@ -84,7 +84,6 @@ pub fn world() -> World {
             server: &server,
             hashes: &hashes,
             numbers: &numbers,
-            make_keys: true,
         };
         let dir = tempfile::tempdir().expect("folder");
         let read = advertiser("shop.json", dir.path(), &SHOP.replace("ID", id), &context);
