@@ -85,12 +85,10 @@ impl Markup {
 
     /// A part that is there while the promotion runs, if there is one.
     pub fn while_promoted<'a>(&mut self, spec: &AdSpec<'a>, then: impl FnOnce(&mut Markup, Promotion<'a>)) {
-        match spec.promotion {
-            Some(promotion) => match promotion.ends {
-                Some(end) => self.when(Cond::Until(end), |ad| then(ad, promotion)),
-                None => then(self, promotion),
-            },
-            None => {}
+        let Some(promotion) = spec.promotion else { return };
+        match promotion.ends {
+            Some(end) => self.when(Cond::Until(end), |ad| then(ad, promotion)),
+            None => then(self, promotion),
         }
     }
 
