@@ -55,17 +55,14 @@ fn shown_in_a_browser() {
     let frames = frames(server.port);
     let planted = planted(server.port);
     server.serve(frames.iter().chain(&planted));
-    server.serve_page("/judge", page(frames.iter().chain(&planted)));
-    let on_sheet: Vec<&Frame> = frames.iter().filter(|frame| frame.is_on_sheet()).collect();
-    server.serve_page("/sheet", page(on_sheet.iter().copied()));
+    server.serve_page("/sheet", page(frames.iter().chain(&planted)));
 
-    let seen = chromium.dom(&server, "/judge");
-    let seen: Seen = serde_json::from_str(&report(&seen)).expect("the page's report");
-    let asked = server.asked();
     let sheet = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .with_file_name("ads")
         .join("contact-sheet.png");
-    chromium.picture(&server, "/sheet", &sheet, frames::sheet_size(&on_sheet));
+    let seen = chromium.look(&server, "/sheet", &sheet, frames::SHEET);
+    let seen: Seen = serde_json::from_str(&report(&seen)).expect("the page's report");
+    let asked = server.asked();
     println!("contact sheet: {}", sheet.display());
 
     let mut figures = Figures::new();

@@ -206,23 +206,9 @@ impl Chromium {
         found.map(Chromium)
     }
 
-    /// The page's elements as they are when it is loaded.
-    pub fn dom(&self, server: &Server, path: &str) -> String {
-        self.run(server, path, &["--dump-dom".to_owned(), "--window-size=1400,1000".to_owned()])
-    }
-
-    /// A picture of the page.
-    pub fn picture(&self, server: &Server, path: &str, file: &Path, (w, h): (u32, u32)) {
+    /// Loads a page; its elements as they are then, and a picture of its upper left part in `file`.
+    pub fn look(&self, server: &Server, path: &str, file: &Path, (w, h): (u32, u32)) -> String {
         std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-        let screenshot = format!("--screenshot={}", file.display());
-        self.run(
-            server,
-            path,
-            &[screenshot, format!("--window-size={w},{h}"), "--hide-scrollbars".to_owned()],
-        );
-    }
-
-    fn run(&self, server: &Server, path: &str, how: &[String]) -> String {
         let profile = tempfile::tempdir().expect("a folder");
         let mut command = Command::new("timeout");
         command.args([
@@ -238,7 +224,11 @@ impl Chromium {
         command.arg(format!("--user-data-dir={}", profile.path().display()));
         // Every host there is leads here.
         command.arg(format!("--host-resolver-rules=MAP * 127.0.0.1:{}", server.port));
-        command.args(how).arg(format!("http://page.localhost:{}{path}", server.port));
+        command.args(["--hide-scrollbars", "--dump-dom"]);
+        command
+            .arg(format!("--screenshot={}", file.display()))
+            .arg(format!("--window-size={w},{h}"));
+        command.arg(format!("http://page.localhost:{}{path}", server.port));
         let said = command.stderr(Stdio::null()).output().expect("the browser starts");
         assert!(said.status.success(), "the browser ended with {}", said.status);
         String::from_utf8_lossy(&said.stdout).into_owned()

@@ -37,6 +37,8 @@ const PLACES: [(u32, u32); 9] = [
 ];
 /// Width and height of a group.
 const GROUP: (u32, u32) = (1320, 1070);
+/// Width and height of the sheet: each template once, with each text. What is judged only stands beside it.
+pub const SHEET: (u32, u32) = (3 * GROUP.0, 6 * GROUP.1);
 /// Creatives, and how many products each is given.
 const SHOWN: [(&str, usize); 5] = [("card", 1), ("carousel", 4), ("own", 3), ("carousel", 2), ("carousel", 0)];
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shop/advertisers/alder-shoes-ad.html");
@@ -336,32 +338,20 @@ pub fn planted(port: u16) -> Vec<Frame> {
     let frame = |(name, inside): (&str, String)| Frame {
         name: format!("planted-{name}"),
         size: (300, 250),
-        group: (0, 0),
+        group: (SHOWN.len() as u32, 0),
         html: ad(&inside),
     };
     cases.map(frame).into()
 }
 
-impl Frame {
-    /// Whether the contact sheet shows it: each template once.
-    pub fn is_on_sheet(&self) -> bool {
-        self.group.0 < 3
-    }
-}
-
-/// Width and height of the sheet.
-pub fn sheet_size(frames: &[&Frame]) -> (u32, u32) {
-    let most = |side: fn(&Frame) -> u32| frames.iter().map(|frame| side(frame)).max().unwrap_or(0) + 1;
-    (most(|frame| frame.group.0) * GROUP.0, most(|frame| frame.group.1) * GROUP.1)
-}
-
 /// A page with all of them, each at its place of the sheet, and the script that judges them.
 pub fn page<'f>(frames: impl IntoIterator<Item = &'f Frame>) -> String {
     let mut page = String::from(
-        "<!doctype html><meta charset=utf-8><style>body{margin:0;background:#cfd4dc}iframe{position:absolute;border:0}pre{display:none}</style><script>",
+        "<!doctype html><meta charset=utf-8><style>body{margin:0;background:#cfd4dc}div{position:relative;height:100vh;overflow:clip}iframe{position:absolute;border:0}pre{display:none}</style><script>",
     );
     page.push_str(include_str!("judge.js"));
-    page.push_str("</script>");
+    // Nothing that takes the focus can scroll it.
+    page.push_str("</script><div>");
     for frame in frames {
         let (w, h) = frame.size;
         let place = SIZES.iter().position(|size| *size == frame.size).map_or((0, 0), |at| PLACES[at]);
@@ -373,5 +363,5 @@ pub fn page<'f>(frames: impl IntoIterator<Item = &'f Frame>) -> String {
         )
         .expect("memory");
     }
-    page + "<pre id=report></pre>"
+    page + "</div><pre id=report></pre>"
 }
