@@ -48,7 +48,8 @@ pub const SHOP: &str = r#"{
   "site_key": "acme-web-1",
   "feed": {"path": "acme-feed.xml"},
   "audiences": [{"id": "carts", "include": [{"state": "cart", "within": "30d"}]}],
-  "creatives": [{"id": "card", "format": "banner", "sizes": [[300, 250], [336, 280]], "headline": "Still thinking?"}],
+  "creatives": [{"id": "card", "format": "banner", "sizes": [[300, 250], [336, 280]], "headline": "Still thinking?"},
+                {"id": "row", "format": "banner", "sizes": [[728, 90]], "template": "carousel"}],
   "campaigns": [
     {"id": "cart-recovery", "audiences": ["carts"], "bid": {"type": "cpm", "amount": 5.00}, "budget": {"daily": 200.00},
      "creatives": ["card"]},

@@ -55,21 +55,26 @@ fn read_server(text: &str) -> Read<Server> {
 }
 
 fn read_advertiser(text: &str) -> Read<Advertiser> {
-    let (server, _) = read_server(SERVER).expect("server");
     let dir = tempfile::tempdir().expect("folder");
+    let read = read_advertiser_in(dir.path(), text);
+    assert_eq!(
+        read.is_err(),
+        !dir.path().join("acme-event-key").exists(),
+        "keys only without faults"
+    );
+    read
+}
+
+fn read_advertiser_in(dir: &Path, text: &str) -> Read<Advertiser> {
+    let (server, _) = read_server(SERVER).expect("server");
     let (hashes, numbers) = (Hashes::new(&[1; 16]), InMemory::default());
     let context = Context {
         server: &server,
         hashes: &hashes,
         numbers: &numbers,
     };
-    let read = advertiser("acme.json", dir.path(), text, &context);
+    let read = advertiser("acme.json", dir, text, &context);
     assert_eq!(read.is_err(), numbers.0.borrow().is_empty(), "numbers only without faults");
-    assert_eq!(
-        read.is_err(),
-        !dir.path().join("acme-event-key").exists(),
-        "keys only without faults"
-    );
     read
 }
 
@@ -165,6 +170,67 @@ fn the_contracts_advertiser_is_read_with_warnings_only() {
     let hours = campaign.targeting.hours.as_ref().expect("hours");
     assert_eq!((hours.windows.len(), hours.windows[0]), (5, WeekWindow { from: 420, to: 1380 }));
     assert!(campaign.budget.even);
+}
+
+#[test]
+fn an_own_template_is_read_and_its_slips_have_their_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = plant(ADVERTISER, r#""template": "product-card""#, r#""template": {"file": "ad.html"}"#);
+    let read = |html: &[u8]| {
+        std::fs::write(folder.path().join("ad.html"), html).expect("a file");
+        read_advertiser_in(folder.path(), &text)
+    };
+    let link = "<a href=\"{{click}}\">x</a>";
+    let (shop, _) = read(format!("{link}{{{{#products}}}}{{{{product.title}}}}{{{{/products}}}}").as_bytes()).expect("read");
+    let card = &shop.creatives[0];
+    assert_eq!((card.products, card.ads.len(), card.ads[0].1.places()), (3, 2, 3));
+    let (again, _) = read(format!("{link}!").as_bytes()).expect("read");
+    assert_eq!(again.creatives[0].ads[0].1.places(), 1, "no loop");
+    assert_ne!(card.crid, again.creatives[0].crid, "the file is what a reviewer sees");
+    let said = |html: &[u8]| -> Vec<String> {
+        let faults = read(html).expect_err("refused");
+        faults.iter().filter(|fault| !fault.warning).map(ToString::to_string).collect()
+    };
+    let place = folder.path().join("ad.html").display().to_string();
+    assert_eq!(
+        said(format!("{link}\n <p title={{{{headline}}}}>\n  é{{{{product.titel}}}}").as_bytes()),
+        [
+            format!(
+                "{place}:2:11: /creatives/0/template/file: `{{{{headline}}}}`: a placeholder in a value without quotes; write `title=\"…\"`"
+            ),
+            format!(
+                "{place}:3:4: /creatives/0/template/file: `{{{{product.titel}}}}`: an unknown placeholder; did you mean `product.title`?"
+            ),
+        ]
+    );
+    assert!(said(b"\xff")[0].contains("a template that is not UTF-8"));
+    assert!(said(&vec![b' '; 40_000])[0].contains("at most 30720 bytes without its pictures"));
+    let heavy = format!("{link}{{{{#products}}}}{}{{{{/products}}}}", "x".repeat(12_000));
+    assert!(
+        said(heavy.as_bytes())[0].contains("with 3 products; "),
+        "{:?}",
+        said(heavy.as_bytes())
+    );
+}
+
+#[test]
+fn trackers_are_secure_and_few() {
+    let planted = |trackers: &str| plant(ADVERTISER, r#""headline":"#, &format!(r#""trackers": {trackers}, "headline":"#));
+    let (shop, _) = read_advertiser(&planted(r#"{"impression": ["https://a.example/?c=${AUCTION_ID}"]}"#)).expect("read");
+    assert_eq!(
+        shop.creatives[0].crid,
+        read_advertiser(ADVERTISER).expect("read").0.creatives[0].crid
+    );
+    let many = format!(r#"{{"click": [{}]}}"#, [r#""https://a.example/""#; 11].join(","));
+    for (trackers, problem) in [
+        (r#"{"click": ["http://a.example/"]}"#, "not a secure address"),
+        (r#"{"impression": ["https://a.example/ b"]}"#, "not a secure address"),
+        (r#"{"impression": ["javascript:x"]}"#, "not a web address"),
+        (many.as_str(), "11 trackers"),
+    ] {
+        let faults = read_advertiser(&planted(trackers)).expect_err(problem);
+        assert!(faults.iter().any(|fault| fault.problem == problem), "{faults:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Each test starts its own server on free ports and a temporary folder. The figures it is judged
 //! by are printed as `show <name> <figure> <bar> ok|short`; `make show` gathers them.
 
+mod ads;
 mod bench_rig;
 mod caps;
 mod corpus;

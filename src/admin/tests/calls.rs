@@ -4,9 +4,14 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{Rig, TOKEN};
-use crate::base::id::{BidTag, CreativeNo};
+use crate::base::id::{BidTag, CreativeNo, ProductKey};
+use crate::base::limits::TOKEN_CHARS_MAX;
+use crate::base::money::{Conversion, Money};
+use crate::base::seal::Audience;
 use crate::base::time::{Day, Millis};
 use crate::model::exposure::{self, Exposure, evidence};
+use crate::model::ticket::Ticket;
+use crate::server::notices;
 
 const CART: &str = r#"{"user": {"id": "shopper", "exchange_ids": {"demo-x": "theirs"}, "ifa": "AB-1"},
     "events": [{"event": "view_item", "items": [{"item_id": "runner"}]},
@@ -188,6 +193,24 @@ async fn previews_show_the_ad_and_count_nothing() {
     ] {
         assert_eq!(page(query).await.failure(), (404, code.to_owned()));
     }
+    let row = async |query: &str| rig.get(&format!("/api/preview/acme-shoes/row{query}")).await.text;
+    let both = row("?product=boot").await;
+    let link = |item: &str| {
+        both.find(&format!(
+            "<a href=\"https://acme-shoes.example/p/{item}\" target=\"_blank\" rel=\"noopener\" class=\"wb-item\""
+        ))
+    };
+    assert!(
+        link("boot").is_some() && link("boot") < link("runner"),
+        "the one asked for, then others: {both}"
+    );
+    let brand = row("?fallback=brand").await;
+    assert!(
+        brand.contains("href=\"https://acme-shoes.example/\"") && brand.contains(">Acme Shoes<"),
+        "{brand}"
+    );
+    assert!(!brand.contains("wb-item"), "{brand}");
+    assert_eq!(page("?fallback=popular").await.failure().0, 400);
     assert_eq!(page("?size=big").await.failure().0, 400);
     assert_eq!(page("?prodct=x").await.failure().0, 400);
     assert_eq!(
@@ -199,6 +222,55 @@ async fn previews_show_the_ad_and_count_nothing() {
         (404, "advertiser_not_found".to_owned())
     );
     assert!(rig.engine.state.days.lock().is_empty());
+}
+
+#[tokio::test]
+async fn each_link_of_an_ad_leads_to_its_own_product_and_nowhere_else() {
+    let rig = Rig::new();
+    let world = rig.engine.world.load_full();
+    let shop = world.shop_by_id("acme-shoes").expect("the shop");
+    let key = |item: &str| world.hashes.product(shop.advertiser.no, item);
+    let token = |first: ProductKey, further: &[ProductKey]| {
+        let ticket = Ticket {
+            advertiser: shop.advertiser.no,
+            product: first,
+            ..Ticket::priced(Money::units(1), Conversion { from: 1, to: 1 })
+        };
+        let mut token = Vec::new();
+        let payload = ticket.write_view(further.iter().copied());
+        world.seals.current(false).seal(Audience::View, &[5; 12], &payload, &mut token);
+        String::from_utf8(token).expect("text")
+    };
+    let led = async |token: &str, query: Option<&str>| {
+        let answer = notices::click(&rig.engine, token, query).await;
+        let to = answer.headers()["location"].to_str().expect("text").to_owned();
+        assert!(to.contains(&format!("wb_click={token}")), "{to}");
+        to.split('?').next().unwrap_or_default().to_owned()
+    };
+    let (boot, runner, home) = (
+        "https://acme-shoes.example/p/boot",
+        "https://acme-shoes.example/p/runner",
+        "https://acme-shoes.example/",
+    );
+    let two = token(key("boot"), &[key("runner"), key("gone")]);
+    let full = token(key("boot"), &[key("runner"); 9]);
+    assert!(full.len() <= TOKEN_CHARS_MAX, "{}", full.len());
+    let cases = [
+        (&two, None, boot),
+        (&two, Some("n=0"), boot),
+        (&two, Some("n=1"), runner),
+        (&two, Some("n=2"), home),
+        (&two, Some("n=3"), boot),
+        (&two, Some("n=-1"), boot),
+        (&two, Some("n=99999999999999999999"), boot),
+        (&two, Some("n=https://evil.example/&url=https://evil.example/"), boot),
+        (&full, Some("a=b&n=9"), runner),
+        (&token(key("runner"), &[]), Some("n=1"), runner),
+        (&token(ProductKey::NONE, &[]), None, home),
+    ];
+    for (token, query, page) in cases {
+        assert_eq!(led(token, query).await, page, "{query:?}");
+    }
 }
 
 #[tokio::test]

@@ -189,7 +189,7 @@ impl OwnTemplate {
 }
 
 /// How the ad choices link looks in a document whose style is not ours.
-const CHOICES: &str = r#"style="position:absolute;top:0;right:0;z-index:9;width:15px;height:15px;background:#fff;color:#5c626e;font:italic 700 11px/15px Georgia,serif;text-align:center;text-decoration:none""#;
+const CHOICES: &str = r#"style="position:absolute;top:0;inset-inline-end:0;z-index:9;width:15px;height:15px;background:#fff;color:#5c626e;font:italic 700 11px/15px Georgia,serif;text-align:center;text-decoration:none""#;
 
 /// From nodes to pieces, for a creative at a size.
 struct Lower<'a> {
