@@ -128,7 +128,7 @@ pub fn check(paths: &[PathBuf]) -> Result<(), Failure> {
         report.path(path);
     }
     let (faults, warnings) = (report.faults.len(), report.warnings.len());
-    for line in &report.warnings {
+    for line in report.warnings.iter().chain(&report.feeds) {
         println!("{line}");
     }
     if report.faults.is_empty() {
@@ -144,6 +144,8 @@ struct Check {
     files: usize,
     faults: Vec<String>,
     warnings: Vec<String>,
+    /// A line about each feed.
+    feeds: Vec<String>,
 }
 
 impl Check {
@@ -200,9 +202,19 @@ impl Check {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file).map_err(|e| vec![Fault::of_file(&name, 0, 0, format!("cannot be read: {e}"))]);
             match text.and_then(|text| shops::load(&name, &text, server, &hashes, &names, None, false)) {
-                Ok(loaded) => self.warnings.extend(loaded.remarks),
+                Ok(loaded) => self.loaded(loaded),
                 Err(faults) => self.faults.extend(faults.iter().map(ToString::to_string)),
             }
+        }
+    }
+
+    /// A rejected item is a warning, a feed that cannot be read a fault.
+    fn loaded(&mut self, loaded: shops::Loaded) {
+        self.warnings.extend(loaded.warnings);
+        if let Some(read) = loaded.feed {
+            self.warnings.extend(read.rejects());
+            self.feeds.extend(read.summary());
+            self.faults.extend(read.outcome.err().map(|fault| fault.to_string()));
         }
     }
 }

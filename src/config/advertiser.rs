@@ -23,7 +23,7 @@ use crate::base::id::{AdvertiserNo, CampaignNo, ProductKey};
 use crate::base::limits::{CAMPAIGNS_PER_ADVERTISER_MAX, CREATIVES_MAX};
 use crate::base::money::{Currency, NANOS, Ratio};
 use crate::base::time::Span;
-use crate::model::advertiser::{Advertiser, Attribution, Budget, CapScope, FeedSource, Landing};
+use crate::model::advertiser::{Advertiser, Attribution, Budget, CapScope, FeedFormat, FeedSource, Landing};
 use crate::model::event::EventKind;
 
 const KEYS: [&str; 25] = [
@@ -54,13 +54,13 @@ const KEYS: [&str; 25] = [
     "campaigns",
 ];
 
-const FEED_FORMATS: [(&str, &str); 6] = [
-    ("auto", "auto"),
-    ("rss", "rss"),
-    ("atom", "atom"),
-    ("tsv", "tsv"),
-    ("csv", "csv"),
-    ("jsonl", "jsonl"),
+const FEED_FORMATS: [(&str, FeedFormat); 6] = [
+    ("auto", FeedFormat::Auto),
+    ("rss", FeedFormat::Rss),
+    ("atom", FeedFormat::Atom),
+    ("tsv", FeedFormat::Tsv),
+    ("csv", FeedFormat::Csv),
+    ("jsonl", FeedFormat::Jsonl),
 ];
 
 /// Reads an advertiser from `text`, called `name`, with paths relative to `dir`; what it returns
@@ -275,11 +275,6 @@ fn feed<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<FeedSource> {
     if o.has("path") == o.has("url") {
         r.fault(node, "a feed is by `path` or by `url`", "give one of them");
     }
-    if let (Some(path), Some(node)) = (&path, o.get("path"))
-        && !path.is_file()
-    {
-        r.warn(node, "no such file", format!("looked for {}", path.display()));
-    }
     if let Some(node) = o.get("url") {
         r.warn_unused(node, "fetch the feed yourself and give its file as `path`");
     }
@@ -290,7 +285,7 @@ fn feed<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<FeedSource> {
     Some(FeedSource {
         path: path.unwrap_or_default(),
         url,
-        format: o.or("format", "auto", |r, n| r.word(n, &FEED_FORMATS)).to_owned(),
+        format: o.or("format", FeedFormat::Auto, |r, n| r.word(n, &FEED_FORMATS)),
         refresh,
         id_prefixes: o.list("id_prefixes", Reader::text),
     })

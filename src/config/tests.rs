@@ -132,7 +132,6 @@ fn the_contracts_advertiser_is_read_with_warnings_only() {
     assert_eq!(
         warned(&read),
         [
-            "12:20 /feed/path no such file".to_owned(),
             "20:43 /products/from/2 read, but without effect in this version".to_owned(),
             format!("24:5 /creatives/1 {not_shown}"),
             format!("25:5 /creatives/2 {not_shown}"),
@@ -183,7 +182,7 @@ fn rules_on_what_is_not_kept_empty_the_audience() {
     let text = plant(&text, r#""category": "Sneakers""#, r#""url": "/sale""#);
     let read = read_advertiser(&text);
     assert_eq!(
-        warned(&read)[1..3],
+        warned(&read)[..2],
         [
             "16:129 /audiences/1/exclude/0/channel the record does not keep the `channel` of events: this audience stays empty",
             "18:90 /audiences/3/include/0/url the record does not keep the `url` of events: this audience stays empty",

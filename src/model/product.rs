@@ -72,6 +72,8 @@ impl Product {
 /// An advertiser's products.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
+    /// Tells one state of the file it was read from from another; zero where there is no file.
+    pub version: u64,
     products: Vec<Product>,
     by_key: HashMap<ProductKey, u32>,
     by_group: HashMap<u64, Vec<u32>>,
@@ -89,6 +91,7 @@ impl Catalog {
             }
         }
         Catalog {
+            version: 0,
             products,
             by_key,
             by_group,

@@ -6,6 +6,7 @@
 mod bench_rig;
 mod caps;
 mod corpus;
+mod feeds;
 mod figures;
 mod http;
 mod judge;
