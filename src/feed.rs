@@ -1,4 +1,4 @@
-//! Product feeds in Merchant Center's XML forms, RSS 2.0 and Atom 1.0, read into a catalogue.
+//! Product feeds read into a catalogue: RSS 2.0, Atom 1.0, TSV, CSV and JSON, packed or not.
 //!
 //! The form is told by content. Reading streams: memory grows with the products kept, never with the
 //! file, and every piece is bounded. A bad item is reported with its line and skipped; a bad file
@@ -6,12 +6,17 @@
 //! reference of the file or reads a clock.
 
 mod dates;
+mod form;
 mod item;
+mod json;
 mod links;
 mod meter;
 pub mod price;
 mod price_text;
+mod raw;
 mod report;
+mod table;
+mod unpack;
 mod xml;
 
 #[cfg(test)]
@@ -19,24 +24,28 @@ mod tests;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::fs::{File, Metadata};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, BufRead, Cursor, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
 
 use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, ProductKey};
-use crate::base::limits::FEED_ITEMS_MAX;
+use crate::base::limits::{FEED_ITEM_BYTES_MAX, FEED_ITEMS_MAX};
 use crate::base::money::Currency;
+use crate::model::advertiser::FeedFormat;
 use crate::model::product::{Catalog, Product};
 
 pub use price_text::price_text;
 pub use report::{FeedReport, Rejected, Rejection};
 
+use form::Form;
 use item::Clerk;
+use raw::{Halt, RawItem};
 use report::Refusal;
-use xml::{Items, XmlFault};
 
 /// What reading a feed needs to know of its advertiser.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +62,8 @@ pub struct Shelf<'a> {
     pub hashes: &'a Hashes,
     /// The clock of dates without an offset.
     pub zone: &'a TimeZone,
+    /// What the feed must be.
+    pub format: FeedFormat,
 }
 
 /// Why a whole feed was refused.
@@ -66,7 +77,7 @@ pub enum FeedFault {
         /// What the system said.
         source: io::Error,
     },
-    /// It is no RSS or Atom feed, or breaks off.
+    /// It is no feed, not of the format expected, or breaks off.
     #[error("{name}:{line}: {problem}")]
     Unreadable {
         /// The file.
@@ -76,49 +87,132 @@ pub enum FeedFault {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// It was written to while it was read.
+    #[error("{name}: it changed while it was read: write the feed aside and rename it into its place")]
+    Changed {
+        /// The file.
+        name: String,
+    },
 }
 
-/// Reads the feed in a file.
+/// Tells one state of a file from another: by when it was written, its size and which file it is.
+/// `None` where there is no file.
+pub fn version(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|file| version_of(&file))
+}
+
+fn version_of(file: &Metadata) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (file.dev(), file.ino(), file.size()).hash(&mut hasher);
+    // A change of content that keeps the date it was written at still changes the other one.
+    (file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()).hash(&mut hasher);
+    hasher.finish().max(1)
+}
+
+/// Reads the feed in a file, packed or not. A file that changes meanwhile is refused.
 pub fn read_file(path: &Path, shelf: &Shelf<'_>) -> Result<(Catalog, FeedReport), FeedFault> {
     let name = path.display().to_string();
-    match File::open(path) {
-        Ok(file) => read(BufReader::with_capacity(64 * 1024, file), &name, shelf),
-        Err(source) => Err(FeedFault::Io { name, source }),
+    let io = |source| FeedFault::Io {
+        name: name.clone(),
+        source,
+    };
+    // Opening a pipe would wait for somebody to write.
+    let kind = std::fs::metadata(path).map_err(io)?;
+    if !kind.is_file() {
+        return Err(io(io::Error::other("not a file: give the path of the feed's file")));
     }
+    let file = File::open(path).map_err(io)?;
+    let same = file.try_clone().map_err(io)?;
+    let before = version_of(&same.metadata().map_err(io)?);
+    let (mut catalog, report) = unpack::unpacked(file, |input| read(input, &name, shelf)).map_err(io)??;
+    if version_of(&same.metadata().map_err(io)?) != before {
+        return Err(FeedFault::Changed { name });
+    }
+    catalog.version = before;
+    Ok((catalog, report))
 }
 
-/// Reads a feed; `name` is what faults call it.
+/// Reads a feed that is not packed; `name` is what faults call it.
 pub fn read(input: impl BufRead, name: &str, shelf: &Shelf<'_>) -> Result<(Catalog, FeedReport), FeedFault> {
-    let mut items = Items::new(input);
+    let mut items = Items::new(input, shelf.format).map_err(|halt| fault(name, 1, halt))?;
     let clerk = Clerk::new(shelf);
     let mut stock = Stock::default();
-    loop {
-        match items.next_item() {
-            Ok(None) => break,
-            Ok(Some(raw)) => {
-                stock.report.items += 1;
-                if stock.report.items as usize > FEED_ITEMS_MAX {
-                    let problem = format!("more than {FEED_ITEMS_MAX} items: split the feed");
-                    return Err(unreadable(name, raw.line, problem));
-                }
-                let product = clerk.product(&raw, &mut stock.report);
-                if let Err(refusal) = product.and_then(|product| stock.put(product)) {
-                    stock.report.reject(raw.line, raw.id(), refusal);
-                }
-            }
-            Err(XmlFault::Io(source)) => {
-                let name = name.to_owned();
-                return Err(FeedFault::Io { name, source });
-            }
-            Err(XmlFault::Unreadable(problem)) => return Err(unreadable(name, items.line(), problem)),
+    while let Some(raw) = items.next_item().map_err(|halt| fault(name, items.line(), halt))? {
+        stock.report.items += 1;
+        if stock.report.items as usize > FEED_ITEMS_MAX {
+            let problem = format!("more than {FEED_ITEMS_MAX} items: split the feed");
+            return Err(fault(name, raw.line, Halt::Unreadable(problem)));
+        }
+        let product = clerk.product(&raw, &mut stock.report);
+        if let Err(refusal) = product.and_then(|product| stock.put(product)) {
+            stock.report.reject(raw.line, raw.id(), refusal);
         }
     }
+    stock.report.format = items.format();
     Ok(stock.close())
 }
 
-fn unreadable(name: &str, line: u32, problem: String) -> FeedFault {
+fn fault(name: &str, line: u32, halt: Halt) -> FeedFault {
     let name = name.to_owned();
-    FeedFault::Unreadable { name, line, problem }
+    match halt {
+        Halt::Io(source) => FeedFault::Io { name, source },
+        Halt::Unreadable(problem) => FeedFault::Unreadable { name, line, problem },
+    }
+}
+
+/// The items of a feed of any form, one after the other.
+enum Items<R> {
+    Xml(Box<xml::Items<R>>),
+    Json(json::Items<R>),
+    Table(Box<table::Items<R>>, Form),
+}
+
+impl<R: BufRead> Items<io::Chain<Cursor<Vec<u8>>, R>> {
+    /// Tells the form by the beginning, which is then read with the rest.
+    fn new(mut input: R, expected: FeedFormat) -> Result<Self, Halt> {
+        let mut head = Vec::new();
+        input.by_ref().take(FEED_ITEM_BYTES_MAX as u64).read_to_end(&mut head)?;
+        if head.starts_with(b"\xef\xbb\xbf") {
+            head.drain(..3);
+        }
+        let form = form::tell(&head)?;
+        let whole = Cursor::new(head).chain(input);
+        if form != Form::Xml {
+            form::agree(form.format(), expected)?;
+        }
+        Ok(match form {
+            Form::Xml => Items::Xml(Box::new(xml::Items::new(whole, expected))),
+            Form::Json(shape) => Items::Json(json::Items::new(whole, shape)?),
+            Form::Table(delimiter) => Items::Table(Box::new(table::Items::new(whole, delimiter)?), form),
+        })
+    }
+}
+
+impl<R: BufRead> Items<R> {
+    fn next_item(&mut self) -> Result<Option<RawItem>, Halt> {
+        match self {
+            Items::Xml(items) => items.next_item(),
+            Items::Json(items) => items.next_item(),
+            Items::Table(items, _) => items.next_item(),
+        }
+    }
+
+    /// The line reading has come to.
+    fn line(&self) -> u32 {
+        match self {
+            Items::Xml(items) => items.line(),
+            Items::Json(items) => items.line(),
+            Items::Table(items, _) => items.line(),
+        }
+    }
+
+    fn format(&self) -> FeedFormat {
+        match self {
+            Items::Xml(items) => items.format(),
+            Items::Json(_) => FeedFormat::Jsonl,
+            Items::Table(_, form) => form.format(),
+        }
+    }
 }
 
 /// Products as they come in, one for each key.

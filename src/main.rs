@@ -16,9 +16,9 @@ struct Arguments {
     /// How the log on standard error is written.
     #[arg(long, global = true, default_value = "text")]
     log: Log,
-    /// What of it: error, warn, info, debug.
-    #[arg(long, global = true, default_value = "info")]
-    log_level: String,
+    /// What of it: error, warn, info, debug; without it info, and of the demo, which tells its own story, warn.
+    #[arg(long, global = true)]
+    log_level: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -56,7 +56,13 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    cli::log_to_stderr(matches!(arguments.log, Log::Json), &arguments.log_level);
+    let usual = if matches!(arguments.command, Command::Demo(_)) {
+        "warn"
+    } else {
+        "info"
+    };
+    let level = arguments.log_level.as_deref().unwrap_or(usual);
+    cli::log_to_stderr(matches!(arguments.log, Log::Json), level);
     let done = match arguments.command {
         Command::Demo(demo) => cli::demo(&demo),
         Command::Check { paths } => cli::check(&paths),

@@ -206,8 +206,12 @@ fn store(engine: &Engine, id: &str, found: Option<&Found>, text: &str) -> Answer
             path.display()
         ))
     })?;
+    let remarks = loaded.remarks();
+    if let Some(read) = &loaded.feed {
+        read.announce(id);
+    }
     shops::install(engine, loaded.shop);
-    Ok(stored(id, found.is_none(), text, &loaded.remarks))
+    Ok(stored(id, found.is_none(), text, &remarks))
 }
 
 fn stored(id: &str, is_new: bool, text: &str, warnings: &[String]) -> Response {

@@ -98,6 +98,12 @@ pub const TOKEN_CHARS_MAX: usize = 176;
 pub const FEED_ITEM_BYTES_MAX: usize = 64 * 1024;
 /// Items of one feed.
 pub const FEED_ITEMS_MAX: usize = 2_000_000;
+/// A feed's file, unpacked.
+pub const FEED_BYTES_MAX: u64 = 4 << 30;
+/// How many times its packed size a feed may be; text packs to a tenth, seldom a fiftieth.
+pub const FEED_RATIO_MAX: u64 = 200;
+/// Up to this size the ratio does not matter.
+pub const FEED_RATIO_FROM_BYTES: u64 = 16 << 20;
 /// Faults listed for one file; the rest are counted.
 pub const FAULTS_MAX: usize = 200;
 

@@ -25,7 +25,7 @@ pub fn check(paths: &[PathBuf]) -> Result<(), Failure> {
         .said
         .sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     let (warnings, faults): (Vec<_>, Vec<_>) = report.said.into_iter().partition(|said| said.warning);
-    for line in &warnings {
+    for line in warnings.iter().map(ToString::to_string).chain(report.feeds) {
         println!("{line}");
     }
     let files = report.files.len();
@@ -53,6 +53,8 @@ struct Report {
     /// Files that were looked at, each once.
     files: BTreeSet<PathBuf>,
     said: Vec<Fault>,
+    /// A line about each feed that could be read.
+    feeds: Vec<String>,
     /// Which file has an advertiser's id or site key.
     claimed: HashMap<(&'static str, String), String>,
 }
@@ -147,9 +149,12 @@ impl Report {
     fn feed(&mut self, advertiser: &Advertiser, first: usize) {
         let Some(source) = advertiser.feed.as_ref() else { return };
         let name = source.path.display().to_string();
-        match shops::read_feed(advertiser, &Hashes::new(&[0; 16])) {
-            None => {}
-            Some(Ok((_, report))) => {
+        let Some((_, read)) = shops::read_feed(advertiser, &Hashes::new(&[0; 16])) else {
+            return;
+        };
+        self.feeds.extend(read.summary());
+        match read.outcome {
+            Ok(report) => {
                 self.begins(&source.path);
                 let warning = |line, value: &str, problem| Fault {
                     value: value.to_owned(),
@@ -165,7 +170,7 @@ impl Report {
                     self.said.push(warning(0, "", problem));
                 }
             }
-            Some(Err(FeedFault::Unreadable { line, problem, .. })) => {
+            Err(FeedFault::Unreadable { line, problem, .. }) => {
                 self.begins(&source.path);
                 let (problem, remedy) = problem.split_once(": ").unwrap_or((&problem, ""));
                 self.said.push(Fault {
@@ -173,7 +178,7 @@ impl Report {
                     ..Fault::of_file(&name, line, 1, problem)
                 });
             }
-            Some(Err(FeedFault::Io { source: error, .. })) => {
+            Err(FeedFault::Io { source: error, .. }) => {
                 // A feed may come later; here it is to be read now.
                 let said = self.said.get_mut(first..).unwrap_or_default();
                 match said.iter_mut().find(|fault| fault.pointer == "/feed/path") {
@@ -181,6 +186,10 @@ impl Report {
                     None => self.said.push(Fault::of_file(&name, 0, 0, format!("cannot be read: {error}"))),
                 }
             }
+            Err(FeedFault::Changed { .. }) => self.said.push(Fault {
+                remedy: Some("check again when it is written".into()),
+                ..Fault::of_file(&name, 0, 0, "it changed while it was read")
+            }),
         }
     }
 }

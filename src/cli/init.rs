@@ -16,6 +16,7 @@ use crate::base::id::AdvertiserNo;
 use crate::base::money::{Currency, Money};
 use crate::config::schema::{File, schema};
 use crate::feed::{self, Rejection, Shelf};
+use crate::model::advertiser::FeedFormat;
 
 const SERVER: &str = include_str!("init/winback.json");
 const ADVERTISER: &str = include_str!("init/advertiser.json");
@@ -172,6 +173,7 @@ impl Feed {
                 language: "en",
                 landing_domains: &[domain.to_owned()],
                 hashes: &Hashes::new(&[0; 16]),
+                format: FeedFormat::Auto,
                 zone: &TimeZone::UTC,
             };
             let (catalog, report) = feed::read_file(path, &shelf).map_err(|fault| input(fault.to_string()))?;

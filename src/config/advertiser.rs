@@ -23,7 +23,16 @@ use crate::base::id::{AdvertiserNo, CampaignNo};
 use crate::base::limits::{CAMPAIGNS_PER_ADVERTISER_MAX, CREATIVES_MAX};
 use crate::base::money::{Currency, Ratio};
 use crate::base::time::{Millis, Span};
-use crate::model::advertiser::{Advertiser, Attribution, Audience, FeedSource, Landing, Needle, Rule};
+use crate::model::advertiser::{Advertiser, Attribution, Audience, FeedFormat, FeedSource, Landing, Needle, Rule};
+
+const FEED_FORMATS: [(&str, FeedFormat); 6] = [
+    ("auto", FeedFormat::Auto),
+    ("rss", FeedFormat::Rss),
+    ("atom", FeedFormat::Atom),
+    ("tsv", FeedFormat::Tsv),
+    ("csv", FeedFormat::Csv),
+    ("jsonl", FeedFormat::Jsonl),
+];
 
 /// Reads an advertiser from `text`, called `name`, with paths relative to `dir`; what it returns
 /// beside it are warnings.
@@ -267,7 +276,7 @@ fn feed<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> Option<FeedSource> {
     Some(FeedSource {
         path: path.unwrap_or_default(),
         url: o.read("url", Reader::plain),
-        format: o.text("format")?,
+        format: o.word("format", &FEED_FORMATS)?,
         refresh: o.span("refresh")?,
         id_prefixes: o.list("id_prefixes", Reader::words),
     })

@@ -10,10 +10,10 @@ use super::dates::{self, Day};
 use super::links::{self, Landing, LinkFault};
 use super::price;
 use super::price_text::PriceWriter;
+use super::raw::{Field, RawItem};
 use super::report::{FeedReport, Refusal, Rejection};
-use super::xml::{Field, RawItem};
 use crate::base::money::{Money, Round};
-use crate::model::product::{Product, Sale};
+use crate::model::product::{Product, Sale, category_path};
 
 /// The longest `id`, in characters.
 const ID_CHARS_MAX: usize = 100;
@@ -52,7 +52,7 @@ impl<'a> Clerk<'a> {
         }
         let link = self.link(raw)?;
         let image_link = picture(raw)?;
-        let price = self.price(raw)?;
+        let (price, sale) = self.prices(raw, report)?;
         Ok(Product {
             key: self.shelf.hashes.product(self.shelf.advertiser, item_id),
             item_id: item_id.into(),
@@ -61,7 +61,7 @@ impl<'a> Clerk<'a> {
             image_link,
             price,
             price_text: self.prices.write(price).into(),
-            sale: self.sale(raw, report),
+            sale,
             group: self.group(raw),
             in_stock: raw.get(Field::Availability).is_none_or(is_available),
             showable: !is_hidden(raw),
@@ -83,30 +83,46 @@ impl<'a> Clerk<'a> {
         })
     }
 
-    /// `price`, to the currency's minor unit.
-    fn price(&self, raw: &RawItem) -> Result<Money, Refusal> {
+    /// `price` and the sale.
+    fn prices(&self, raw: &RawItem, report: &mut FeedReport) -> Result<(Money, Option<Sale>), Refusal> {
         let text = required(raw, Field::Price, Rejection::NoPrice)?;
-        match price::parse(text, self.shelf.currency) {
-            Ok((_, currency)) if currency != self.shelf.currency => Err(Refusal::new(Rejection::Currency, text)),
-            Ok((amount, currency)) => Ok(amount.to_decimals(currency.exponent(), Round::Nearest)),
-            Err(_) => Err(Refusal::new(Rejection::BadPrice, text)),
+        let price = self.amount(text).map_err(|reason| Refusal::new(reason, text))?;
+        let before = raw.get(Field::PriceBefore).and_then(|text| self.amount(text).ok());
+        match before.filter(|before| *before > price && raw.get(Field::SalePrice).is_none()) {
+            Some(before) => Ok((before, self.sale(price, raw, report))),
+            None => Ok((price, self.sale_price(raw, report))),
         }
     }
 
-    /// The sale; none where its price or dates are not understood, for then it may not be promised.
-    fn sale(&self, raw: &RawItem, report: &mut FeedReport) -> Option<Sale> {
-        let text = raw.get(Field::SalePrice)?;
-        let currency = self.shelf.currency;
-        let price = price::parse(text, currency).ok().filter(|(_, found)| *found == currency);
+    /// An amount in the advertiser's currency, to its minor unit.
+    fn amount(&self, text: &str) -> Result<Money, Rejection> {
+        match price::parse(text, self.shelf.currency) {
+            Ok((_, currency)) if currency != self.shelf.currency => Err(Rejection::Currency),
+            Ok((amount, currency)) => Ok(amount.to_decimals(currency.exponent(), Round::Nearest)),
+            Err(_) => Err(Rejection::BadPrice),
+        }
+    }
+
+    fn sale_price(&self, raw: &RawItem, report: &mut FeedReport) -> Option<Sale> {
+        match self.amount(raw.get(Field::SalePrice)?) {
+            Ok(price) => self.sale(price, raw, report),
+            Err(_) => {
+                report.sales_ignored += 1;
+                None
+            }
+        }
+    }
+
+    /// A sale at a price; none where its dates are not understood, for then it may not be promised.
+    fn sale(&self, price: Money, raw: &RawItem, report: &mut FeedReport) -> Option<Sale> {
         let window = match raw.get(Field::SaleDates) {
             None => Some((None, None)),
             Some(dates) => dates::window(dates, self.shelf.zone),
         };
-        let (Some((price, _)), Some((from, until))) = (price, window) else {
+        let Some((from, until)) = window else {
             report.sales_ignored += 1;
             return None;
         };
-        let price = price.to_decimals(currency.exponent(), Round::Nearest);
         let text = self.prices.write(price).into();
         Some(Sale { price, text, from, until })
     }
@@ -183,17 +199,12 @@ fn is_hidden(raw: &RawItem) -> bool {
 
 /// Each path once, as `shoes > running`: levels trimmed and in lower case.
 fn categories(raw: &RawItem) -> Box<[Box<str>]> {
-    let paths: BTreeSet<String> = raw.all(Field::Category).map(path).filter(|path| !path.is_empty()).collect();
-    paths.into_iter().map(String::into_boxed_str).collect()
-}
-
-fn path(text: &str) -> String {
-    let levels: Vec<String> = text
-        .split('>')
-        .map(|level| plain(level, usize::MAX).to_lowercase())
-        .filter(|level| !level.is_empty())
+    let paths: BTreeSet<String> = raw
+        .all(Field::Category)
+        .map(category_path)
+        .filter(|path| !path.is_empty())
         .collect();
-    levels.join(" > ")
+    paths.into_iter().map(String::into_boxed_str).collect()
 }
 
 #[cfg(test)]
@@ -205,7 +216,7 @@ mod tests {
         assert_eq!(&*plain(" a\u{a0}\n b\u{0}c ", 10), "a b c");
         assert_eq!(&*plain("ab cd", 3), "ab");
         assert_eq!(&*plain("ñandú", 4), "ñand");
-        assert_eq!(path(" Shoes >  Running>>Trail "), "shoes > running > trail");
+        assert_eq!(category_path(" Shoes >  Running>>Trail "), "shoes > running > trail");
     }
 
     #[test]

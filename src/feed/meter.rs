@@ -1,6 +1,6 @@
 //! A reader that counts lines and bounds how much may be taken in one go.
 //!
-//! The XML parser gathers a text or a tag whole; this is what keeps one without an end from filling
+//! Parsers gather a text, a tag or a value whole; this is what keeps one without an end from filling
 //! the memory. Never reads further than it is asked to.
 
 use std::io::{self, BufRead, Read};
@@ -9,12 +9,18 @@ use std::io::{self, BufRead, Read};
 pub(super) struct Meter<R> {
     input: R,
     line: u32,
+    allowed: usize,
     left: usize,
 }
 
 impl<R: BufRead> Meter<R> {
     pub fn new(input: R) -> Meter<R> {
-        Meter { input, line: 1, left: 0 }
+        Meter {
+            input,
+            line: 1,
+            allowed: 0,
+            left: 0,
+        }
     }
 
     /// The line of the next byte, from 1.
@@ -24,7 +30,12 @@ impl<R: BufRead> Meter<R> {
 
     /// Allows `bytes` more.
     pub fn allow(&mut self, bytes: usize) {
-        self.left = bytes;
+        (self.allowed, self.left) = (bytes, bytes);
+    }
+
+    /// How much of what was allowed was taken.
+    pub fn taken(&self) -> usize {
+        self.allowed - self.left
     }
 
     /// Whether what was allowed is used up.

@@ -2,6 +2,8 @@
 //!
 //! Bounded whatever the feed holds.
 
+use crate::model::advertiser::FeedFormat;
+
 /// How many refused items a report lists; the rest are counted.
 const EXAMPLES_MAX: usize = 20;
 /// Characters of a value that a report quotes.
@@ -10,7 +12,7 @@ const DETAIL_CHARS_MAX: usize = 120;
 /// Why an item is not in the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rejection {
-    /// An element in it is never closed.
+    /// It cannot be read: an element is never closed, a row too short, a line no JSON.
     Malformed,
     /// Its texts are larger than `FEED_ITEM_BYTES_MAX` together.
     TooLarge,
@@ -70,7 +72,7 @@ impl Rejection {
     /// What would be right.
     pub fn remedy(self) -> &'static str {
         match self {
-            Rejection::Malformed => "close every element of the item",
+            Rejection::Malformed => "write the item as its format has it",
             Rejection::TooLarge => "shorten the item's texts to 64 KiB together",
             Rejection::NoId => "give the item an id",
             Rejection::LongId => "shorten the id to 100 characters",
@@ -97,7 +99,7 @@ impl std::fmt::Display for Rejection {
 }
 
 /// A reason with the value at fault.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Refusal {
     pub reason: Rejection,
     pub detail: String,
@@ -113,7 +115,7 @@ impl Refusal {
 /// A refused item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// The line its element starts at, from 1.
+    /// The line it starts at, from 1.
     pub line: u32,
     /// Its `id` as far as it has one, cut to 120 characters.
     pub item_id: String,
@@ -124,9 +126,12 @@ pub struct Rejected {
 }
 
 impl std::fmt::Display for Rejected {
-    /// One line: where, what, the value and what would be right.
+    /// What, the value and what would be right; the line is told with the file's name.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {}: item `{}`: {}", self.line, self.item_id, self.reason)?;
+        if !self.item_id.is_empty() {
+            write!(f, "item `{}`: ", self.item_id)?;
+        }
+        write!(f, "{}", self.reason)?;
         if !self.detail.is_empty() {
             write!(f, " `{}`", self.detail)?;
         }
@@ -137,6 +142,8 @@ impl std::fmt::Display for Rejected {
 /// What reading a feed found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedReport {
+    /// What it is.
+    pub format: FeedFormat,
     /// Items in the file.
     pub items: u32,
     /// Products in the catalogue.
@@ -155,6 +162,31 @@ pub struct FeedReport {
     pub sales_ignored: u32,
     /// `expiration_date`s passed over because they could not be understood.
     pub dates_ignored: u32,
+}
+
+impl std::fmt::Display for FeedReport {
+    /// One line: `rss, 6 items, 5 accepted (1 out of stock), 1 rejected (1 bad_price)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let told = |counts: &[(&str, u32)]| {
+            let counts = counts.iter().filter(|(_, n)| *n > 0);
+            counts.map(|(what, n)| format!("{n} {what}")).collect::<Vec<_>>().join(", ")
+        };
+        let within = |told: String| if told.is_empty() { told } else { format!(" ({told})") };
+        let accepted = told(&[("out of stock", self.out_of_stock), ("hidden", self.hidden)]);
+        let reasons: Vec<(&str, u32)> = self.rejected.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
+        let passed_over = told(&[
+            ("replaced by a later one of the same id", self.duplicates),
+            ("with a sale passed over", self.sales_ignored),
+            ("with an expiration date passed over", self.dates_ignored),
+        ]);
+        write!(f, "{}, {} items, ", self.format, self.items)?;
+        write!(f, "{} accepted{}, ", self.accepted, within(accepted))?;
+        write!(f, "{} rejected{}", self.rejected_total(), within(told(&reasons)))?;
+        if !passed_over.is_empty() {
+            write!(f, ", {passed_over}")?;
+        }
+        Ok(())
+    }
 }
 
 impl FeedReport {

@@ -17,6 +17,7 @@ fn with_shelf<T>(act: impl FnOnce(&Shelf<'_>) -> T) -> T {
         landing_domains: &["acme-shoes.example".to_owned()],
         hashes: &hashes,
         zone: &TimeZone::UTC,
+        format: FeedFormat::Auto,
     })
 }
 
@@ -66,6 +67,7 @@ fn an_item_is_read_whole() {
         items: 6,
         accepted: 5,
         duplicates: 1,
+        format: FeedFormat::Rss,
         out_of_stock: 1,
         hidden: 3,
         sales_ignored: 1,
@@ -115,7 +117,11 @@ fn merchant_center_may_be_the_default_namespace() {
     let links: Vec<&str> = catalog.iter().map(|product| &*product.link).collect();
     assert_eq!(links, ["https://acme-shoes.example/a?b=1&c=2&copy=3"]);
     let (catalog, report) = text("<feed xmlns='http://www.w3.org/2005/Atom'/>").expect("feed");
-    assert_eq!((catalog.len(), report), (0, FeedReport::default()));
+    let empty = FeedReport {
+        format: FeedFormat::Atom,
+        ..FeedReport::default()
+    };
+    assert_eq!((catalog.len(), report), (0, empty));
 }
 
 #[test]
@@ -135,7 +141,7 @@ fn bad_items_are_named_and_the_rest_is_kept() {
         .iter()
         .find(|r| r.reason == Rejection::Currency)
         .map(ToString::to_string);
-    let expected = "line 89: item `currency`: currency `12.50 EUR`: price the item in the advertiser's currency";
+    let expected = "item `currency`: currency `12.50 EUR`: price the item in the advertiser's currency";
     assert_eq!(currency.as_deref(), Some(expected));
 }
 
@@ -171,9 +177,16 @@ fn unreadable_files_say_why_and_where() {
         assert!(fault.ends_with(expected), "{fault}");
     }
     for (feed, expected) in [
-        ("", "no XML in it"),
-        ("id\ttitle\n1\tShoe", "not XML"),
-        ("{\"id\": 1}", "not XML"),
+        ("", "nothing in it"),
+        ("<!-- -->", "no XML in it"),
+        ("<a", "not well-formed XML"),
+        ("Dear customer,\nid and title follow", "no feed: neither XML nor JSON"),
+        ("title,price\nShoe,1 USD", "does not name `id`"),
+        ("\u{0}\u{1}", "no feed"),
+        ("{\n  \"name\": \"winback\"\n}", "give one object a line"),
+        ("[{\"id\": 1}", "test.xml:1: the file ends inside the list"),
+        ("[\n{\"id\": 1},\n{\"id\": ", "test.xml:3: the file ends inside an item"),
+        ("[{\"id\": 1},\n{id: 2}]", "test.xml:2: not JSON"),
         ("<html><body/></html>", "<html> is no feed"),
         ("<rss><channel><item", "not well-formed XML"),
         (&format!("<rss>{}", "<a>".repeat(100)), "nest deeper than 64"),

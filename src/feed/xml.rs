@@ -11,134 +11,18 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{NamespaceResolver, ResolveResult};
 use quick_xml::reader::Reader;
 
+use super::form;
 use super::meter::Meter;
-use super::report::{Refusal, Rejection};
-use crate::base::limits::FEED_ITEM_BYTES_MAX;
+use super::raw::{Field, Halt, PIECE_BYTES_MAX, Rank, RawItem, unreadable};
+use super::report::Rejection;
+use crate::model::advertiser::FeedFormat;
 
-/// The largest tag or run of text before a feed is refused as a whole.
-const PIECE_BYTES_MAX: usize = 16 * FEED_ITEM_BYTES_MAX;
 /// How deep elements may nest.
 const DEPTH_MAX: usize = 64;
 /// What Merchant Center's namespaces have in common, whatever the scheme and the version.
 const MERCHANT: &str = "base.google.com/ns/";
 /// Atom's namespace.
 const ATOM: &str = "http://www.w3.org/2005/Atom";
-
-/// An attribute of an item that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
-    Id,
-    Title,
-    Link,
-    ImageLink,
-    Price,
-    SalePrice,
-    SaleDates,
-    Availability,
-    Adult,
-    Pause,
-    Excluded,
-    Expires,
-    Group,
-    Brand,
-    Category,
-}
-
-impl Field {
-    fn named(local: &str) -> Option<Field> {
-        Some(match local.to_ascii_lowercase().replace('-', "_").as_str() {
-            "id" => Field::Id,
-            "title" => Field::Title,
-            "link" => Field::Link,
-            "image_link" => Field::ImageLink,
-            "price" => Field::Price,
-            "sale_price" => Field::SalePrice,
-            "sale_price_effective_date" => Field::SaleDates,
-            "availability" => Field::Availability,
-            "adult" => Field::Adult,
-            "pause" => Field::Pause,
-            "excluded_destination" => Field::Excluded,
-            "expiration_date" => Field::Expires,
-            "item_group_id" => Field::Group,
-            "brand" => Field::Brand,
-            "product_type" | "google_product_category" | "fb_product_category" => Field::Category,
-            _ => return None,
-        })
-    }
-}
-
-/// How much a namespace says: Merchant Center's `title` counts more than RSS's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    Plain,
-    Merchant,
-}
-
-/// One item as read.
-#[derive(Debug, Default)]
-pub(super) struct RawItem {
-    /// The line it starts at.
-    pub line: u32,
-    fault: Option<Rejection>,
-    bytes: usize,
-    values: Vec<(Field, Rank, String)>,
-}
-
-impl RawItem {
-    /// What keeps the item from being used at all.
-    pub fn fault(&self) -> Result<(), Refusal> {
-        self.fault.map_or(Ok(()), |reason| Err(Refusal::new(reason, "")))
-    }
-
-    /// An attribute's text, trimmed and never empty; of several Merchant Center's, else the first.
-    pub fn get(&self, field: Field) -> Option<&str> {
-        let of_rank = |rank| self.values.iter().find(|(f, r, _)| *f == field && *r == rank);
-        let found = of_rank(Rank::Merchant).or_else(|| of_rank(Rank::Plain));
-        found.map(|(_, _, value)| value.as_str())
-    }
-
-    /// All texts of an attribute that may be repeated.
-    pub fn all(&self, field: Field) -> impl Iterator<Item = &str> {
-        self.values
-            .iter()
-            .filter(move |(f, _, _)| *f == field)
-            .map(|(_, _, value)| value.as_str())
-    }
-
-    /// `id`, for reports.
-    pub fn id(&self) -> &str {
-        self.get(Field::Id).unwrap_or_default()
-    }
-
-    fn put(&mut self, field: Field, rank: Rank, text: &str) {
-        let text = text.trim();
-        if !text.is_empty() {
-            self.values.push((field, rank, text.to_owned()));
-        }
-    }
-
-    /// Counts text of the item; false once there is too much.
-    fn weigh(&mut self, bytes: usize) -> bool {
-        self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes > FEED_ITEM_BYTES_MAX {
-            self.fault = Some(Rejection::TooLarge);
-        }
-        self.fault.is_none()
-    }
-}
-
-/// Why nothing more can be read.
-#[derive(Debug)]
-pub(super) enum XmlFault {
-    /// The system's fault.
-    Io(io::Error),
-    /// The file's, and what to do.
-    Unreadable(String),
-}
-
-fn unreadable<T>(problem: impl Into<String>) -> Result<T, XmlFault> {
-    Err(XmlFault::Unreadable(problem.into()))
-}
 
 /// The items of a feed, one after the other.
 pub(super) struct Items<R> {
@@ -148,7 +32,8 @@ pub(super) struct Items<R> {
 }
 
 impl<R: BufRead> Items<R> {
-    pub fn new(input: R) -> Items<R> {
+    /// Refuses the feed where it is not of the format expected.
+    pub fn new(input: R, expected: FeedFormat) -> Items<R> {
         let mut reader = Reader::from_reader(Meter::new(input));
         let config = reader.config_mut();
         config.allow_dangling_amp = true;
@@ -158,7 +43,10 @@ impl<R: BufRead> Items<R> {
         Items {
             reader,
             buffer: Vec::new(),
-            place: Place::default(),
+            place: Place {
+                expected,
+                ..Place::default()
+            },
         }
     }
 
@@ -167,8 +55,13 @@ impl<R: BufRead> Items<R> {
         self.reader.get_ref().line()
     }
 
+    /// Which of the two it is, once reading has begun.
+    pub fn format(&self) -> FeedFormat {
+        self.place.format
+    }
+
     /// The next item; `None` at the end of the feed.
-    pub fn next_item(&mut self) -> Result<Option<RawItem>, XmlFault> {
+    pub fn next_item(&mut self) -> Result<Option<RawItem>, Halt> {
         while !self.place.is_over {
             self.buffer.clear();
             self.reader.get_mut().allow(PIECE_BYTES_MAX);
@@ -185,20 +78,23 @@ impl<R: BufRead> Items<R> {
     }
 }
 
-fn explain(fault: quick_xml::Error, is_spent: bool) -> XmlFault {
+fn explain(fault: quick_xml::Error, is_spent: bool) -> Halt {
     use quick_xml::Error;
     let problem = match fault {
         Error::Io(_) if is_spent => format!("one tag or text is larger than {PIECE_BYTES_MAX} bytes: is this a feed?"),
-        Error::Io(source) => return XmlFault::Io(io::Error::new(source.kind(), source)),
+        Error::Io(source) => return Halt::Io(io::Error::new(source.kind(), source)),
         Error::Encoding(_) => "not UTF-8: save the feed as UTF-8".to_owned(),
         other => format!("not well-formed XML: {other}: is the file complete?"),
     };
-    XmlFault::Unreadable(problem)
+    Halt::Unreadable(problem)
 }
 
 /// Where in the feed reading is: the open elements and what of the current item is known.
 #[derive(Default)]
 struct Place {
+    /// What the feed should be, and what its root element says it is.
+    expected: FeedFormat,
+    format: FeedFormat,
     open: Vec<String>,
     spaces: NamespaceResolver,
     /// The current item and how many elements are open around it.
@@ -211,7 +107,7 @@ struct Place {
 
 impl Place {
     /// Takes one event that started at `line`; gives the item that it ends.
-    fn enter(&mut self, event: Event<'_>, line: u32) -> Result<Option<RawItem>, XmlFault> {
+    fn enter(&mut self, event: Event<'_>, line: u32) -> Result<Option<RawItem>, Halt> {
         match event {
             Event::Start(tag) => return self.start(&tag, line),
             Event::End(tag) => return Ok(self.end(tag.name().into_inner())),
@@ -221,7 +117,7 @@ impl Place {
             Event::DocType(text) if text.to_ascii_uppercase().contains("<!ENTITY") => {
                 return unreadable("it declares entities of its own: remove the DOCTYPE");
             }
-            Event::Eof if self.open.is_empty() => return unreadable("no XML in it: give an RSS 2.0 or Atom 1.0 feed"),
+            Event::Eof if self.open.is_empty() => return unreadable("no XML in it: give RSS 2.0, Atom 1.0, TSV, CSV or JSON lines"),
             Event::Eof => {
                 let name = self.open.last().map_or("", String::as_str);
                 return unreadable(format!("the file ends inside <{name}>: was it cut short?"));
@@ -231,11 +127,19 @@ impl Place {
         Ok(None)
     }
 
-    fn start(&mut self, tag: &BytesStart<'_>, line: u32) -> Result<Option<RawItem>, XmlFault> {
+    fn start(&mut self, tag: &BytesStart<'_>, line: u32) -> Result<Option<RawItem>, Halt> {
         let name = tag.name();
         let local = name.local_name().into_inner();
         if self.open.is_empty() && !["rss", "feed", "rdf", "channel"].contains(&local.to_ascii_lowercase().as_str()) {
-            return unreadable(format!("<{local}> is no feed: give an RSS 2.0 or Atom 1.0 feed"));
+            return unreadable(format!("<{local}> is no feed: give RSS 2.0, Atom 1.0, TSV, CSV or JSON lines"));
+        }
+        if self.open.is_empty() {
+            self.format = if local.eq_ignore_ascii_case("feed") {
+                FeedFormat::Atom
+            } else {
+                FeedFormat::Rss
+            };
+            form::agree(self.format, self.expected)?;
         }
         let rank = self.rank(tag)?;
         let is_feeds_own = rank == Some(Rank::Plain) || name.prefix().is_none();
@@ -245,15 +149,11 @@ impl Place {
             return unreadable(format!("elements nest deeper than {DEPTH_MAX}: is this a feed?"));
         }
         let depth = self.open.len();
-        self.spaces.push(tag).map_err(|fault| XmlFault::Unreadable(fault.to_string()))?;
+        self.spaces.push(tag).map_err(|fault| Halt::Unreadable(fault.to_string()))?;
         self.open.push(name.into_inner().to_owned());
         match &mut self.item {
             None if is_item => {
-                let item = RawItem {
-                    line,
-                    ..RawItem::default()
-                };
-                self.item = Some((depth, item));
+                self.item = Some((depth, RawItem::at(line)));
             }
             Some((around, item)) if self.field.is_none() => {
                 let level = depth - *around;
@@ -272,7 +172,7 @@ impl Place {
     }
 
     /// What the element's namespace says; `None` where it is a foreign one.
-    fn rank(&mut self, tag: &BytesStart<'_>) -> Result<Option<Rank>, XmlFault> {
+    fn rank(&mut self, tag: &BytesStart<'_>) -> Result<Option<Rank>, Halt> {
         let name = tag.name();
         let prefix = name.prefix().map(|p| p.into_inner());
         let rank = |spaces: &NamespaceResolver| match (spaces.resolve_element(name).0, prefix) {
@@ -282,7 +182,7 @@ impl Place {
             (ResolveResult::Unknown(_), _) | (_, Some("g")) => Some(Rank::Merchant),
             _ => None,
         };
-        self.spaces.with(tag, rank).map_err(|fault| XmlFault::Unreadable(fault.to_string()))
+        self.spaces.with(tag, rank).map_err(|fault| Halt::Unreadable(fault.to_string()))
     }
 
     fn end(&mut self, name: &str) -> Option<RawItem> {
@@ -316,7 +216,7 @@ impl Place {
         self.field = None;
         self.text.clear();
         self.close_to(around);
-        item.fault = item.fault.or(Some(Rejection::Malformed));
+        item.spoil(Rejection::Malformed, "");
         Some(item)
     }
 
@@ -325,9 +225,9 @@ impl Place {
         self.spaces.set_level(u16::try_from(self.open.len()).unwrap_or(u16::MAX));
     }
 
-    fn add(&mut self, text: &str) -> Result<(), XmlFault> {
-        if self.open.is_empty() && !text.trim_start_matches('\u{feff}').trim().is_empty() {
-            return unreadable("not XML: give an RSS 2.0 or Atom 1.0 feed");
+    fn add(&mut self, text: &str) -> Result<(), Halt> {
+        if self.open.is_empty() && !text.trim().is_empty() {
+            return unreadable("not XML: give RSS 2.0, Atom 1.0, TSV, CSV or JSON lines");
         }
         if let Some((_, item)) = &mut self.item
             && item.weigh(text.len())
@@ -343,8 +243,11 @@ impl Place {
 fn attribute(local: &str, rank: Option<Rank>, level: usize, parent: &str) -> Option<(Field, Rank)> {
     let rank = rank?;
     match level {
-        1 => Field::named(local).map(|field| (field, rank)),
-        2 if local == "content" && parent.ends_with("structured_title") => Some((Field::Title, Rank::Plain)),
+        // What other forms call an attribute may be any extension's element here.
+        1 => Field::named(local)
+            .filter(|(_, named)| *named != Rank::Substitute)
+            .map(|(field, _)| (field, rank)),
+        2 if local == "content" && parent.ends_with("structured_title") => Some((Field::Title, Rank::Substitute)),
         _ => None,
     }
 }

@@ -95,6 +95,37 @@ impl Advertiser {
     }
 }
 
+/// `feed.format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FeedFormat {
+    /// Told by content.
+    #[default]
+    Auto,
+    /// RSS 2.0.
+    Rss,
+    /// Atom 1.0.
+    Atom,
+    /// Fields between tabs.
+    Tsv,
+    /// Fields between commas, semicolons or bars.
+    Csv,
+    /// JSON, an object a line or in a list.
+    Jsonl,
+}
+
+impl std::fmt::Display for FeedFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            FeedFormat::Auto => "auto",
+            FeedFormat::Rss => "rss",
+            FeedFormat::Atom => "atom",
+            FeedFormat::Tsv => "tsv",
+            FeedFormat::Csv => "csv",
+            FeedFormat::Jsonl => "jsonl",
+        })
+    }
+}
+
 /// `feed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedSource {
@@ -102,8 +133,8 @@ pub struct FeedSource {
     pub path: std::path::PathBuf,
     /// The address, where it is by URL.
     pub url: Option<String>,
-    /// `rss`, `atom`, `tsv`, `csv`, `jsonl` or `auto`.
-    pub format: String,
+    /// What the file must be.
+    pub format: FeedFormat,
     /// How often it is read again.
     pub refresh: Span,
     /// Prefixes cut from ids in events.

@@ -76,7 +76,15 @@ pub const LEVEL: &str = " > ";
 /// A category as paths are kept: levels trimmed, in lower case, with [`LEVEL`] between them; empty where
 /// there is none.
 pub fn category_path(text: &str) -> String {
-    let one_line = |level: &str| level.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let gap = |c: char| c.is_whitespace() || c.is_control();
+    let one_line = |level: &str| {
+        level
+            .split(gap)
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+            .to_lowercase()
+    };
     let levels: Vec<String> = text.split('>').map(one_line).filter(|level| !level.is_empty()).collect();
     levels.join(LEVEL)
 }
@@ -89,6 +97,8 @@ pub fn levels(path: &str) -> impl Iterator<Item = &str> {
 /// An advertiser's products.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
+    /// Tells one state of the file it was read from from another; zero where there is no file.
+    pub version: u64,
     products: Vec<Product>,
     by_key: HashMap<ProductKey, u32>,
     by_group: HashMap<u64, Vec<u32>>,
@@ -117,6 +127,7 @@ impl Catalog {
             }
         }
         Catalog {
+            version: 0,
             products,
             by_key,
             by_group,

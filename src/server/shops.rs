@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::engine::Engine;
 use super::names::Names;
@@ -14,7 +14,7 @@ use crate::base::hash::Hashes;
 use crate::base::id::AdvertiserNo;
 use crate::config::{Context, Fault, Server};
 use crate::feed::{self, FeedFault, FeedReport, Shelf};
-use crate::model::advertiser::{Advertiser, Shop};
+use crate::model::advertiser::{Advertiser, FeedSource, Shop};
 use crate::model::product::Catalog;
 use crate::state::world::World;
 
@@ -22,10 +22,63 @@ use crate::state::world::World;
 pub struct Loaded {
     /// Ready for the World.
     pub shop: Shop,
-    /// Warnings, and faults of its feed.
-    pub remarks: Vec<String>,
-    /// What its feed held, where it could be read.
-    pub feed: Option<FeedReport>,
+    /// Warnings about its file.
+    pub warnings: Vec<String>,
+    /// What came of its feed, where it has one by path.
+    pub feed: Option<FeedRead>,
+}
+
+impl Loaded {
+    /// All that is to be said, faults of the feed included.
+    pub fn remarks(&self) -> Vec<String> {
+        let of_feed = self.feed.iter().flat_map(FeedRead::remarks);
+        self.warnings.iter().cloned().chain(of_feed).collect()
+    }
+}
+
+/// A feed that was read, or could not be.
+pub struct FeedRead {
+    /// Its file.
+    pub name: String,
+    /// What it held.
+    pub outcome: Result<FeedReport, FeedFault>,
+}
+
+impl FeedRead {
+    /// One line about the whole, where it could be read.
+    pub fn summary(&self) -> Option<String> {
+        self.outcome.as_ref().ok().map(|report| format!("{}: {report}", self.name))
+    }
+
+    /// The first rejected items, each with its line.
+    pub fn rejects(&self) -> Vec<String> {
+        let examples = self.outcome.iter().flat_map(|report| &report.examples);
+        examples.map(|item| format!("{}:{}: {item}", self.name, item.line)).collect()
+    }
+
+    /// Tells a running server's log and metrics.
+    pub fn announce(&self, advertiser: &str) {
+        let label = || advertiser.to_owned();
+        let result = if self.outcome.is_ok() { "ok" } else { "failed" };
+        metrics::counter!("winback_feed_loads_total", "advertiser" => label(), "result" => result).increment(1);
+        let Ok(report) = &self.outcome else { return };
+        tracing::info!("{}: {report}", self.name);
+        for (state, items) in [
+            ("accepted", report.accepted),
+            ("rejected", report.rejected_total()),
+            ("out_of_stock", report.out_of_stock),
+            ("hidden", report.hidden),
+        ] {
+            metrics::gauge!("winback_feed_items", "advertiser" => label(), "state" => state).set(f64::from(items));
+        }
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        match &self.outcome {
+            Ok(_) => self.rejects(),
+            Err(fault) => vec![fault.to_string()],
+        }
+    }
 }
 
 /// Why an advertiser that is sound cannot be used: its ids could not be given numbers.
@@ -56,37 +109,29 @@ pub fn load(name: &str, text: &str, server: &Server, hashes: &Hashes, names: &Na
     if names.has_failed() {
         return Err(vec![Fault::of_file(name, 1, 1, CANNOT_NUMBER)]);
     }
-    let mut remarks: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    let (catalog, feed) = stock(&advertiser, hashes, before, &mut remarks);
+    let (catalog, feed) = stock(&advertiser, hashes, before);
     Ok(Loaded {
         shop: Shop {
             advertiser: Arc::new(advertiser),
             catalog,
         },
-        remarks,
+        warnings: warnings.iter().map(ToString::to_string).collect(),
         feed,
     })
 }
 
-/// Reads the feed, where it fails leaving what was there before.
-fn stock(advertiser: &Advertiser, hashes: &Hashes, before: Option<&Shop>, remarks: &mut Vec<String>) -> (Arc<Catalog>, Option<FeedReport>) {
+/// Reads the feed; where that fails, what was there before stays.
+fn stock(advertiser: &Advertiser, hashes: &Hashes, before: Option<&Shop>) -> (Arc<Catalog>, Option<FeedRead>) {
     let kept = || before.map_or_else(Arc::default, |shop| shop.catalog.clone());
-    match (&advertiser.feed, read_feed(advertiser, hashes)) {
-        (Some(source), Some(Ok((catalog, report)))) => {
-            remarks.extend(report.examples.iter().map(|item| format!("{}: {item}", source.path.display())));
-            (Arc::new(catalog), Some(report))
-        }
-        (_, Some(Err(fault))) => {
-            remarks.push(fault.to_string());
-            (kept(), None)
-        }
-        _ => (kept(), None),
+    match read_feed(advertiser, hashes) {
+        None => (kept(), None),
+        Some((catalog, read)) => (catalog.map_or_else(kept, Arc::new), Some(read)),
     }
 }
 
-/// Reads an advertiser's feed; none where it has none that is a file.
-pub fn read_feed(advertiser: &Advertiser, hashes: &Hashes) -> Option<Result<(Catalog, FeedReport), FeedFault>> {
-    let source = advertiser.feed.as_ref().filter(|source| source.url.is_none())?;
+/// Reads an advertiser's feed; none where it has none by path. There is a catalogue where it could be read.
+pub fn read_feed(advertiser: &Advertiser, hashes: &Hashes) -> Option<(Option<Catalog>, FeedRead)> {
+    let source = by_path(advertiser)?;
     let shelf = Shelf {
         advertiser: advertiser.no,
         currency: advertiser.currency,
@@ -94,8 +139,18 @@ pub fn read_feed(advertiser: &Advertiser, hashes: &Hashes) -> Option<Result<(Cat
         landing_domains: &advertiser.landing.domains,
         hashes,
         zone: &advertiser.timezone,
+        format: source.format,
     };
-    Some(feed::read_file(&source.path, &shelf))
+    let (catalog, outcome) = match feed::read_file(&source.path, &shelf) {
+        Ok((catalog, report)) => (Some(catalog), Ok(report)),
+        Err(fault) => (None, Err(fault)),
+    };
+    let name = source.path.display().to_string();
+    Some((catalog, FeedRead { name, outcome }))
+}
+
+fn by_path(advertiser: &Advertiser) -> Option<&FeedSource> {
+    advertiser.feed.as_ref().filter(|source| source.url.is_none())
 }
 
 /// What a World may refuse of a shop that is sound by itself.
@@ -140,7 +195,10 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
             .cloned();
         match load(&name, &text, server, &hashes, names, before.as_deref()) {
             Ok(loaded) => {
-                remarks.extend(loaded.remarks);
+                remarks.extend(loaded.remarks());
+                if let Some(read) = &loaded.feed {
+                    read.announce(&loaded.shop.advertiser.id);
+                }
                 let id = loaded.shop.advertiser.id.clone();
                 seen.insert(id.clone());
                 if let Some(first) = owners.get(&id) {
@@ -167,36 +225,61 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
     (world, remarks)
 }
 
-/// When each advertiser's feed file was last looked at, and how it was dated then.
+/// What is known of each advertiser's feed file.
 #[derive(Default)]
-pub struct Refresh(HashMap<AdvertiserNo, (Instant, Option<SystemTime>)>);
+pub struct Refresh(HashMap<AdvertiserNo, Watched>);
+
+/// A feed file as it was seen; versions are those of [`feed::version`].
+struct Watched {
+    /// When its `refresh` began.
+    since: Instant,
+    /// What it was at the last look.
+    seen: Option<u64>,
+    /// What of it was read, or could not be.
+    tried: Option<u64>,
+}
 
 impl Refresh {
-    /// Reads again the feeds that have changed and whose `refresh` has passed; returns what is to be said.
-    /// A feed that fails leaves the catalogue before it.
+    /// Reads again the feeds that have changed, whose `refresh` has passed and that have come to rest: a file
+    /// that is another than at the last look may still be written to. Returns what is to be said. A feed that
+    /// fails leaves the catalogue before it.
     pub fn turn(&mut self, engine: &Engine, now: Instant) -> Vec<String> {
         let mut remarks = Vec::new();
         let world = engine.world.load_full();
+        self.0.retain(|no, _| world.shop(*no).is_some());
         for shop in world.shops() {
-            let Some(source) = shop.advertiser.feed.as_ref().filter(|source| source.url.is_none()) else {
-                continue;
-            };
-            let dated = std::fs::metadata(&source.path).and_then(|file| file.modified()).ok();
-            let (looked, before) = self.0.entry(shop.advertiser.no).or_insert((now, dated));
-            if now.duration_since(*looked).as_secs() < u64::from(source.refresh.0) {
+            let Some(source) = by_path(&shop.advertiser) else { continue };
+            let version = feed::version(&source.path);
+            let running = Some(shop.catalog.version);
+            let watched = self.0.entry(shop.advertiser.no).or_insert(Watched {
+                since: now,
+                seen: version,
+                tried: running,
+            });
+            let is_at_rest = std::mem::replace(&mut watched.seen, version) == version;
+            let is_due = now.duration_since(watched.since).as_secs() >= u64::from(source.refresh.0);
+            if !is_due || !is_at_rest {
                 continue;
             }
-            *looked = now;
-            if std::mem::replace(before, dated) != dated {
-                let (catalog, _) = stock(&shop.advertiser, &world.hashes, Some(shop), &mut remarks);
-                install(
-                    engine,
-                    Shop {
-                        advertiser: shop.advertiser.clone(),
-                        catalog,
-                    },
-                );
+            watched.since = now;
+            if version == running || version == watched.tried {
+                continue;
             }
+            watched.tried = version;
+            let (catalog, read) = stock(&shop.advertiser, &world.hashes, Some(shop));
+            if let Some(read) = read {
+                // The next time may go better with the very same file.
+                if matches!(read.outcome, Err(FeedFault::Changed { .. } | FeedFault::Io { .. })) {
+                    watched.tried = None;
+                }
+                remarks.extend(read.remarks());
+                read.announce(&shop.advertiser.id);
+                if read.outcome.is_err() {
+                    continue;
+                }
+            }
+            let advertiser = shop.advertiser.clone();
+            install(engine, Shop { advertiser, catalog });
         }
         remarks
     }
@@ -207,3 +290,6 @@ pub fn install(engine: &Engine, shop: Shop) {
     let world = engine.world.load().with_shop(shop);
     engine.world.store(Arc::new(world));
 }
+
+#[cfg(test)]
+mod tests;

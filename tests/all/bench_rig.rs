@@ -20,7 +20,7 @@ use winback::base::time::Millis;
 use winback::config::schema::{File, schema};
 use winback::config::{self, Context, Fault, Numbers, Server};
 use winback::feed::{self, Shelf};
-use winback::model::advertiser::Shop;
+use winback::model::advertiser::{FeedFormat, Shop};
 use winback::model::rows::{Row, Table};
 use winback::state::State;
 use winback::state::world::World;
@@ -166,6 +166,7 @@ impl Rig {
             landing_domains: &advertiser.landing.domains,
             hashes: &self.world.hashes,
             zone: &advertiser.timezone,
+            format: FeedFormat::Auto,
         };
         let rss = rss(items);
         let (catalog, report) = feed::read(rss.as_bytes(), "feed.xml", &shelf).unwrap_or_else(|fault| panic!("{fault}\n{rss}"));

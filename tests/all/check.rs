@@ -117,8 +117,8 @@ fn what_init_writes_is_sound_and_bids() {
     let said = text(&checked.stdout);
     assert_eq!(
         (code(&checked), said.lines().count()),
-        (0, 2),
-        "one warning and the summary: {said}"
+        (0, 3),
+        "one warning, the feed and the summary: {said}"
     );
     assert!(
         said.contains("gvl_vendor_id") && said.ends_with("3 files checked: 0 faults, 1 warning\n"),

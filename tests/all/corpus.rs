@@ -31,7 +31,7 @@ struct Line<'a> {
 }
 
 /// The corpus's folder, if it is here.
-fn corpus() -> Option<PathBuf> {
+pub fn corpus() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let folder = std::env::var_os("WINBACK_CORPUS").map_or(beside, PathBuf::from);
     if folder.join("requests.ndjson").is_file() {

@@ -10,7 +10,7 @@ use crate::base::money::Money;
 use crate::base::seal::Seals;
 use crate::base::time::Span;
 use crate::config::{Context, Numbers, advertiser, server_from_text};
-use crate::model::advertiser::{FeedSource, Shop};
+use crate::model::advertiser::{FeedFormat, FeedSource, Shop};
 use crate::model::product::{Catalog, Product};
 use crate::state::world::World;
 
@@ -91,7 +91,7 @@ pub fn world() -> World {
         shop.feed = Some(FeedSource {
             path: "feed.xml".into(),
             url: None,
-            format: "auto".into(),
+            format: FeedFormat::Auto,
             refresh: Span::HOUR,
             id_prefixes: vec!["web_".into()],
         });
