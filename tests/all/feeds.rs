@@ -29,7 +29,7 @@ const MANY: u32 = 100_000;
 /// What the process may take for that many: a KiB a product, and the process itself.
 const PEAK_MIB_MAX: u64 = 128;
 /// What reading may take beyond the catalogue, whatever the file holds.
-const FLAT_MIB_MAX: u64 = 8;
+const FLAT_MIB_MAX: u64 = 16;
 
 /// How a feed is read.
 struct Reading {
