@@ -61,6 +61,7 @@ mod tests {
             ("en", "KWD", "1.234", "KWD\u{a0}1.234"),
             ("pt-BR", "BRL", "1299.9", "R$\u{a0}1.299,90"),
             ("en-IN", "INR", "123456", "₹1,23,456.00"),
+            ("es", "ARS", "59500", "59.500,00\u{a0}ARS"),
             ("not a language", "USD", "12.345", "$12.35"),
         ];
         for (language, code, amount, expected) in cases {

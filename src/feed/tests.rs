@@ -264,23 +264,109 @@ impl<I: Iterator<Item = Cursor<String>>> Read for Parts<I> {
 }
 
 #[test]
+fn endless_rows_and_lines_cost_themselves_only() {
+    let large = "x".repeat(20 * FEED_ITEM_BYTES_MAX);
+    let row = |id: &str| format!("{id},T,https://acme-shoes.example/{id},https://cdn.example/a.jpg,1 USD\n");
+    let line = |id: &str| {
+        format!(
+            "{{\"id\": \"{id}\", \"title\": \"T\", \"link\": \"https://acme-shoes.example/{id}\", \
+             \"image_link\": \"https://cdn.example/a.jpg\", \"price\": \"1 USD\"}}\n"
+        )
+    };
+    let head = "id,title,link,image_link,price\n";
+    let quote = "b,\"never closed,,,\n";
+    let feeds = [
+        (format!("{head}{}b,{large}\n{}", row("a"), row("c")), "a c", Rejection::TooLarge, 3),
+        (
+            format!("{head}{}{quote}{}", row("a"), row("c").repeat(2_000)),
+            "a c",
+            Rejection::TooLarge,
+            3,
+        ),
+        (
+            format!("{}{{\"id\": \"b\", \"title\": \"{large}\"}}\n{}", line("a"), line("c")),
+            "a c",
+            Rejection::TooLarge,
+            2,
+        ),
+        (
+            format!(
+                "[{},{{\"id\": \"b\", \"title\": \"{}\"}},{}]",
+                line("a"),
+                &large[..FEED_ITEM_BYTES_MAX],
+                line("c")
+            ),
+            "a c",
+            Rejection::TooLarge,
+            2,
+        ),
+    ];
+    for (feed, expected, reason, line) in feeds {
+        let (catalog, report) = text(&feed).expect(expected);
+        assert_eq!(ids(&catalog).join(" "), expected);
+        assert_eq!(report.rejected, [(reason, 1)]);
+        assert_eq!(report.examples[0].line, line);
+    }
+    let endless = BufReader::new(Cursor::new(head).chain(std::io::repeat(b'\"').take(1 << 24)));
+    let (catalog, report) = with_shelf(|shelf| read(endless, "endless.csv", shelf)).expect("feed");
+    assert_eq!((catalog.len(), report.rejected_total()), (0, 1));
+    let endless = BufReader::new(Cursor::new("[{\"id\": \"").chain(std::io::repeat(b'x')));
+    let fault = with_shelf(|shelf| read(endless, "endless.json", shelf).map(|_| ())).expect_err("fault");
+    assert!(fault.to_string().contains("larger than 1048576 bytes"), "{fault}");
+}
+
+#[test]
+fn rows_are_counted_as_the_file_has_them() {
+    let row = |id: &str| format!("{id},\"T\r\nof two\",https://acme-shoes.example/{id},https://cdn.example/a.jpg,1 USD");
+    for end in ["\n", "\r\n", "\n\r\n\n"] {
+        let lines = end.matches('\n').count() as u32;
+        let feed = ["id,title,link,image_link,price", &row("a"), &row("b"), "short,row", &row("c"), ""].join(end);
+        let (catalog, report) = text(&feed).expect("feed");
+        assert_eq!(ids(&catalog), ["a", "b", "c"], "{end:?}");
+        let found: Vec<u32> = report.examples.iter().map(|item| item.line).collect();
+        assert_eq!(found, [1 + lines + 2 * (1 + lines)], "{end:?}");
+    }
+}
+
+#[test]
 fn a_feed_cut_or_damaged_anywhere_is_survived() {
     let whole = include_str!("../../tests/fixtures/feeds/text.xml");
     let end = whole.rfind("</rss>").expect("end") + "</rss>".len();
-    with_shelf(|shelf| {
-        for cut in 0..end {
-            let kept = read(&whole.as_bytes()[..cut], "cut.xml", shelf);
-            assert!(kept.is_err(), "cut at {cut}");
-        }
-        for at in 0..end {
-            for byte in *b"<>&;\"/\0\xff" {
-                let mut damaged = whole.as_bytes().to_vec();
-                damaged[at] = byte;
-                if let Ok((catalog, report)) = read(&damaged[..], "damaged.xml", shelf) {
-                    assert_eq!(catalog.len() as u32, report.accepted);
-                    assert_eq!(report.items, report.accepted + report.duplicates + report.rejected_total());
-                }
+    for cut in 0..end {
+        assert!(text(&whole[..whole.floor_char_boundary(cut)]).is_err(), "cut at {cut}");
+    }
+    for (name, least) in [
+        ("text.xml", 1_000),
+        ("meta.csv", 1_000),
+        ("stray.tsv", 1_000),
+        ("dialects.jsonl", 1_000),
+        ("list.json", 400),
+        ("wrapped.json", 300),
+    ] {
+        let whole = std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/feeds").join(name)).expect(name);
+        let mut read_ones = 0;
+        for at in 0..whole.len() {
+            // Some of the bytes in each place, in turn.
+            for byte in b"<>&;\"/[]{},\n\t\0\xff".iter().skip(at % 4).step_by(4) {
+                let mut damaged = whole.clone();
+                damaged[at] = *byte;
+                read_ones += u32::from(is_accounted_for(&damaged));
+            }
+            if at % 4 == 0 {
+                is_accounted_for(&whole[..at]);
             }
         }
-    });
+        println!("{name}: {read_ones} damaged ones were read");
+        assert!(read_ones >= least, "{name}: {read_ones} of at least {least}");
+    }
+}
+
+/// Reads what may be refused; where it is not, every item is in the report. Whether it was read.
+fn is_accounted_for(feed: &[u8]) -> bool {
+    let Ok((catalog, report)) = with_shelf(|shelf| read(feed, "damaged", shelf)) else {
+        return false;
+    };
+    assert_eq!(catalog.len() as u32, report.accepted);
+    assert_eq!(report.items, report.accepted + report.duplicates + report.rejected_total());
+    true
 }

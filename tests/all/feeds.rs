@@ -21,7 +21,7 @@ use winback::model::product::{Catalog, Product};
 
 use crate::corpus::corpus;
 use crate::figures::Figures;
-use crate::rig::winback;
+use crate::rig::{Server, winback};
 use crate::shop::Setup;
 
 /// Items of the generated feeds.
@@ -29,7 +29,7 @@ const MANY: u32 = 100_000;
 /// What the process may take for that many: a KiB a product, and the process itself.
 const PEAK_MIB_MAX: u64 = 128;
 /// What reading may take beyond the catalogue, whatever the file holds.
-const FLAT_MIB_MAX: u64 = 8;
+const FLAT_MIB_MAX: u64 = 16;
 
 /// How a feed is read.
 struct Reading {
@@ -348,6 +348,62 @@ fn a_format_that_is_not_the_files_is_said() {
             assert!(read.is_ok() || said.contains(&expected), "{said}");
         }
     }
+}
+
+#[test]
+fn check_tells_of_every_feed_and_fails_for_one_that_cannot_be_read() {
+    let setup = Setup::acme();
+    setup.write();
+    let feed = setup.path().join("advertisers/acme.xml");
+    let run = || {
+        let output = winback()
+            .args(["check", "winback.json"])
+            .current_dir(setup.path())
+            .output()
+            .expect("the binary starts");
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, said, _) = run();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("acme.xml: rss, 20 items, 20 accepted, 0 rejected\n"), "{said}");
+    fs::write(&feed, "id\ttitle\tprice\nx\tX\n").expect("written");
+    let (code, said, _) = run();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("acme.xml:2: item `x`: malformed `2 fields where the header has 3`"),
+        "{said}"
+    );
+    assert!(
+        said.contains("acme.xml: tsv, 1 items, 0 accepted, 1 rejected (1 malformed)\n"),
+        "{said}"
+    );
+    for (text, expected) in [
+        ("<rss><channel>", "acme.xml:1: the file ends inside <channel>"),
+        ("", "acme.xml:1: nothing in it"),
+    ] {
+        fs::write(&feed, text).expect("written");
+        let (code, said, faults) = run();
+        assert_eq!(code, Some(1), "{said}");
+        assert!(faults.contains(expected), "{faults}");
+    }
+    fs::remove_file(&feed).expect("removed");
+    let (code, _, faults) = run();
+    assert_eq!((code, faults.matches("acme.xml").count()), (Some(1), 1), "{faults}");
+}
+
+#[test]
+fn a_running_server_counts_its_feeds() {
+    let server = Server::fresh(Setup::acme());
+    let metrics = server.api().get("/metrics").expect("metrics").text();
+    for line in [
+        "winback_feed_items{advertiser=\"acme\",state=\"accepted\"} 20",
+        "winback_feed_items{advertiser=\"acme\",state=\"rejected\"} 0",
+        "winback_feed_loads_total{advertiser=\"acme\",result=\"ok\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    assert!(server.log().contains("acme.xml: rss, 20 items, 20 accepted"), "{}", server.log());
 }
 
 /// Writes a feed of `n` items, in RSS or TSV, all of them good or all bad.
