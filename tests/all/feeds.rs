@@ -371,7 +371,7 @@ fn check_tells_of_every_feed_and_fails_for_one_that_cannot_be_read() {
     let (code, said, _) = run();
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("acme.xml:2: item `x`: malformed `2 fields where the header has 3`"),
+        said.contains("acme.xml:2:1: warning: `2 fields where the header has 3`: item `x`: malformed"),
         "{said}"
     );
     assert!(
@@ -379,8 +379,8 @@ fn check_tells_of_every_feed_and_fails_for_one_that_cannot_be_read() {
         "{said}"
     );
     for (text, expected) in [
-        ("<rss><channel>", "acme.xml:1: the file ends inside <channel>"),
-        ("", "acme.xml:1: nothing in it"),
+        ("<rss><channel>", "acme.xml:1:1: the file ends inside <channel>"),
+        ("", "acme.xml:1:1: nothing in it"),
     ] {
         fs::write(&feed, text).expect("written");
         let (code, said, faults) = run();
@@ -389,7 +389,7 @@ fn check_tells_of_every_feed_and_fails_for_one_that_cannot_be_read() {
     }
     fs::remove_file(&feed).expect("removed");
     let (code, _, faults) = run();
-    assert_eq!((code, faults.matches("acme.xml").count()), (Some(1), 1), "{faults}");
+    assert_eq!((code, faults.matches("no such file").count()), (Some(1), 1), "{faults}");
 }
 
 #[test]

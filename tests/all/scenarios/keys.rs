@@ -51,8 +51,8 @@ const ELSEWHERE: [(Of, &str, &str); 15] = [
         "origins",
         "doors::events_come_from_the_shops_origins_or_with_its_key",
     ),
-    (Of::Advertiser, "feed.format", "feeds::fixtures"),
-    (Of::Advertiser, "feed.refresh", "feeds::fixtures"),
+    (Of::Advertiser, "feed.format", "feeds::a_format_that_is_not_the_files_is_said"),
+    (Of::Advertiser, "feed.refresh", "winback::server::shops::tests"),
 ];
 
 const MONEY: &str = "Memory and money that survive anything";
