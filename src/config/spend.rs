@@ -9,7 +9,7 @@
 //! - a cap that another makes moot;
 //! - targeting that includes only what it excludes, or admits no exchange or none of its formats;
 //! - creatives that are not shown, or in none of the sizes of the last day's requests;
-//! - no feed.
+//! - no feed, unless the shop itself is shown without one.
 //!
 //! Assumes an advertiser that was read from the text without faults. Archived campaigns are passed over.
 
@@ -19,7 +19,7 @@ use super::reader::Reader;
 use super::server::Server;
 use crate::base::money::{Money, Ratio, Round};
 use crate::base::time::Millis;
-use crate::model::advertiser::{Advertiser, Audience, BidKind, Budget, Campaign, Cap, CapScope, Rule, RuleSubject, Size, Status};
+use crate::model::advertiser::{Advertiser, Audience, BidKind, Budget, Campaign, Cap, CapScope, Fallback, Rule, RuleSubject, Size, Status};
 use crate::model::targeting::{Choice, Targeting};
 
 /// The smallest price that is bid, a CPM.
@@ -78,7 +78,8 @@ impl Look<'_, '_> {
 
     fn over_all(&self) {
         let advertiser = self.advertiser;
-        if advertiser.feed.is_none() && !advertiser.campaigns.is_empty() {
+        let needs_products = advertiser.products.fallback != Fallback::Brand && !advertiser.campaigns.is_empty();
+        if advertiser.feed.is_none() && needs_products {
             self.warn(
                 "",
                 "no `feed`: without products nothing is shown",

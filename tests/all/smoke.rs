@@ -290,3 +290,33 @@ fn macros_are_filled_as_an_exchange_does() {
     );
     assert_eq!(token("/n/win/abc?p=1"), "abc");
 }
+
+#[test]
+fn a_creative_refused_twenty_times_is_suspended_where_everybody_can_see_it() {
+    let server = acme();
+    let (mut exchange, mut api) = (server.exchange(), server.api());
+    tell(&mut server.shop(), "acme", &cart(theirs("u-1"), "acme", 3));
+    let listed = |api: &mut Client| api.get("/api/approvals").expect("an answer").json()["suspended"].clone();
+    assert_eq!(listed(&mut api), json!([]));
+    let mut crid = Value::Null;
+    for n in 0..20 {
+        let bid = bids(&ask(&mut exchange, &request(&format!("r-{n}"), "u-1", 1))).remove(0);
+        let lost = call(&bid["lurl"], "").replace("reason=", "reason=202");
+        assert_eq!(exchange.get(&lost).expect("an answer").status, 200);
+        assert_eq!(exchange.get(&lost).expect("an answer").status, 200, "told twice, counted once");
+        crid = bid["crid"].clone();
+    }
+    let body = request("after", "u-1", 1).to_string();
+    assert_eq!(exchange.post("/bid/x", body.as_bytes()).expect("an answer").status, 204);
+    let suspended = listed(&mut api);
+    assert_eq!((&suspended[0]["exchange"], &suspended[0]["crid"]), (&json!("x"), &crid), "{suspended}");
+    assert_eq!((&suspended[0]["code"], &suspended[0]["refusals"]), (&json!(202), &json!(20)));
+    let explained = api.post("/api/explain/x", body.as_bytes()).expect("an answer").json();
+    assert_eq!(explained["reason"], "creative_not_approved");
+    let detail = explained["campaigns"][0]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("refused 20 times in a row, last with code 202"), "{detail}");
+    let metrics = api.get("/metrics").expect("an answer").text();
+    assert!(metrics.contains("winback_creatives_suspended 1\n"), "{metrics}");
+    assert!(metrics.contains("winback_creative_suspensions_total{exchange=\"x\"} 1"), "{metrics}");
+    assert!(server.log().contains("has refused creative `acme.card."), "{}", server.log());
+}
