@@ -309,7 +309,11 @@ fn a_creative_refused_twenty_times_is_suspended_where_everybody_can_see_it() {
     let body = request("after", "u-1", 1).to_string();
     assert_eq!(exchange.post("/bid/x", body.as_bytes()).expect("an answer").status, 204);
     let suspended = listed(&mut api);
-    assert_eq!((&suspended[0]["exchange"], &suspended[0]["crid"]), (&json!("x"), &crid), "{suspended}");
+    assert_eq!(
+        (&suspended[0]["exchange"], &suspended[0]["crid"]),
+        (&json!("x"), &crid),
+        "{suspended}"
+    );
     assert_eq!((&suspended[0]["code"], &suspended[0]["refusals"]), (&json!(202), &json!(20)));
     let explained = api.post("/api/explain/x", body.as_bytes()).expect("an answer").json();
     assert_eq!(explained["reason"], "creative_not_approved");
@@ -317,6 +321,9 @@ fn a_creative_refused_twenty_times_is_suspended_where_everybody_can_see_it() {
     assert!(detail.contains("refused 20 times in a row, last with code 202"), "{detail}");
     let metrics = api.get("/metrics").expect("an answer").text();
     assert!(metrics.contains("winback_creatives_suspended 1\n"), "{metrics}");
-    assert!(metrics.contains("winback_creative_suspensions_total{exchange=\"x\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("winback_creative_suspensions_total{exchange=\"x\"} 1"),
+        "{metrics}"
+    );
     assert!(server.log().contains("has refused creative `acme.card."), "{}", server.log());
 }
