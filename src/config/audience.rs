@@ -50,6 +50,13 @@ fn rule<'t>(r: &Reader<'t>, o: &Object<'_, 't>, memory: &Memory<'_>) -> Option<R
         let remedy = "for `not at all` write `\"min_count\": 0` too";
         r.fault(o.node, "`max_count` is below `min_count`: it can never hold", remedy);
     }
+    let subject = subject(o, memory)?;
+    if let Some(product) = o.get("product")
+        && matches!(subject, RuleSubject::Event(named) if named.kind == EventKind::Custom)
+    {
+        let remedy = "name a `category` or `brand`, or give each product an event of its own";
+        r.fault(product, "the items of custom events are not remembered", remedy);
+    }
     let needle = |key, aspect| o.read(key, Reader::lower).map(|text| memory.needle(aspect, text));
     Some(Rule {
         within,
@@ -63,7 +70,7 @@ fn rule<'t>(r: &Reader<'t>, o: &Object<'_, 't>, memory: &Memory<'_>) -> Option<R
         url: needle("url", Aspect::Url),
         product: o.text("product").map(|item| memory.hashes.product(memory.advertiser, &item)),
         since: o.read("since", |r, n| named_kind(r, n, memory.hashes)),
-        subject: subject(o, memory)?,
+        subject,
     })
 }
 

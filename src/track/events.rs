@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::fact::{EventBatch, IdRef, NewEvent};
 use crate::base::hash::{NS_EMAIL, NS_IFA};
@@ -17,6 +17,7 @@ use crate::base::money::{Currency, Money, Round};
 use crate::base::time::{Millis, Secs};
 use crate::model::advertiser::Shop;
 use crate::model::event::{Aspect, EventKind, Happening, Marks};
+use crate::model::product::Product;
 use crate::privacy::Regime;
 use crate::state::world::World;
 
@@ -302,21 +303,22 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
         });
     }
     let sum: Money = entries.iter().map(|entry| entry.value).sum();
-    if entries.is_empty() {
-        let product = if kind == EventKind::Custom {
-            world.hashes.custom_event(&raw.event)
-        } else {
-            ProductKey::NONE
-        };
-        entries.push(Happening {
-            kind,
-            at,
-            continued: false,
-            product,
-            quantity: 1,
-            value: total.unwrap_or_default(),
-            marks: marks(shop, |aspect| raw.says(aspect, None)),
-        });
+    let whole = |product, value, marks| Happening {
+        kind,
+        at,
+        continued: false,
+        product,
+        quantity: 1,
+        value,
+        marks,
+    };
+    if kind == EventKind::Custom {
+        // Its one entry holds its name where others hold a product, so what its items are goes into marks.
+        let marks = custom_marks(shop, &raw, &entries);
+        entries = smallvec![whole(world.hashes.custom_event(&raw.event), total.unwrap_or(sum), marks)];
+    } else if entries.is_empty() {
+        let marks = marks(shop, |aspect| raw.says(aspect, None));
+        entries.push(whole(ProductKey::NONE, total.unwrap_or_default(), marks));
     }
     let hash = |domain: &str, id: Option<String>| id.filter(|id| !id.is_empty()).map(|id| world.hashes.of(domain, &[id.as_bytes()]));
     Ok(NewEvent {
@@ -337,6 +339,23 @@ fn marks<'a>(shop: &Shop, said: impl Fn(Aspect) -> Option<&'a str>) -> Marks {
         }
     }
     marks
+}
+
+/// The marks of a custom event: what it, an item of it, or the feed on such an item says.
+fn custom_marks(shop: &Shop, raw: &RawEvent<'_>, items: &[Happening]) -> Marks {
+    let mut found = marks(shop, |aspect| raw.says(aspect, None));
+    for needle in &shop.advertiser.needles {
+        let is_listed = |product: &Product| match needle.aspect {
+            Aspect::Category => product.categories.iter().any(|path| needle.is_in(path)),
+            Aspect::Brand => needle.is_in(&product.brand),
+            Aspect::Channel | Aspect::Url => false,
+        };
+        let is_about = |item: &Happening| item.marks.has(needle.mark) || shop.catalog.get(item.product).is_some_and(is_listed);
+        if items.iter().any(is_about) {
+            found.add(needle.mark);
+        }
+    }
+    found
 }
 
 /// RFC 3339 text, or a number of seconds or milliseconds since 1970.

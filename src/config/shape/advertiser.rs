@@ -266,7 +266,11 @@ static RULE: Shape = Shape {
             Kind::Text(&TEXT),
             "A brand, in any case: the feed's for the product, or what the event itself says. Default: any.",
         ),
-        may("product", Kind::Text(&TEXT), "The product's id. Default: any."),
+        may(
+            "product",
+            Kind::Text(&TEXT),
+            "The product's id; not with custom events. Default: any.",
+        ),
         may(
             "channel",
             Kind::Text(&TEXT),

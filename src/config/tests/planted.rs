@@ -305,6 +305,11 @@ const ADVERTISER_SLIPS: &[(&str, &str, &str)] = &[
         r#"acme.json:15:43: /audiences/0/include/0: `{"state": "cart", "within": "1d", "older…`: `older_than` is not below `within`: it can never hold"#,
     ),
     (
+        r#"{"event": "view_item", "within": "14d""#,
+        r#"{"event": "custom:quiz", "product": "boot", "within": "14d""#,
+        r#"acme.json:18:79: /audiences/3/include/0/product: `"boot"`: the items of custom events are not remembered; name a `category` or `brand`, or give each product an event of its own"#,
+    ),
+    (
         r#""min_count": 2"#,
         r#""max_count": 0"#,
         r#"acme.json:18:43: /audiences/3/include/0: `{"event": "view_item", "within": "14d", …`: `max_count` is below `min_count`: it can never hold; for `not at all` write `"min_count": 0` too"#,

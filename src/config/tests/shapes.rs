@@ -12,7 +12,7 @@ use crate::config::shape::form::Form;
 use crate::config::shape::{self, Given, Key, Kind};
 
 /// What a check alone can know: the beginnings of its faults on values that the schema lets through.
-const SEMANTIC: [&str; 22] = [
+const SEMANTIC: [&str; 23] = [
     "no such audience",
     "no such creative",
     "no such exchange",
@@ -35,6 +35,7 @@ const SEMANTIC: [&str; 22] = [
     "the record cannot remember that long",
     "`end` is not after `start`",
     "it can never hold",
+    "the items of custom events are not remembered",
 ];
 /// Texts that no form but free text accepts.
 const NONSENSE: [&str; 3] = ["", " ", "?%?"];
