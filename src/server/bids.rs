@@ -191,7 +191,8 @@ async fn bid(engine: &Engine, scratch: &RefCell<Scratch>, peer: SocketAddr, exch
         return http::status(StatusCode::FORBIDDEN);
     }
     if !is_readable(request.headers()) {
-        return http::status(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        let remedy = "send the bid request with `content-type: application/json`";
+        return http::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", remedy);
     }
     let limit = engine.settings.load().server.limits.body_kib as usize * 1024;
     let limit = limit.min(BODY_BYTES_MAX);
