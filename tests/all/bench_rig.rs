@@ -5,7 +5,7 @@
 //! whatever is wrong with its input: that is the test's fault, and its text says where.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -78,33 +78,31 @@ impl Disk for MemoryDisk {
     }
 }
 
-/// Numbers in the order they are asked for.
+/// Numbers in the order they are asked for, each kind of name by itself.
 #[derive(Default)]
-struct Numbering(RefCell<Vec<String>>);
+struct Numbering(RefCell<HashMap<String, HashMap<String, u32>>>);
 
 impl Numbering {
-    fn no(&self, name: String) -> u32 {
-        let mut names = self.0.borrow_mut();
-        let place = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            names.push(name);
-            names.len() - 1
-        });
-        u32::try_from(place + 1).expect("few names")
+    fn no(&self, kind: &str, name: String) -> u32 {
+        let mut kinds = self.0.borrow_mut();
+        let names = kinds.entry(kind.to_owned()).or_default();
+        let next = u32::try_from(names.len() + 1).expect("few names");
+        *names.entry(name).or_insert(next)
     }
 }
 
 impl Numbers for Numbering {
     fn advertiser(&self, id: &str) -> AdvertiserNo {
-        AdvertiserNo(self.no(format!("a {id}")))
+        AdvertiserNo(self.no("advertisers", id.to_owned()))
     }
     fn book(&self, advertiser: &str) -> CampaignNo {
-        CampaignNo(self.no(format!("b {advertiser}")))
+        CampaignNo(self.no("books", format!("{advertiser} of all")))
     }
     fn campaign(&self, advertiser: &str, campaign: &str) -> CampaignNo {
-        CampaignNo(self.no(format!("c {advertiser} {campaign}")))
+        CampaignNo(self.no("books", format!("{advertiser} {campaign}")))
     }
     fn creative(&self, advertiser: &str, creative: &str) -> CreativeNo {
-        CreativeNo(u8::try_from(self.no(format!("k {advertiser} {creative}"))).expect("few names"))
+        CreativeNo(u8::try_from(self.no(&format!("creatives of {advertiser}"), creative.to_owned())).expect("few names"))
     }
 }
 
