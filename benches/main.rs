@@ -8,6 +8,7 @@
 #[allow(dead_code)]
 mod bench_rig;
 mod canon;
+mod count;
 mod market;
 mod ratios;
 
@@ -17,10 +18,10 @@ use std::time::{Duration, Instant};
 use criterion::{Bencher, BenchmarkGroup, Criterion, Throughput, criterion_group};
 use serde::de::IgnoredAny;
 use winback::base::id::BidTag;
+use winback::base::id::CampaignNo;
 use winback::base::money::{Conversion, Money};
 use winback::base::seal::Audience;
 use winback::bid::{Scratch, Silent, Trace, decide};
-use winback::base::id::CampaignNo;
 use winback::model::outcome::{NoBid, Outcome};
 use winback::model::profile::Profile;
 use winback::model::ticket::Ticket;
@@ -64,7 +65,13 @@ fn decide_on(group: &mut Group<'_>, name: &str, market: &Market, body: &[u8], bi
     let mut seed = 0;
     let mut once = || {
         seed += 1;
-        decide(&market.rig.world, &market.rig.state, &ask(black_box(body), seed), &mut scratch, &mut Silent)
+        decide(
+            &market.rig.world,
+            &market.rig.state,
+            &ask(black_box(body), seed),
+            &mut scratch,
+            &mut Silent,
+        )
     };
     assert_eq!(matches!(once(), Outcome::Bid { .. }), bids, "{name}: {:?}", once());
     group.bench_function(name, |b| b.iter(&mut once));
@@ -75,11 +82,21 @@ fn deciding(c: &mut Criterion) {
     for campaigns in CAMPAIGNS {
         let market = Market::new(campaigns, 0);
         let label = if campaigns == 0 { "1".to_owned() } else { campaigns.to_string() };
-        for (name, user, bids) in [("unknown_user", "stranger", false), ("no_audience", "looker", false), ("bid", "buyer", true)] {
+        for (name, user, bids) in [
+            ("unknown_user", "stranger", false),
+            ("no_audience", "looker", false),
+            ("bid", "buyer", true),
+        ] {
             decide_on(&mut group, &format!("{name}/{label}_campaigns"), &market, &request(user), bids);
         }
     }
-    decide_on(&mut group, "bid/known_to_20_shops_of_10", &Market::new(200, 0), &request("everywhere"), true);
+    decide_on(
+        &mut group,
+        "bid/known_to_20_shops_of_10",
+        &Market::new(200, 0),
+        &request("everywhere"),
+        true,
+    );
     group.finish();
 }
 
@@ -138,7 +155,11 @@ impl Trace for Watch {
 /// Each stage of a bid by itself; two readings of the clock are in each figure.
 fn staging(c: &mut Criterion) {
     stages(&mut c.benchmark_group("stage"), &Market::new(0, 0), &request("buyer"));
-    stages(&mut c.benchmark_group("stage_of_20_shops_of_10"), &Market::new(200, 0), &request("everywhere"));
+    stages(
+        &mut c.benchmark_group("stage_of_20_shops_of_10"),
+        &Market::new(200, 0),
+        &request("everywhere"),
+    );
 }
 
 fn stages(group: &mut Group<'_>, market: &Market, body: &[u8]) {
@@ -223,6 +244,7 @@ fn main() {
             println!("bid at 100,000 campaigns / at one: {crowded:.2}");
             println!("bid for a shopper known to 20 shops of 10 campaigns / to one of one: {known:.2}");
         }
+        Some("person") => count::of_person(&words[1], 200, words[2].parse().expect("a number of decisions")),
         _ => criterion(),
     }
 }

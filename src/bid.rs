@@ -15,6 +15,7 @@ pub mod price;
 pub mod render;
 pub mod respond;
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use bytes::BytesMut;
@@ -24,6 +25,7 @@ use crate::base::time::Millis;
 use crate::model::exposure::Exposure;
 use crate::model::outcome::{NoBid, Outcome, Pick};
 use crate::model::profile::{CartLine, Profile};
+use crate::openrtb::attributes::Attributes;
 use crate::openrtb::request::Imp;
 use crate::state::State;
 use crate::state::holds::BucketView;
@@ -78,9 +80,7 @@ pub struct Scratch {
     text: String,
     keys: Vec<UserKey>,
     known: Known,
-    candidates: Vec<narrow::Candidate>,
-    sizes: Vec<(u32, u32)>,
-    offers: Vec<narrow::Offer>,
+    narrowed: narrow::Narrowed,
     ads: render::Ads,
     /// The bids made; what `commit` takes holds for.
     pub picks: Vec<Pick>,
@@ -121,6 +121,14 @@ pub struct Case<'a> {
     ask: &'a Ask<'a>,
     exchange: &'a crate::model::exchange::Exchange,
     request: &'a crate::openrtb::request::Opportunity<'a>,
+    attributes: OnceCell<Attributes<'a>>,
+}
+
+impl<'a> Case<'a> {
+    /// What targeting asks of the request; read when first asked for.
+    fn attributes(&self) -> &Attributes<'a> {
+        self.attributes.get_or_init(|| Attributes::of(self.request))
+    }
 }
 
 /// Decides on one request. `scratch.picks` and `scratch.out` hold the bids and the answer.
@@ -141,9 +149,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
         text,
         keys,
         known,
-        candidates,
-        sizes,
-        offers,
+        narrowed,
         ads,
         picks,
         out,
@@ -162,19 +168,20 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
             ask,
             exchange,
             request: &request,
+            attributes: OnceCell::new(),
         };
         trace.stage("identify");
         identify::identify(&case, text, keys)?;
         trace.stage("lookup");
         lookup::lookup(&case, keys, known)?;
         trace.stage("narrow");
-        narrow::narrow(&case, known, candidates, sizes, offers, &mut furthest, trace)?;
+        narrow::narrow(&case, known, narrowed, &mut furthest, trace)?;
         trace.stage("pace");
-        pace::pace(&case, known, offers, &mut furthest, trace)?;
+        pace::pace(&case, known, narrowed, &mut furthest, trace)?;
         trace.stage("price");
-        let currency = price::price(&case, known, offers, &mut furthest, trace)?;
+        let currency = price::price(&case, known, narrowed, &mut furthest, trace)?;
         trace.stage("render");
-        render::render(&case, known, offers, currency, ads, picks, &mut furthest, trace)?;
+        render::render(&case, known, narrowed, currency, ads, picks, &mut furthest, trace)?;
         trace.stage("respond");
         respond::respond(&case, currency, picks, ads, out);
         Ok(Outcome::Bid {

@@ -11,6 +11,7 @@ pub mod event;
 pub mod exchange;
 pub mod exposure;
 pub mod house;
+pub mod links;
 pub mod outcome;
 pub mod product;
 pub mod profile;

@@ -66,6 +66,45 @@ pub const NS_IFA: &str = "ifa:";
 /// The namespace of SHA-256 hashes of e-mail addresses.
 pub const NS_EMAIL: &str = "email_sha256:";
 
+/// Passes 64-bit keys through.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Only `u64` keys are hashed; anything else still spreads.
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
+/// For keys that are keyed hashes of fewer than 64 bits, such as products': spreads them over all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spread(Identity);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0.finish().wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0.write_u64(key);
+    }
+}
+
 /// Mixes a 64-bit number well; for ties and derived seeds, not for secrets.
 pub fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -26,15 +26,15 @@ pub struct MatchKey(pub u64);
 pub struct ExchangeNo(pub u8);
 
 /// An advertiser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AdvertiserNo(pub u32);
 
 /// A campaign, or an advertiser's own book over all its campaigns; below 2^24.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CampaignNo(pub u32);
 
 /// A creative within its advertiser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CreativeNo(pub u8);
 
 /// A `crid`: its keyed 64-bit hash.

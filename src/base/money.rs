@@ -73,6 +73,12 @@ impl Money {
 
     /// This amount times a ratio.
     pub fn times(self, ratio: Ratio, round: Round) -> Money {
+        // No fee and no adjustment are what most have.
+        match ratio {
+            Ratio::ONE => return self,
+            Ratio(0) => return Money::ZERO,
+            _ => {}
+        }
         Money(divide(self.0.saturating_mul(i128::from(ratio.0)), NANOS, round))
     }
 
@@ -190,6 +196,9 @@ impl Ratio {
 
     /// The product of two ratios, rounded down.
     pub fn times(self, other: Ratio) -> Ratio {
+        if self == Ratio::ONE {
+            return other;
+        }
         let product = i128::from(self.0) * i128::from(other.0) / NANOS;
         Ratio(product.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
@@ -308,7 +317,14 @@ impl Rates {
 }
 
 fn divide(value: i128, by: i128, round: Round) -> i128 {
-    let (quotient, rest) = (value.div_euclid(by), value.rem_euclid(by));
+    let (quotient, rest) = match (u64::try_from(value), u64::try_from(by)) {
+        // One instruction in place of a call; most amounts are that small.
+        (Ok(value), Ok(by)) => (i128::from(value / by), i128::from(value % by)),
+        _ => {
+            let quotient = value.div_euclid(by);
+            (quotient, value - quotient * by)
+        }
+    };
     match round {
         Round::Down => quotient,
         Round::Up => quotient + i128::from(rest != 0),

@@ -4,8 +4,10 @@
 //! Rules are tried in the order of the reasons; the first that fails is the candidate's reason. Looks
 //! at no cap, budget or price.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::{Case, Furthest, Known, Trace};
-use crate::base::country::Country;
 use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo};
 use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, REFUSALS_MAX, SIZES_MAX};
 use crate::base::money::{Money, Ratio};
@@ -14,26 +16,31 @@ use crate::model::audience::Past;
 use crate::model::outcome::NoBid;
 use crate::model::profile::cart;
 use crate::model::targeting::{Format, Hours, Targeting};
-use crate::openrtb::attributes::{
-    app, covers_category, covers_language, device_kind, domain, has_product_token, is_of_domain, page_host, plain,
-};
-use crate::openrtb::json::{List, creatives, sizes as sizes_of};
-use crate::openrtb::request::{Imp, Opportunity};
+use crate::openrtb::attributes::{covers_category, is_of_domain, plain};
+use crate::openrtb::json::{creatives, sizes as sizes_of};
+use crate::openrtb::request::Imp;
 use crate::state::approvals::Suspended;
 
-/// A campaign that may bid, whatever the imp.
+/// A campaign that may bid, whatever the imp; later stages work its figures out once.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
     shop: AdvertiserNo,
     campaign: u32,
-    multiplier: Ratio,
+    /// What its audience multiplies the price by.
+    pub multiplier: Ratio,
+    /// What budgets leave, where that has been asked: an amount in the advertiser's currency, or no limit.
+    pub left: Option<Option<Money>>,
+    /// What it is worth, where that has been asked: CPM in the currency of the answer.
+    pub value: Option<Money>,
 }
 
 /// A campaign's creative for one imp; later stages fill in the figures.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Offer {
     /// Index of the imp.
     pub imp: u16,
+    /// Index of the candidate.
+    pub candidate: u16,
     /// Whose.
     pub shop: AdvertiserNo,
     /// Index of the campaign in its advertiser.
@@ -46,93 +53,124 @@ pub struct Offer {
     pub creative_no: CreativeNo,
     /// Index of the size in the creative.
     pub size: u16,
-    /// What its audience multiplies the price by.
-    pub multiplier: Ratio,
-    /// What budgets leave, in the advertiser's currency.
-    pub left: Option<Money>,
-    /// What it is worth, as CPM in the currency of the answer.
-    pub value: Money,
-    /// What is bid.
+    /// What two bids for one impression share.
+    pub placement: u16,
+    /// What is bid, CPM in the currency of the answer.
     pub price: Money,
-    /// Breaks ties between equal values.
-    pub tie: u64,
 }
 
-/// Fills `offers`.
+/// An offer's place among the others: the greatest value first, ties by chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// What it is worth.
+    pub value: Money,
+    /// Chance.
+    pub tie: Reverse<u64>,
+    /// Index of the offer.
+    pub offer: u16,
+}
+
+/// What is left of the campaigns, and memory for what is asked of them more than once.
+#[derive(Default)]
+pub struct Narrowed {
+    /// Campaigns.
+    pub candidates: Vec<Candidate>,
+    /// Their creatives for imps, imp by imp, those of one campaign together.
+    pub offers: Vec<Offer>,
+    /// Their ranks: the best is taken first, and few are ever taken.
+    pub ranks: BinaryHeap<Rank>,
+    sizes: Vec<(u32, u32)>,
+    blocked: Vec<u32>,
+    audiences: Vec<Option<bool>>,
+    fits: Vec<Option<Result<u16, NoBid>>>,
+}
+
+/// Fills `narrowed`.
 pub fn narrow<T: Trace>(
     case: &Case<'_>,
     known: &mut Known,
-    candidates: &mut Vec<Candidate>,
-    sizes: &mut Vec<(u32, u32)>,
-    offers: &mut Vec<Offer>,
+    narrowed: &mut Narrowed,
     furthest: &mut Furthest,
     trace: &mut T,
 ) -> Result<(), NoBid> {
-    candidates.clear();
-    offers.clear();
-    let house_blocked = is_house_blocked(case);
+    narrowed.candidates.clear();
+    narrowed.offers.clear();
+    let house_blocked = case.attributes().are_blocked_by(&case.world.house);
     for at in 0..known.profile.sections.len() {
-        let section = known.profile.sections[at];
-        let Some(shop) = case.world.shop(section.advertiser) else {
-            continue;
-        };
-        let events = known.profile.events(&section);
-        cart(events, &mut known.cart);
-        let past = Past {
-            events,
-            cart: &known.cart,
-            catalog: &shop.catalog,
-            now: case.ask.now.to_secs(),
-        };
-        for (index, campaign) in shop.advertiser.campaigns.iter().enumerate() {
-            match audience(&past, &shop.advertiser, campaign).and_then(|m| admit_campaign(case, shop, campaign, house_blocked).map(|()| m))
-            {
-                Ok(multiplier) if candidates.len() < CANDIDATES_MAX => {
-                    candidates.push(Candidate {
-                        shop: section.advertiser,
-                        campaign: index as u32,
-                        multiplier,
-                    });
-                }
-                Ok(_) => furthest.note(NoBid::Targeting),
-                Err(why) => {
-                    furthest.note(why);
-                    trace.dropped(campaign.no, why, || why.sentence().to_owned());
-                }
+        candidates(case, known, at, house_blocked, narrowed, furthest, trace);
+    }
+    for (at, imp) in case.request.imps.iter().enumerate() {
+        read_banner(imp, narrowed);
+        for candidate in 0..narrowed.candidates.len() {
+            offer(case, at as u16, imp, candidate, narrowed, furthest, trace);
+        }
+    }
+    if narrowed.offers.is_empty() { Err(furthest.0) } else { Ok(()) }
+}
+
+/// Adds the candidates of one advertiser that knows the user.
+fn candidates<T: Trace>(
+    case: &Case<'_>,
+    known: &mut Known,
+    section: usize,
+    house_blocked: bool,
+    narrowed: &mut Narrowed,
+    furthest: &mut Furthest,
+    trace: &mut T,
+) {
+    let Narrowed { candidates, audiences, .. } = narrowed;
+    let section = known.profile.sections[section];
+    let Some(shop) = case.world.shop(section.advertiser) else { return };
+    let advertiser = &shop.advertiser;
+    let events = known.profile.events(&section);
+    cart(events, &mut known.cart);
+    let past = Past {
+        events,
+        cart: &known.cart,
+        catalog: &shop.catalog,
+        now: case.ask.now.to_secs(),
+    };
+    audiences.clear();
+    audiences.resize(advertiser.audiences.len(), None);
+    let mut is_in = |index: u32| {
+        let known = audiences.get_mut(index as usize).zip(advertiser.audiences.get(index as usize));
+        known.is_some_and(|(known, audience)| *known.get_or_insert_with(|| past.is_in(audience)))
+    };
+    let mut of_shop = None;
+    for (index, campaign) in advertiser.campaigns.iter().enumerate() {
+        let multiplier = audience(campaign, &mut is_in).and_then(|multiplier| {
+            admit_campaign(case, shop, campaign)?;
+            let admitted = of_shop.get_or_insert_with(|| admit_shop(case, advertiser, house_blocked));
+            admitted.map(|()| multiplier)
+        });
+        match multiplier {
+            Ok(multiplier) if candidates.len() < CANDIDATES_MAX => candidates.push(Candidate {
+                shop: section.advertiser,
+                campaign: index as u32,
+                multiplier,
+                left: None,
+                value: None,
+            }),
+            Ok(_) => furthest.note(NoBid::Targeting),
+            Err(why) => {
+                furthest.note(why);
+                trace.dropped(campaign.no, why, || why.sentence().to_owned());
             }
         }
     }
-    for (at, imp) in case.request.imps.iter().enumerate() {
-        banner_sizes(imp, sizes);
-        for candidate in candidates.iter() {
-            offer(case, at as u16, imp, sizes, candidate, offers, furthest, trace);
-        }
-    }
-    if offers.is_empty() { Err(furthest.0) } else { Ok(()) }
 }
 
 /// The largest multiplier of the audiences that hold.
-fn audience(past: &Past<'_>, advertiser: &Advertiser, campaign: &Campaign) -> Result<Ratio, NoBid> {
-    let is_in = |index: u32| {
-        advertiser
-            .audiences
-            .get(index as usize)
-            .is_some_and(|audience| past.is_in(audience))
-    };
+fn audience(campaign: &Campaign, mut is_in: impl FnMut(u32) -> bool) -> Result<Ratio, NoBid> {
     if campaign.exclude_audiences.iter().any(|index| is_in(*index)) {
         return Err(NoBid::NoAudience);
     }
-    campaign
-        .audiences
-        .iter()
-        .filter(|wanted| is_in(wanted.audience))
-        .map(|wanted| wanted.multiplier)
-        .max()
-        .ok_or(NoBid::NoAudience)
+    let wanted = campaign.audiences.iter().filter(|wanted| is_in(wanted.audience));
+    wanted.map(|wanted| wanted.multiplier).max().ok_or(NoBid::NoAudience)
 }
 
 /// Rules of a campaign that no imp changes.
-fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign, house_blocked: bool) -> Result<(), NoBid> {
+fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign) -> Result<(), NoBid> {
     let now = case.ask.now;
     if campaign.status != Status::Active {
         return Err(NoBid::Paused);
@@ -145,91 +183,88 @@ fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign, house_block
     {
         return Err(NoBid::Hours);
     }
-    if !meets(case, &campaign.targeting) || (campaign.schain_complete && case.request.schain_complete != Some(true)) {
+    let met = case.attributes().meet(&campaign.targeting, case.exchange.no);
+    if !met || (campaign.schain_complete && case.request.schain_complete != Some(true)) {
         return Err(NoBid::Targeting);
     }
+    Ok(())
+}
+
+/// What is the same for all campaigns of an advertiser: who blocks it here.
+fn admit_shop(case: &Case<'_>, advertiser: &Advertiser, house_blocked: bool) -> Result<(), NoBid> {
     if house_blocked {
         return Err(NoBid::HouseBlocked);
     }
-    let request = case.request;
-    if request
-        .badv
-        .iter()
-        .any(|blocked| plain(blocked).is_some_and(|blocked| is_of_domain(&shop.advertiser.domain, blocked)))
-    {
+    let attributes = case.attributes();
+    if attributes.badv.any(|blocked| is_of_domain(&advertiser.domain, blocked)) {
         return Err(NoBid::BlockedAdvertiser);
     }
-    let blocks = |category: &String| {
-        request
-            .bcat
-            .iter()
-            .any(|blocked| plain(blocked).is_some_and(|b| covers_category(b, category)))
-    };
-    if shop.advertiser.categories.iter().any(blocks) {
+    let blocks = |category: &String| attributes.bcat.any(|blocked| covers_category(blocked, category));
+    if advertiser.categories.iter().any(blocks) {
         return Err(NoBid::BlockedCategory);
     }
-    let seat = seat(case, &shop.advertiser);
-    let lists = |list: List<'_>| list.iter().any(|entry| plain(entry) == Some(seat));
-    if (!request.wseat.is_empty() && !lists(request.wseat)) || lists(request.bseat) {
+    let seat = seat(case, advertiser);
+    let admitted = case.request.wseat.is_empty() || attributes.wseat.any(|wanted| wanted == seat);
+    if !admitted || attributes.bseat.any(|blocked| blocked == seat) {
         return Err(NoBid::BlockedSeat);
     }
     Ok(())
 }
 
-/// Whether the house shows nobody here: a site under its domain and its page's, an app under its bundle.
-fn is_house_blocked(case: &Case<'_>) -> bool {
-    let (house, request) = (&case.world.house, case.request);
-    let has = |category: &String| {
-        let mut cats = request.place.cat.iter();
-        cats.any(|cat| plain(cat).is_some_and(|cat| covers_category(category, cat)))
-    };
-    !house.is_empty()
-        && (plain(request.place.domain).is_some_and(|domain| house.has_domain(domain))
-            || page_host(request).is_some_and(|host| house.has_domain(host))
-            || app(request).is_some_and(|app| house.has_bundle(app))
-            || plain(request.place.publisher).is_some_and(|seller| house.has_seller(seller))
-            || house.categories.iter().any(has))
-}
-
 /// The seat an advertiser bids under here; empty where neither it nor the exchange names one.
-pub fn seat<'a>(case: &Case<'a>, advertiser: &'a Advertiser) -> &'a str {
+pub fn seat<'a>(case: &'a Case<'_>, advertiser: &'a Advertiser) -> &'a str {
     let own = advertiser.seats.iter().find(|(exchange, _)| *exchange == case.exchange.id);
     own.map(|(_, seat)| seat.as_str()).or(case.exchange.seat.as_deref()).unwrap_or("")
 }
 
 /// Adds the offers of a candidate for one imp: one for each creative that fits.
-#[allow(clippy::too_many_arguments)]
 fn offer<T: Trace>(
     case: &Case<'_>,
     at: u16,
     imp: &Imp<'_>,
-    sizes: &[(u32, u32)],
-    candidate: &Candidate,
-    offers: &mut Vec<Offer>,
+    candidate: usize,
+    narrowed: &mut Narrowed,
     furthest: &mut Furthest,
     trace: &mut T,
 ) {
-    let Some(shop) = case.world.shop(candidate.shop) else { return };
-    let campaign = &shop.advertiser.campaigns[candidate.campaign as usize];
+    let Narrowed {
+        candidates,
+        offers,
+        sizes,
+        blocked,
+        fits,
+        ..
+    } = narrowed;
+    let Candidate {
+        shop: no, campaign: index, ..
+    } = candidates[candidate];
+    let Some(shop) = case.world.shop(no) else { return };
+    let campaign = &shop.advertiser.campaigns[index as usize];
+    if candidate == 0 || candidates[candidate - 1].shop != no {
+        fits.clear();
+        fits.resize(shop.advertiser.creatives.len(), None);
+    }
     let mut why = NoBid::Format;
     let mut found = false;
-    for index in &campaign.creatives {
-        match fit(case, shop, imp, sizes, *index, &campaign.targeting) {
+    for creative_at in &campaign.creatives {
+        let Some(creative) = shop.advertiser.creatives.get(*creative_at as usize) else {
+            continue;
+        };
+        let fit = admit_creative(imp, creative, &campaign.targeting)
+            .and_then(|()| *fits[*creative_at as usize].get_or_insert_with(|| fit(case, imp, sizes, blocked, creative)));
+        match fit {
             Ok(size) if offers.len() < OFFERS_MAX => {
                 found = true;
                 offers.push(Offer {
                     imp: at,
-                    shop: candidate.shop,
-                    campaign: candidate.campaign,
+                    candidate: candidate as u16,
+                    shop: no,
+                    campaign: index,
                     no: campaign.no,
-                    creative: *index,
-                    creative_no: shop.advertiser.creatives[*index as usize].no,
+                    creative: *creative_at,
+                    creative_no: creative.no,
                     size,
-                    multiplier: candidate.multiplier,
-                    left: None,
-                    value: Money::ZERO,
-                    price: Money::ZERO,
-                    tie: 0,
+                    ..Offer::default()
                 });
             }
             Ok(_) => {}
@@ -242,23 +277,23 @@ fn offer<T: Trace>(
     }
 }
 
-/// The index of the creative's size that fits the imp, in the imp's order of preference.
-fn fit(case: &Case<'_>, shop: &Shop, imp: &Imp<'_>, sizes: &[(u32, u32)], creative: u32, targeting: &Targeting) -> Result<u16, NoBid> {
-    let creative = shop.advertiser.creatives.get(creative as usize).ok_or(NoBid::Format)?;
+/// Whether a campaign would show a creative in an imp.
+fn admit_creative(imp: &Imp<'_>, creative: &Creative, targeting: &Targeting) -> Result<(), NoBid> {
     if !targeting.formats.admits(Some(creative.format), |wanted, format| *wanted == format) {
         return Err(NoBid::Targeting);
     }
     if imp.private_auction || !targeting.deals.open_market {
         return Err(NoBid::Deal);
     }
-    let (Some(banner), Format::Banner) = (&imp.banner, creative.format) else {
+    Ok(())
+}
+
+/// The index of the creative's size that fits the imp, in the imp's order of preference.
+fn fit(case: &Case<'_>, imp: &Imp<'_>, sizes: &[(u32, u32)], blocked: &[u32], creative: &Creative) -> Result<u16, NoBid> {
+    if imp.banner.is_none() || creative.format != Format::Banner {
         return Err(NoBid::Format);
-    };
-    if banner
-        .battr
-        .iter()
-        .any(|blocked| blocked.integer().is_some_and(|b| creative.attr.iter().any(|a| i64::from(*a) == b)))
-    {
+    }
+    if creative.attr.iter().any(|attr| blocked.contains(attr)) {
         return Err(NoBid::CreativeBlocked);
     }
     if is_excluded(imp, creative) || suspension(case, creative).is_some() {
@@ -297,59 +332,17 @@ fn misfit_detail(case: &Case<'_>, shop: &Shop, campaign: &Campaign, imp: &Imp<'_
     detail
 }
 
-/// The sizes an imp's banner takes, its own first.
-fn banner_sizes(imp: &Imp<'_>, sizes: &mut Vec<(u32, u32)>) {
+/// The sizes an imp's banner takes, in its order of preference, and the attributes it blocks.
+fn read_banner(imp: &Imp<'_>, Narrowed { sizes, blocked, .. }: &mut Narrowed) {
     sizes.clear();
+    blocked.clear();
     let Some(banner) = &imp.banner else { return };
     let positive = |(w, h): (i64, i64)| Some((u32::try_from(w).ok().filter(|w| *w > 0)?, u32::try_from(h).ok().filter(|h| *h > 0)?));
     sizes.extend(sizes_of(banner.format).take(SIZES_MAX).filter_map(positive));
     if sizes.is_empty() {
         sizes.extend(banner.w.zip(banner.h).and_then(positive));
     }
-}
-
-/// Whether a request meets a targeting, but for hours, formats and deals.
-pub fn meets(case: &Case<'_>, targeting: &Targeting) -> bool {
-    let request = case.request;
-    let device = &request.device;
-    let same = |wanted: &String, text: &str| wanted.eq_ignore_ascii_case(text);
-    let country = plain(device.country).and_then(Country::parse);
-    targeting.exchanges.admits(Some(case.exchange.no), |wanted, no| *wanted == no)
-        && targeting.countries.admits(country, |wanted, country| *wanted == country)
-        && targeting.devices.admits(device_kind(request), |wanted, kind| *wanted == kind)
-        && targeting
-            .domains
-            .admits(domain(request), |wanted, domain| is_of_domain(domain, wanted))
-        && targeting.regions.admits(plain(device.region), same)
-        && targeting.cities.admits(plain(device.city), same)
-        && targeting.os.admits(plain(device.os), same)
-        && targeting
-            .browsers
-            .admits(plain(device.ua), |wanted, ua| has_product_token(ua, wanted))
-        && targeting
-            .languages
-            .admits(plain(device.language), |wanted, tag| covers_language(wanted, tag))
-        && targeting
-            .apps
-            .admits(app(request), |wanted, app| same(wanted, app) || is_of_domain(app, wanted))
-        && targeting.sellers.admits(plain(request.place.publisher), |wanted, id| wanted == id)
-        && meets_categories(request, targeting)
-}
-
-/// `categories` is a list on both sides.
-fn meets_categories(request: &Opportunity<'_>, targeting: &Targeting) -> bool {
-    let choice = &targeting.categories;
-    if choice.is_open() {
-        return true;
-    }
-    let has = |wanted: &String| {
-        request
-            .place
-            .cat
-            .iter()
-            .any(|cat| plain(cat).is_some_and(|cat| covers_category(wanted, cat)))
-    };
-    choice.include.as_ref().is_none_or(|list| list.iter().any(has)) && !choice.exclude.iter().any(has)
+    blocked.extend(banner.battr.iter().filter_map(|attr| u32::try_from(attr.integer()?).ok()));
 }
 
 /// Whether now is within the hours.

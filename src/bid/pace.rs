@@ -3,7 +3,7 @@
 //! Caps count impressions with any evidence and the holds of bids under way. Changes nothing: the
 //! budget is taken when the decision is committed.
 
-use super::narrow::Offer;
+use super::narrow::{Narrowed, Offer};
 use super::{Case, Furthest, Known, Trace};
 use crate::base::id::{CampaignNo, CreativeNo};
 use crate::base::money::Money;
@@ -16,16 +16,19 @@ use crate::state::holds::Hold;
 pub fn pace<T: Trace>(
     case: &Case<'_>,
     known: &Known,
-    offers: &mut Vec<Offer>,
+    narrowed: &mut Narrowed,
     furthest: &mut Furthest,
     trace: &mut T,
 ) -> Result<(), NoBid> {
+    let Narrowed { candidates, offers, .. } = narrowed;
     let now = case.ask.now.to_secs();
     let free = known.holds.free();
+    let (mut of_imp, mut of_shop) = (None, None);
     offers.retain_mut(|offer| {
         let Some(shop) = case.world.shop(offer.shop) else { return false };
         let advertiser = &shop.advertiser;
         let campaign = &advertiser.campaigns[offer.campaign as usize];
+        offer.placement = once(&mut of_imp, offer.imp, || placement(case, offer.imp));
         if let Some((cap, shown)) = reached(case, known, advertiser, offer, &[]) {
             furthest.note(NoBid::Frequency);
             trace.dropped(offer.no, NoBid::Frequency, || {
@@ -38,16 +41,19 @@ pub fn pace<T: Trace>(
             trace.dropped(offer.no, NoBid::Frequency, || "too many bids under way for this user".to_owned());
             return false;
         }
-        let day = case.ask.now.local_day(&advertiser.timezone);
-        let of_campaign = case.state.books.left(offer.no, &campaign.budget, day, now);
-        let of_all = case.state.books.left(advertiser.book, &advertiser.budget, day, now);
-        offer.left = match (of_campaign, of_all) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        if case.ask.barred == Some(offer.no) || offer.left.is_some_and(|left| left <= Money::ZERO) {
+        let left = *candidates[usize::from(offer.candidate)].left.get_or_insert_with(|| {
+            let (day, of_all) = once(&mut of_shop, offer.shop, || {
+                let day = case.ask.now.local_day(&advertiser.timezone);
+                (day, case.state.books.left(advertiser.book, &advertiser.budget, day, now))
+            });
+            match (case.state.books.left(offer.no, &campaign.budget, day, now), of_all) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            }
+        });
+        if case.ask.barred == Some(offer.no) || left.is_some_and(|left| left <= Money::ZERO) {
             furthest.note(NoBid::Budget);
-            trace.dropped(offer.no, NoBid::Budget, || format!("{} left", offer.left.unwrap_or_default()));
+            trace.dropped(offer.no, NoBid::Budget, || format!("{} left", left.unwrap_or_default()));
             return false;
         }
         true
@@ -55,11 +61,23 @@ pub fn pace<T: Trace>(
     if offers.is_empty() { Err(furthest.0) } else { Ok(()) }
 }
 
+/// Works a value out for a key unless it is the last one's again: offers of an imp, and of a shop, stand
+/// together.
+pub fn once<K: Copy + PartialEq, V: Copy>(last: &mut Option<(K, V)>, key: K, work: impl FnOnce() -> V) -> V {
+    match *last {
+        Some((known, value)) if known == key => value,
+        _ => last.insert((key, work())).1,
+    }
+}
+
 /// The first cap that leaves no room for one more impression, with what it counts: impressions known,
 /// bids under way, and the picks made already for other imps of this request.
 pub fn reached(case: &Case<'_>, known: &Known, advertiser: &Advertiser, offer: &Offer, picks: &[Pick]) -> Option<(Cap, u32)> {
+    // Nothing shown and nothing under way reaches no cap: `max` is at least one.
+    if known.exposures.is_empty() && known.holds.holds().is_empty() && picks.is_empty() {
+        return None;
+    }
     let now = case.ask.now;
-    let place = placement(case, offer.imp);
     let own = advertiser.campaigns[offer.campaign as usize].frequency.iter().copied();
     // A cap of the advertiser itself is over all its campaigns.
     let shared = advertiser.frequency.iter().map(|cap| match cap.scope {
@@ -77,10 +95,11 @@ pub fn reached(case: &Case<'_>, known: &Known, advertiser: &Advertiser, offer: &
             .iter()
             .filter(|e| in_window(e.at) && counts(e.campaign, e.creative))
             .count();
-        let again = |hold: &Hold| hold.campaign() == offer.no && hold.is_same_place(place, now);
+        let again = |hold: &Hold| hold.campaign() == offer.no && hold.is_same_place(offer.placement, now);
         let held = known
             .holds
             .holds()
+            .iter()
             .filter(|hold| !again(hold) && counts(hold.campaign(), hold.creative()))
             .count();
         let picked = picks
@@ -117,7 +136,7 @@ fn frequency_detail(known: &Known, advertiser: &Advertiser, offer: &Offer, cap: 
 }
 
 /// The hash of page or app and placement: what two bids share that are for one impression.
-pub fn placement(case: &Case<'_>, imp: u16) -> u16 {
+fn placement(case: &Case<'_>, imp: u16) -> u16 {
     let request = case.request;
     let imp = &request.imps[usize::from(imp)];
     let page = if request.place.is_app {

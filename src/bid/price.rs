@@ -4,16 +4,18 @@
 //! says how much of it is bid. A learned model would stand where `rates` does: it answers how likely a
 //! click and a conversion are.
 
-use super::narrow::{Offer, in_hours, meets};
+use std::cmp::Reverse;
+
+use super::narrow::{Candidate, Narrowed, Offer, Rank, in_hours};
+use super::pace::once;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
 use crate::base::money::{Currency, Money, Ratio, Round};
-use crate::base::time::Span;
+use crate::base::time::{Secs, Span};
 use crate::model::advertiser::{BidKind, BidRule, Campaign, Shop};
 use crate::model::audience::in_window;
 use crate::model::outcome::NoBid;
 use crate::model::targeting::{Adjustment, Format};
-use crate::model::ticket::Ticket;
 use crate::state::books::Entry;
 
 /// Events that a prior counts for: so many clicks or conversions have to be seen before observation
@@ -26,24 +28,46 @@ const PRICE_DECIMALS: u32 = 6;
 pub fn price<T: Trace>(
     case: &Case<'_>,
     known: &Known,
-    offers: &mut Vec<Offer>,
+    narrowed: &mut Narrowed,
     furthest: &mut Furthest,
     trace: &mut T,
 ) -> Result<Currency, NoBid> {
+    let Narrowed {
+        candidates, offers, ranks, ..
+    } = narrowed;
     let currency = answer_currency(case).ok_or(NoBid::Currency)?;
+    let (mut of_imp, mut of_shop, mut of_candidate) = (None, None, None);
     offers.retain_mut(|offer| {
         let Some(shop) = case.world.shop(offer.shop) else { return false };
-        match price_one(case, known, shop, offer, currency, trace) {
-            Ok(()) => true,
-            Err(why) => {
-                furthest.note(why);
-                trace.dropped(offer.no, why, || format!("worth {} {currency}, floor {}", offer.value, offer.price));
-                false
-            }
+        let floor = once(&mut of_imp, offer.imp, || floor(case, offer.imp, currency));
+        let last_event = once(&mut of_shop, offer.shop, || last_event(known, shop));
+        // All creatives of a campaign are worth the same in one imp.
+        let priced = once(&mut of_candidate, (offer.imp, offer.candidate), || {
+            let candidate = &mut candidates[usize::from(offer.candidate)];
+            price_one(case, known, shop, offer, candidate, (floor, last_event), currency, trace)
+        });
+        match priced {
+            Ok(price) => offer.price = price,
+            Err(why) => furthest.note(why),
         }
+        priced.is_ok()
     });
-    offers.sort_unstable_by(|a, b| b.value.cmp(&a.value).then(a.tie.cmp(&b.tie)));
+    ranks.clear();
+    ranks.extend(offers.iter().enumerate().map(|(at, offer)| {
+        let of_offer = u64::from(offer.no.0) << 32 | u64::from(offer.imp) << 8 | u64::from(offer.creative_no.0);
+        Rank {
+            value: candidates[usize::from(offer.candidate)].value.unwrap_or_default(),
+            tie: Reverse(mix(case.ask.seed as u64 ^ of_offer)),
+            offer: at as u16,
+        }
+    }));
     if offers.is_empty() { Err(furthest.0) } else { Ok(currency) }
+}
+
+/// When the user last did anything at a shop.
+fn last_event(known: &Known, shop: &Shop) -> Option<Secs> {
+    let section = known.profile.section(shop.advertiser.no)?;
+    known.profile.events(section).first().map(|event| event.at)
 }
 
 /// The first of the request's currencies that has a rate; the default is US dollars.
@@ -59,66 +83,76 @@ fn answer_currency(case: &Case<'_>) -> Option<Currency> {
         .find(rated)
 }
 
+/// What is bid for an offer, CPM in the currency of the answer.
+#[allow(clippy::too_many_arguments)]
 fn price_one<T: Trace>(
     case: &Case<'_>,
     known: &Known,
     shop: &Shop,
-    offer: &mut Offer,
+    offer: &Offer,
+    candidate: &mut Candidate,
+    (floor, last_event): (Result<Money, NoBid>, Option<Secs>),
     currency: Currency,
     trace: &mut T,
-) -> Result<(), NoBid> {
-    let campaign = &shop.advertiser.campaigns[offer.campaign as usize];
-    let imp = &case.request.imps[usize::from(offer.imp)];
-    let conversion = case
-        .world
-        .rates
-        .conversion(shop.advertiser.currency, currency)
-        .ok_or(NoBid::Currency)?;
-    let floor = floor(case, imp, currency)?;
-    let value = value(case, known, shop, campaign, offer, trace);
-    offer.value = conversion.apply(value, Round::Down);
-    offer.price = floor;
-    offer.tie = mix(case.ask.seed as u64 ^ (u64::from(offer.no.0) << 32 | u64::from(offer.imp) << 8 | u64::from(offer.creative_no.0)));
+) -> Result<Money, NoBid> {
+    let conversion = case.world.rates.conversion(shop.advertiser.currency, currency);
+    let (Some(conversion), Ok(floor)) = (conversion, floor) else {
+        trace.dropped(offer.no, NoBid::Currency, || NoBid::Currency.sentence().to_owned());
+        return Err(NoBid::Currency);
+    };
+    let value = match candidate.value {
+        Some(value) => value,
+        None => conversion.apply(
+            value(case, known, shop, offer, candidate.multiplier, last_event, trace),
+            Round::Down,
+        ),
+    };
+    candidate.value = Some(value);
     let rule = &case.exchange.auction;
     let at = case.request.at.unwrap_or(i64::from(rule.default_at));
-    let wanted = if at == 2 {
-        offer.value
-    } else {
-        offer.value.times(rule.shade, Round::Down)
-    };
-    let least = floor.to_decimals(PRICE_DECIMALS, Round::Up);
-    let bid = wanted.to_decimals(PRICE_DECIMALS, Round::Down).max(least);
-    if bid > offer.value || bid <= Money::ZERO {
+    let wanted = if at == 2 { value } else { value.times(rule.shade, Round::Down) };
+    let bid = wanted.to_decimals(PRICE_DECIMALS, Round::Down).max(floor);
+    if bid > value || bid <= Money::ZERO {
+        trace.dropped(offer.no, NoBid::BelowFloor, || format!("worth {value} {currency}, floor {floor}"));
         return Err(NoBid::BelowFloor);
     }
-    offer.price = bid;
-    trace.priced(offer.no, || auction_line(at, rule.shade, offer.value, floor, bid, currency));
-    let hold = Ticket::priced(bid, conversion.reverse()).hold(shop.advertiser.fee, case.exchange.discrepancy);
-    if offer.left.is_some_and(|left| left < hold) {
-        return Err(NoBid::Budget);
-    }
-    Ok(())
+    trace.priced(offer.no, || auction_line(at, rule.shade, value, floor, bid, currency));
+    Ok(bid)
 }
 
-/// The imp's floor in the currency of the answer, rounded up.
-fn floor(case: &Case<'_>, imp: &crate::openrtb::request::Imp<'_>, currency: Currency) -> Result<Money, NoBid> {
+/// The imp's floor in the currency of the answer, rounded up to what can be bid.
+fn floor(case: &Case<'_>, imp: u16, currency: Currency) -> Result<Money, NoBid> {
+    let imp = &case.request.imps[usize::from(imp)];
     let Some(floor) = imp.floor else { return Ok(Money::ZERO) };
     let from = imp.floor_currency.ok_or(NoBid::Currency)?;
     let conversion = case.world.rates.conversion(from, currency).ok_or(NoBid::Currency)?;
-    Ok(conversion.apply(floor, Round::Up))
+    Ok(conversion.apply(floor, Round::Up).to_decimals(PRICE_DECIMALS, Round::Up))
 }
 
 /// What a thousand such impressions are worth to the advertiser, in its currency.
-fn value<T: Trace>(case: &Case<'_>, known: &Known, shop: &Shop, campaign: &Campaign, offer: &Offer, trace: &mut T) -> Money {
+fn value<T: Trace>(
+    case: &Case<'_>,
+    known: &Known,
+    shop: &Shop,
+    offer: &Offer,
+    multiplier: Ratio,
+    last_event: Option<Secs>,
+    trace: &mut T,
+) -> Money {
+    let campaign = &shop.advertiser.campaigns[offer.campaign as usize];
     let rule = &campaign.bid;
-    let rates = rates(rule, case.state.books.entry(campaign.no));
+    let rates = match rule.kind {
+        BidKind::Cpm => (Ratio::ONE, Ratio::ONE),
+        BidKind::Cpc | BidKind::Cpa => rates(rule, case.state.books.entry(campaign.no)),
+    };
     let base = base_value(rule, rates);
     trace.priced(campaign.no, || rule_line(rule, rates, base, shop.advertiser.currency));
-    let mut factor = offer.multiplier;
+    let mut factor = multiplier;
     if factor != Ratio::ONE {
         trace.priced(campaign.no, || format!("audience × {factor}"));
     }
-    for adjustment in campaign.adjustments.iter().filter(|a| adjusts(case, known, shop, campaign, a)) {
+    let adjusts = |adjustment: &&Adjustment| adjusts(case, known, shop, campaign, last_event, adjustment);
+    for adjustment in campaign.adjustments.iter().filter(adjusts) {
         factor = factor.times(adjustment.multiplier);
         trace.priced(campaign.no, || format!("bid adjustment × {}", adjustment.multiplier));
     }
@@ -162,15 +196,11 @@ fn rates(rule: &BidRule, seen: &Entry) -> (Ratio, Ratio) {
 }
 
 /// Whether an adjustment holds for this request and user.
-fn adjusts(case: &Case<'_>, known: &Known, shop: &Shop, campaign: &Campaign, adjustment: &Adjustment) -> bool {
+fn adjusts(case: &Case<'_>, known: &Known, shop: &Shop, campaign: &Campaign, last_event: Option<Secs>, adjustment: &Adjustment) -> bool {
     let now = case.ask.now.to_secs();
-    let last = known
-        .profile
-        .section(shop.advertiser.no)
-        .and_then(|section| known.profile.events(section).first());
-    let recent = match (adjustment.within, adjustment.older_than, last) {
+    let recent = match (adjustment.within, adjustment.older_than, last_event) {
         (None, None, _) => true,
-        (within, older_than, Some(last)) => in_window(last.at, now, within.unwrap_or(Span(u32::MAX)), older_than),
+        (within, older_than, Some(last)) => in_window(last, now, within.unwrap_or(Span(u32::MAX)), older_than),
         _ => false,
     };
     let shown = known
@@ -187,7 +217,7 @@ fn adjusts(case: &Case<'_>, known: &Known, shop: &Shop, campaign: &Campaign, adj
             .admits(Some(Format::Banner), |wanted, format| *wanted == format)
         && adjustment.targeting.hours.as_ref().is_none_or(|hours| in_hours(case, shop, hours))
         && adjustment.targeting.deals.open_market
-        && meets(case, &adjustment.targeting)
+        && case.attributes().meet(&adjustment.targeting, case.exchange.no)
 }
 
 fn auction_line(at: i64, shade: Ratio, value: Money, floor: Money, bid: Money, currency: Currency) -> String {

@@ -5,15 +5,15 @@
 
 use std::ops::Range;
 
-use super::narrow::Offer;
-use super::pace::{placement, reached};
+use super::narrow::{Narrowed, Offer};
+use super::pace::reached;
 use super::{Case, Furthest, Known, Trace};
-use crate::base::hash::mix;
 use crate::base::id::ProductKey;
 use crate::base::money::{Currency, Money};
 use crate::base::seal::Audience;
 use crate::model::advertiser::{Shop, Size};
 use crate::model::choice::{Chosen, Shelves};
+use crate::model::links::{Sealing, nonce};
 use crate::model::outcome::{NoBid, Pick};
 use crate::model::profile::cart;
 use crate::model::template::Slots;
@@ -52,7 +52,7 @@ pub struct Ads {
 pub fn render<T: Trace>(
     case: &Case<'_>,
     known: &mut Known,
-    offers: &[Offer],
+    narrowed: &mut Narrowed,
     currency: Currency,
     ads: &mut Ads,
     picks: &mut Vec<Pick>,
@@ -63,7 +63,10 @@ pub fn render<T: Trace>(
     ads.links.clear();
     ads.markup.clear();
     ads.shown.clear();
-    for offer in offers {
+    while let Some(rank) = narrowed.ranks.pop()
+        && picks.len() < case.request.imps.len()
+    {
+        let offer = &narrowed.offers[usize::from(rank.offer)];
         let Some(shop) = case.world.shop(offer.shop) else { continue };
         let imp_id = |imp: u16| case.request.imps[usize::from(imp)].id.raw();
         let imp_taken = picks.iter().any(|pick| imp_id(pick.imp) == imp_id(offer.imp));
@@ -80,20 +83,26 @@ pub fn render<T: Trace>(
             });
             continue;
         }
+        let mut pick = pick(case, known, shop, offer, currency);
+        let left = narrowed.candidates[usize::from(offer.candidate)].left.flatten();
+        if let Some(left) = left.filter(|left| *left < held + pick.hold) {
+            furthest.note(NoBid::Budget);
+            trace.dropped(offer.no, NoBid::Budget, || {
+                let others = if held > Money::ZERO {
+                    " beside other imps of this request"
+                } else {
+                    ""
+                };
+                format!("{left} left, {} to be held{others}", held + pick.hold)
+            });
+            continue;
+        }
         let Some(chosen) = choose(case, known, shop, offer, &ads.shown) else {
             furthest.note(NoBid::NoProduct);
             trace.dropped(offer.no, NoBid::NoProduct, || no_product_detail(shop));
             continue;
         };
-        let first = chosen.first().map_or(ProductKey::NONE, |product| product.key);
-        let pick = pick(case, known, shop, offer, currency, first);
-        if offer.left.is_some_and(|left| left < held + pick.hold) {
-            furthest.note(NoBid::Budget);
-            trace.dropped(offer.no, NoBid::Budget, || {
-                "other imps of this request hold what was left".to_owned()
-            });
-            continue;
-        }
+        pick.product = chosen.first().map_or(ProductKey::NONE, |product| product.key);
         match write_ad(case, shop, offer, &chosen, &pick, currency, ads) {
             Some(ad) => {
                 ads.list.push(ad);
@@ -141,7 +150,7 @@ fn no_product_detail(shop: &Shop) -> String {
     format!("nothing this user left can be shown ({} products in the feed)", shop.catalog.len())
 }
 
-fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Currency, product: ProductKey) -> Pick {
+fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Currency) -> Pick {
     let exchange = case.exchange;
     let is_app = case.request.place.is_app;
     let exp = exp(case, offer.imp);
@@ -158,7 +167,7 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
         campaign: offer.no,
         campaign_index: offer.campaign,
         creative: offer.creative_no,
-        product,
+        product: ProductKey::NONE,
         user: known.key,
         tag: Ticket::tag(&nonce(case.ask.seed, offer.imp, Audience::Notice)),
         price: offer.price,
@@ -166,7 +175,7 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
         at: case.ask.now.to_secs(),
         hold_s: exp + exchange.notice_grace_s,
         cap_hold_s,
-        placement: placement(case, offer.imp),
+        placement: offer.placement,
         test: case.request.test,
     };
     pick.hold = ticket(case, shop, &pick, currency).hold(shop.advertiser.fee, exchange.discrepancy);
@@ -205,60 +214,6 @@ fn ticket(case: &Case<'_>, shop: &Shop, pick: &Pick, currency: Currency) -> Tick
     }
 }
 
-/// Twelve bytes that differ for every seed, imp and audience; the first eight are the bid's tag.
-fn nonce(seed: u128, imp: u16, audience: Audience) -> [u8; 12] {
-    let tag = mix(seed as u64 ^ mix(u64::from(imp) + 1));
-    let rest = mix((seed >> 64) as u64 ^ tag);
-    let mut nonce = [0; 12];
-    nonce[..8].copy_from_slice(&tag.to_le_bytes());
-    nonce[8..].copy_from_slice(&rest.to_le_bytes()[..4]);
-    nonce[11] = audience as u8;
-    nonce
-}
-
-/// The links of one ad, as ranges of the buffer they are written in.
-struct Links {
-    notices: [Range<usize>; 3],
-    click: Range<usize>,
-    pixel: Range<usize>,
-}
-
-/// Seals one token for each audience and writes the links that carry it; the path says what each does.
-fn write_links(case: &Case<'_>, imp: u16, ticket: &Ticket, chosen: &Chosen<'_>, links: &mut Vec<u8>) -> Links {
-    const KIN: &str = "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}";
-    let further = chosen.iter().skip(1).map(|product| product.key);
-    let (of_notice, of_view) = (ticket.write(), ticket.write_view(further));
-    let key = case.world.seals.current(case.ask.inert);
-    let mut seal = |audience: Audience, payload: &[u8]| {
-        let start = links.len();
-        key.seal(audience, &nonce(case.ask.seed, imp, audience), payload, links);
-        start..links.len()
-    };
-    let (notice, view) = (seal(Audience::Notice, &of_notice), seal(Audience::View, &of_view));
-    let mut link = |token: &Range<usize>, before: [&str; 3], after: [&str; 2]| {
-        let start = links.len();
-        before.iter().for_each(|part| links.extend_from_slice(part.as_bytes()));
-        links.extend_from_within(token.clone());
-        after.iter().for_each(|part| links.extend_from_slice(part.as_bytes()));
-        start..links.len()
-    };
-    let url = case.world.public_url.as_str();
-    let click_macro = case.exchange.click_macro.as_deref().unwrap_or("");
-    Links {
-        notices: [
-            link(&notice, ["", url, "/n/win/"], [KIN, "&mtw=${AUCTION_MIN_TO_WIN}"]),
-            link(&notice, ["", url, "/n/bill/"], [KIN, ""]),
-            link(
-                &notice,
-                ["", url, "/n/loss/"],
-                ["?reason=${AUCTION_LOSS}&price=${AUCTION_PRICE}", "&mtw=${AUCTION_MIN_TO_WIN}"],
-            ),
-        ],
-        click: link(&view, [click_macro, url, "/click/"], ["", ""]),
-        pixel: link(&view, ["", url, "/imp/"], [KIN, ""]),
-    }
-}
-
 /// Writes the links and fills the template.
 fn write_ad(
     case: &Case<'_>,
@@ -272,7 +227,16 @@ fn write_ad(
     let creative = shop.advertiser.creatives.get(offer.creative as usize)?;
     let (size, template) = creative.ads.get(usize::from(offer.size))?;
     let Ads { links, markup, .. } = ads;
-    let written = write_links(case, offer.imp, &ticket(case, shop, pick, currency), chosen, links);
+    let ticket = ticket(case, shop, pick, currency);
+    let sealing = Sealing {
+        key: case.world.seals.current(case.ask.inert),
+        seed: case.ask.seed,
+        imp: offer.imp,
+        url: &case.world.public_url,
+        click_macro: case.exchange.click_macro.as_deref().unwrap_or(""),
+    };
+    let further = chosen.iter().skip(1).map(|product| product.key);
+    let written = sealing.write(&ticket.write(), &ticket.write_view(further), links);
     let start = markup.len();
     let slots = Slots {
         products: chosen,

@@ -302,8 +302,8 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
 
 /// Whether everything a choice includes is excluded by it.
 fn is_void<T>(choice: &Choice<T>, covers: impl Fn(&T, &T) -> bool) -> bool {
-    let include = choice.include.as_ref().filter(|include| !include.is_empty());
-    include.is_some_and(|include| include.iter().all(|wanted| choice.exclude.iter().any(|no| covers(no, wanted))))
+    let include = choice.include().filter(|include| !include.is_empty());
+    include.is_some_and(|include| include.iter().all(|wanted| choice.exclude().iter().any(|no| covers(no, wanted))))
 }
 
 /// Keys of targeting that let nothing through.

@@ -103,14 +103,8 @@ pub(super) fn targeting<'t>(r: &Reader<'t>, o: &Object<'_, 't>, names: &Names<'_
 /// A list, or `{include, exclude}`.
 fn choice<'t, T>(o: &Object<'_, 't>, key: &str, read: impl Fn(&Reader<'t>, &Node<'t>) -> Option<T>) -> Choice<T> {
     match o.object(key) {
-        Some(o) => Choice {
-            include: o.read("include", |r, n| r.list(n, &read)),
-            exclude: o.list("exclude", &read),
-        },
-        None => Choice {
-            include: o.read(key, |r, n| r.list(n, &read)),
-            exclude: Vec::new(),
-        },
+        Some(o) => Choice::new(o.read("include", |r, n| r.list(n, &read)), o.list("exclude", &read)),
+        None => Choice::new(o.read(key, |r, n| r.list(n, &read)), Vec::new()),
     }
 }
 

@@ -3,7 +3,9 @@
 //! Built by `feed`; read on the decision path, so prices are texts already and lookups are by key.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
+use crate::base::hash::Spread;
 use crate::base::id::ProductKey;
 use crate::base::limits::RANKED_MAX;
 use crate::base::money::Money;
@@ -100,16 +102,16 @@ pub struct Catalog {
     /// Tells one state of the file it was read from from another; zero where there is no file.
     pub version: u64,
     products: Vec<Product>,
-    by_key: HashMap<ProductKey, u32>,
-    by_group: HashMap<u64, Vec<u32>>,
+    by_key: HashMap<ProductKey, u32, BuildHasherDefault<Spread>>,
+    by_group: HashMap<u64, Vec<u32>, BuildHasherDefault<Spread>>,
     by_category: HashMap<Box<str>, Vec<u32>>,
 }
 
 impl Catalog {
     /// From products; of two with one key the later one counts.
     pub fn new(products: Vec<Product>) -> Catalog {
-        let mut by_key = HashMap::with_capacity(products.len());
-        let mut by_group: HashMap<u64, Vec<u32>> = HashMap::new();
+        let mut by_key = HashMap::with_capacity_and_hasher(products.len(), BuildHasherDefault::default());
+        let mut by_group: HashMap<u64, Vec<u32>, BuildHasherDefault<Spread>> = HashMap::default();
         let mut by_category: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         for (at, product) in products.iter().enumerate() {
             by_key.insert(product.key, at as u32);

@@ -11,39 +11,61 @@ use crate::base::money::Ratio;
 use crate::base::time::{Millis, Span};
 
 /// Any of `include` (if given) and none of `exclude`. An absent attribute fails an include and
-/// passes an exclude.
+/// passes an exclude. Most choices say nothing, and that takes no more than a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice<T> {
-    /// Any of these, where given.
-    pub include: Option<Vec<T>>,
-    /// None of these.
-    pub exclude: Vec<T>,
+pub struct Choice<T>(Option<Box<Lists<T>>>);
+
+/// What a choice says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Lists<T> {
+    include: Option<Vec<T>>,
+    exclude: Vec<T>,
 }
 
 impl<T> Default for Choice<T> {
     fn default() -> Choice<T> {
-        Choice {
-            include: None,
-            exclude: Vec::new(),
-        }
+        Choice(None)
     }
 }
 
 impl<T> Choice<T> {
+    /// Any of the first, where they are given, and none of the others.
+    pub fn new(include: Option<Vec<T>>, exclude: Vec<T>) -> Choice<T> {
+        let says_something = include.is_some() || !exclude.is_empty();
+        Choice(says_something.then(|| Box::new(Lists { include, exclude })))
+    }
+
+    /// Any of these, where given.
+    pub fn include(&self) -> Option<&[T]> {
+        self.0.as_ref()?.include.as_deref()
+    }
+
+    /// None of these.
+    pub fn exclude(&self) -> &[T] {
+        self.0.as_ref().map_or(&[], |lists| &lists.exclude)
+    }
+
     /// Whether a request passes, given whether its attribute (`None` where absent) matches an entry.
+    #[inline]
     pub fn admits<A: Copy>(&self, attribute: Option<A>, matches: impl Fn(&T, A) -> bool) -> bool {
-        match attribute {
-            None => self.include.is_none(),
-            Some(a) => {
-                self.include.as_ref().is_none_or(|list| list.iter().any(|entry| matches(entry, a)))
-                    && !self.exclude.iter().any(|entry| matches(entry, a))
-            }
-        }
+        let Some(lists) = &self.0 else { return true };
+        lists.admit(attribute.map(|a| move |entry: &T| matches(entry, a)))
     }
 
     /// Whether it says nothing.
+    #[inline]
     pub fn is_open(&self) -> bool {
-        self.include.is_none() && self.exclude.is_empty()
+        self.0.is_none()
+    }
+}
+
+impl<T> Lists<T> {
+    /// Given whether an entry matches the attribute, where there is one.
+    fn admit(&self, matches: Option<impl Fn(&T) -> bool>) -> bool {
+        match matches {
+            None => self.include.is_none(),
+            Some(matches) => self.include.as_ref().is_none_or(|list| list.iter().any(&matches)) && !self.exclude.iter().any(&matches),
+        }
     }
 }
 

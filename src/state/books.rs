@@ -54,17 +54,18 @@ struct Book {
 #[derive(Clone, Debug)]
 struct Ring {
     bucket_s: u32,
-    slots: [Money; RING_BUCKETS],
     /// The bucket of time up to which lapsed ones have been dropped.
     swept: u32,
+    /// Elsewhere, so that what every decision reads of a book lies together; none before the first hold.
+    slots: Option<Box<[Money; RING_BUCKETS]>>,
 }
 
 impl Ring {
     const fn new(bucket_s: u32) -> Ring {
         Ring {
             bucket_s,
-            slots: [Money::ZERO; RING_BUCKETS],
             swept: 0,
+            slots: None,
         }
     }
 
@@ -73,8 +74,9 @@ impl Ring {
         let bucket = now.0 / self.bucket_s;
         let first = self.swept.max(bucket.saturating_sub(RING_BUCKETS as u32));
         self.swept = self.swept.max(bucket);
+        let Some(slots) = &mut self.slots else { return Money::ZERO };
         (first..bucket)
-            .map(|lapsed| std::mem::take(&mut self.slots[lapsed as usize % RING_BUCKETS]))
+            .map(|lapsed| std::mem::take(&mut slots[lapsed as usize % RING_BUCKETS]))
             .sum()
     }
 
@@ -82,7 +84,8 @@ impl Ring {
     fn slot(&mut self, lapses: Secs) -> Option<&mut Money> {
         let bucket = lapses.0 / self.bucket_s;
         let ahead = bucket.checked_sub(self.swept)?;
-        ((ahead as usize) < RING_BUCKETS).then(|| &mut self.slots[bucket as usize % RING_BUCKETS])
+        let slots = self.slots.get_or_insert_with(|| Box::new([Money::ZERO; RING_BUCKETS]));
+        ((ahead as usize) < RING_BUCKETS).then(|| &mut slots[bucket as usize % RING_BUCKETS])
     }
 }
 

@@ -47,15 +47,16 @@ impl Hold {
 pub struct BucketView {
     /// The state it was copied at.
     pub epoch: u32,
+    /// The user's own, the first `own` of them.
     holds: [Hold; HOLDS_PER_BUCKET],
-    live: [bool; HOLDS_PER_BUCKET],
+    own: u8,
     free: u8,
 }
 
 impl BucketView {
     /// The user's own holds.
-    pub fn holds(&self) -> impl Iterator<Item = &Hold> {
-        self.holds.iter().zip(&self.live).filter(|(_, live)| **live).map(|(hold, _)| hold)
+    pub fn holds(&self) -> &[Hold] {
+        &self.holds[..usize::from(self.own)]
     }
 
     /// Holds that can still be taken.
@@ -88,19 +89,21 @@ impl CapHolds {
         &self.buckets[(user.0 >> 20) as usize & (HOLD_BUCKETS - 1)]
     }
 
-    /// Copies a user's bucket. Copy it before the user's exposures: an impression that arrives in
-    /// between moves the epoch, and the decision is refused rather than wrong.
+    /// Copies what a user's bucket holds of the user. Copy it before the user's exposures: an impression
+    /// that arrives in between moves the epoch, and the decision is refused rather than wrong.
     pub fn view(&self, user: UserKey, now: Millis) -> BucketView {
         let bucket = self.bucket(user).lock();
         let mut view = BucketView {
             epoch: bucket.epoch,
-            holds: bucket.holds,
             ..BucketView::default()
         };
-        for (at, hold) in bucket.holds.iter().enumerate() {
-            let standing = hold.lapses > now;
-            view.live[at] = standing && hold.user == user.0 as u32;
-            view.free += u8::from(!standing);
+        for hold in &bucket.holds {
+            if hold.lapses <= now {
+                view.free += 1;
+            } else if hold.user == user.0 as u32 {
+                view.holds[usize::from(view.own)] = *hold;
+                view.own += 1;
+            }
         }
         view
     }
@@ -267,13 +270,13 @@ mod tests {
             Err(Refused::Stale)
         );
         let view = state.cap_holds.view(UserKey(77), NOW);
-        assert_eq!(view.holds().count(), 1);
+        assert_eq!(view.holds().len(), 1);
         state.cap_holds.free(UserKey(77), BidTag(5));
         assert_eq!(
             commit(&state, &[pick(1, 6, 1)], view.epoch, NOW, |_| limits(10)),
             Err(Refused::Stale)
         );
-        assert_eq!(state.cap_holds.view(UserKey(77), NOW).holds().count(), 0);
+        assert_eq!(state.cap_holds.view(UserKey(77), NOW).holds().len(), 0);
     }
 
     #[test]
@@ -295,8 +298,8 @@ mod tests {
             let epoch = state.cap_holds.view(UserKey(77), now).epoch;
             assert_eq!(commit(&state, &[pick(1, tag, 0)], epoch, now, |_| limits(10)), Ok(()));
         }
-        assert_eq!(state.cap_holds.view(UserKey(77), Millis(NOW.0 + 1_500)).holds().count(), 1);
-        assert_eq!(state.cap_holds.view(UserKey(77), Millis(NOW.0 + 6_500)).holds().count(), 0);
-        assert_eq!(state.cap_holds.view(UserKey(78), NOW).holds().count(), 0, "another user's");
+        assert_eq!(state.cap_holds.view(UserKey(77), Millis(NOW.0 + 1_500)).holds().len(), 1);
+        assert_eq!(state.cap_holds.view(UserKey(77), Millis(NOW.0 + 6_500)).holds().len(), 0);
+        assert_eq!(state.cap_holds.view(UserKey(78), NOW).holds().len(), 0, "another user's");
     }
 }

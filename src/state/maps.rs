@@ -3,33 +3,14 @@
 //! Keys are keyed hashes already, so the map's own hash is the identity. Callers copy out or replace;
 //! no guard leaves this file, so no lock can be held across two operations.
 
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use dashmap::DashMap;
 
+use crate::base::hash::Identity;
+
 /// Many shards keep the worst insert short: a shard doubles by itself.
 const SHARDS: usize = 1_024;
-
-/// Passes 64-bit keys through.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        // Only `u64` keys are hashed; anything else still spreads.
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
 
 /// A concurrent map from keyed 64-bit hashes.
 pub struct KeyedMap<V> {

@@ -9,7 +9,7 @@ use std::hash::BuildHasherDefault;
 
 use parking_lot::Mutex;
 
-use super::maps::Identity;
+use crate::base::hash::Identity;
 use crate::base::id::BidTag;
 use crate::base::limits::{HOLD_S_MAX, RESOLVED_MAX};
 use crate::base::time::Secs;
