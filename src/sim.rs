@@ -16,6 +16,7 @@ mod shopper;
 mod storefront;
 mod story;
 mod table;
+mod traffic;
 mod world;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use demo::demo;
 pub use shop::{Listen, write_config};
 pub use storefront::storefront;
+pub use traffic::{Asked, Dialect, Mix, Traffic, known_uid};
 
 /// The server as the world finds it.
 #[derive(Clone, Debug)]
