@@ -107,10 +107,10 @@ pub fn read(offer: &Offer, body: &[u8], public_url: &str) -> (Vec<(Bid, Money)>,
     };
     let (mut sound, mut faults) = (Vec::new(), Vec::new());
     if response.id != offer.id {
-        faults.push(format!("id is {} and not {}", response.id, offer.id));
+        faults.push(format!("id is not the request's: {}", response.id));
     }
     if response.cur != "USD" {
-        faults.push(format!("cur is {} and not USD", response.cur));
+        faults.push(format!("cur is not USD: {}", response.cur));
     }
     if !faults.is_empty() {
         return (sound, faults);
@@ -120,17 +120,24 @@ pub fn read(offer: &Offer, body: &[u8], public_url: &str) -> (Vec<(Bid, Money)>,
         let problems = problems(offer, &bid, public_url);
         match bid.price() {
             Some(price) if problems.is_empty() && taken.insert(bid.impid.clone()) => sound.push((bid, price)),
-            _ if problems.is_empty() => faults.push(format!("bid {}: a second bid for imp {}, or no price", bid.id, bid.impid)),
+            _ if problems.is_empty() => faults.push(format!("bid {}: a second bid for one imp, or no price: {}", bid.id, bid.impid)),
             _ => faults.extend(problems.into_iter().map(|problem| format!("bid {}: {problem}", bid.id))),
         }
     }
     (sound, faults)
 }
 
+/// What is wrong in general, of a fault of [`read`]: without the bid and without what it says.
+pub fn kind_of(fault: &str) -> &str {
+    let about_bid = fault.strip_prefix("bid ").and_then(|rest| rest.split_once(": "));
+    let fault = about_bid.map_or(fault, |(_, rest)| rest);
+    fault.split_once(": ").map_or(fault, |(kind, _)| kind)
+}
+
 /// What an exchange would refuse a bid for.
 fn problems(offer: &Offer, bid: &Bid, public_url: &str) -> Vec<String> {
     let Some(slot) = offer.imps.iter().find(|slot| slot.id == bid.impid) else {
-        return vec![format!("impid {} was not offered", bid.impid)];
+        return vec![format!("impid was not offered: {}", bid.impid)];
     };
     let mut problems = Vec::new();
     let mut claim = |holds: bool, problem: &str| {

@@ -9,6 +9,7 @@ mod frame;
 mod stock;
 
 pub use dialect::Dialect;
+pub(super) use frame::decimal;
 
 use super::request::{Offer, Slot};
 use super::rng::Rng;
