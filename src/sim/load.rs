@@ -31,8 +31,12 @@ pub use report::{Latency, Report};
 
 /// Between two arrivals that wait at least: the timer wakes to the millisecond, so the rest is spun.
 const SPIN: Duration = Duration::from_micros(1_500);
+/// One look at the clock and at the sockets, at most.
+const SPIN_ONCE_MAX: Duration = Duration::from_micros(10);
 /// Arrivals that may wait for a connection, at least; else as many as come in one timeout.
 const QUEUE_LEAST: usize = 1_000;
+/// And at most, whatever the rate.
+const QUEUE_MOST: usize = 100_000;
 /// After a connection that broke, so that a server that is gone is not hammered.
 const AFTER_ERROR: Duration = Duration::from_millis(20);
 
@@ -136,6 +140,8 @@ pub async fn load(load: Load, source: Source, business: Option<Rc<Business>>) ->
     if let Some(progress) = progress {
         progress.abort();
     }
+    let left = run.queue.borrow().iter().filter(|due| due.counts).count();
+    run.tally.borrow_mut().unsent += left as u64;
     let answers = run.answers.take();
     Ok(Report::of(&run.load, &run.tally.borrow(), own, answers))
 }
@@ -175,7 +181,8 @@ async fn pace(run: &Run, rate: f64) -> Own {
             let stirred = run.stirred.get();
             yield_now().await;
             if run.stirred.get() == stirred {
-                run.spun.set(run.spun.get() + now.elapsed());
+                // Longer, and others had the core meanwhile: that is not ours to subtract.
+                run.spun.set(run.spun.get() + now.elapsed().min(SPIN_ONCE_MAX));
             }
         }
     }
@@ -193,7 +200,7 @@ impl Run {
         let start = Instant::now();
         let begin = start + load.warmup;
         let queue_max = match load.rate {
-            Rate::Constant(rate) => QUEUE_LEAST.max((rate * load.timeout.as_secs_f64()) as usize),
+            Rate::Constant(rate) => ((rate * load.timeout.as_secs_f64()) as usize).clamp(QUEUE_LEAST, QUEUE_MOST),
             Rate::Max => 0,
         };
         Ok(Run {
@@ -240,6 +247,10 @@ impl Run {
                 let at = Instant::now();
                 let counts = at >= self.begin;
                 return (at < self.end).then_some(Due { at, counts });
+            }
+            // What still waits at the end is sent, but not for longer than anybody waits for an answer.
+            if self.is_over.get() && self.end.elapsed() > self.load.timeout {
+                return None;
             }
             let due = self.queue.borrow_mut().pop_front();
             if due.is_some() || self.is_over.get() {
