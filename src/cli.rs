@@ -3,6 +3,7 @@
 //! Results go to standard output; what went wrong goes back to the caller, who prints it once.
 
 mod check;
+mod exchange;
 mod init;
 
 use std::io::Write;
@@ -17,6 +18,7 @@ use crate::config::schema;
 use crate::sim;
 
 pub use check::check;
+pub use exchange::{Exchange, exchange};
 pub use init::{Init, init};
 
 /// Why a command failed.
@@ -36,6 +38,9 @@ pub enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// The other side, or a file to write, is not there.
+    #[error("{0}")]
+    Unreachable(String),
     /// The demo went wrong.
     #[error("the demo stopped: {0}")]
     Demo(String),
@@ -46,7 +51,7 @@ impl Failure {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Failure::Faults(_) | Failure::Demo(_) | Failure::Start(StartError::Input(_)) => 1,
-            Failure::Environment { .. } | Failure::Start(StartError::Environment { .. }) => 3,
+            Failure::Environment { .. } | Failure::Unreachable(_) | Failure::Start(StartError::Environment { .. }) => 3,
         }
     }
 }

@@ -46,6 +46,8 @@ enum Command {
         /// Of which file.
         file: winback::config::schema::File,
     },
+    /// Plays an exchange against a running bidder: open-loop load, auctions, notices, clicks, purchases.
+    Exchange(Box<cli::Exchange>),
     /// Serves.
     Serve {
         /// The server's config.
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Check { paths } => cli::check(&paths),
         Command::Init(init) => cli::init(&init),
         Command::Schema { file } => cli::print_schema(file),
+        Command::Exchange(exchange) => cli::exchange(&exchange),
         Command::Serve { config } => cli::serve(&config),
     };
     match done {

@@ -1,14 +1,17 @@
-//! The demo's outside world: shops, shoppers and an exchange that auctions, notifies, views and
-//! clicks.
+//! The outside world: for the demo, shops, shoppers and an exchange that auctions, notifies, views and
+//! clicks; for measuring, an exchange that sends load, and a bidder that decides nothing.
 //!
 //! Assumes a server whose addresses and keys it is handed ([`Stage`]) and talks to it by HTTP only,
 //! as outsiders do. Never looks into the server's state, reads the wall clock only as outsiders
-//! would, and never writes to standard error.
+//! would, and writes to standard error only where a load is asked to tell its progress.
 
+mod business;
 mod demo;
 mod exchange;
 mod http;
 mod ledger;
+mod load;
+mod null;
 mod request;
 mod rng;
 mod shop;
@@ -16,15 +19,20 @@ mod shopper;
 mod storefront;
 mod story;
 mod table;
+mod traffic;
 mod world;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use business::{Business, Config, Habits, Kind, Outcomes, Sent, Site, Span, secret};
 pub use demo::demo;
+pub use load::{Latency, Load, Rate, Report, Source, load};
+pub use null::{Answers, null};
 pub use shop::{Listen, write_config};
 pub use storefront::storefront;
+pub use traffic::{Asked, Dialect, Mix, Traffic, known_uid};
 
 /// The server as the world finds it.
 #[derive(Clone, Debug)]

@@ -127,6 +127,16 @@ fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>
     });
 }
 
+/// How connections are spoken to; what is measured beside this listener is spoken to likewise.
+pub fn connections() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(BUFFER_BYTES_MAX);
+    builder
+}
+
 /// A connection that counts until it ends, however it ends.
 struct Open(Arc<AtomicUsize>);
 
@@ -148,11 +158,7 @@ async fn connection(
         return;
     };
     let service = service_fn(|request| async move { Ok::<_, Infallible>(handle(engine, scratch, peer, request).await) });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+    let served = connections().serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
     tokio::select! {
         // How a connection ends is the peer's business.

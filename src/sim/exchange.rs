@@ -1,6 +1,6 @@
 //! The exchange: reads answers as a strict exchange does, auctions, and calls the winner's URLs.
 //!
-//! Assumes answers to requests of [`Ask`]. Pays at most what was bid; never bills a bid that fails
+//! Assumes answers to the requests of an [`Offer`]. Pays at most what was bid; never bills a bid that fails
 //! its checks.
 
 use std::collections::HashSet;
@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::request::{Ask, BLOCKED_DOMAIN, Slot};
+use super::request::{BLOCKED_DOMAIN, Offer, Slot};
 use super::rng::Rng;
 use crate::base::money::{Money, Round};
 
@@ -100,37 +100,44 @@ impl Bid {
 
 /// Reads an answer and checks each bid; returns the sound ones with their prices, and what is wrong
 /// with the rest.
-pub fn read(ask: &Ask, body: &[u8], public_url: &str) -> (Vec<(Bid, Money)>, Vec<String>) {
+pub fn read(offer: &Offer, body: &[u8], public_url: &str) -> (Vec<(Bid, Money)>, Vec<String>) {
     let response: Response = match serde_json::from_slice(body) {
         Ok(response) => response,
         Err(fault) => return (Vec::new(), vec![format!("no bid response: {fault}")]),
     };
     let (mut sound, mut faults) = (Vec::new(), Vec::new());
-    if response.id != ask.id {
-        faults.push(format!("id is {} and not {}", response.id, ask.id));
+    if response.id != offer.id {
+        faults.push(format!("id is not the request's: {}", response.id));
     }
     if response.cur != "USD" {
-        faults.push(format!("cur is {} and not USD", response.cur));
+        faults.push(format!("cur is not USD: {}", response.cur));
     }
     if !faults.is_empty() {
         return (sound, faults);
     }
     let mut taken = HashSet::new();
     for bid in response.seatbid.into_iter().flat_map(|seat| seat.bid) {
-        let problems = problems(ask, &bid, public_url);
+        let problems = problems(offer, &bid, public_url);
         match bid.price() {
             Some(price) if problems.is_empty() && taken.insert(bid.impid.clone()) => sound.push((bid, price)),
-            _ if problems.is_empty() => faults.push(format!("bid {}: a second bid for imp {}, or no price", bid.id, bid.impid)),
+            _ if problems.is_empty() => faults.push(format!("bid {}: a second bid for one imp, or no price: {}", bid.id, bid.impid)),
             _ => faults.extend(problems.into_iter().map(|problem| format!("bid {}: {problem}", bid.id))),
         }
     }
     (sound, faults)
 }
 
+/// What is wrong in general, of a fault of [`read`]: without the bid and without what it says.
+pub fn kind_of(fault: &str) -> &str {
+    let about_bid = fault.strip_prefix("bid ").and_then(|rest| rest.split_once(": "));
+    let fault = about_bid.map_or(fault, |(_, rest)| rest);
+    fault.split_once(": ").map_or(fault, |(kind, _)| kind)
+}
+
 /// What an exchange would refuse a bid for.
-fn problems(ask: &Ask, bid: &Bid, public_url: &str) -> Vec<String> {
-    let Some(slot) = ask.imps.iter().find(|slot| slot.id == bid.impid) else {
-        return vec![format!("impid {} was not offered", bid.impid)];
+fn problems(offer: &Offer, bid: &Bid, public_url: &str) -> Vec<String> {
+    let Some(slot) = offer.imps.iter().find(|slot| slot.id == bid.impid) else {
+        return vec![format!("impid was not offered: {}", bid.impid)];
     };
     let mut problems = Vec::new();
     let mut claim = |holds: bool, problem: &str| {
@@ -227,7 +234,7 @@ pub fn auction(at: u64, slot: &Slot, price: Money, rivals: &[Money]) -> Verdict 
 #[derive(Clone, Copy, Debug)]
 pub struct Macros<'a> {
     /// The request.
-    pub ask: &'a Ask,
+    pub offer: &'a Offer,
     /// The bid.
     pub bid: &'a Bid,
     /// The clearing price, CPM.
@@ -248,7 +255,7 @@ impl Macros<'_> {
         let pairs = [
             ("${AUCTION_PRICE}", price.as_str()),
             ("${AUCTION_CURRENCY}", "USD"),
-            ("${AUCTION_ID}", &self.ask.id),
+            ("${AUCTION_ID}", &self.offer.id),
             ("${AUCTION_BID_ID}", &self.bid.id),
             ("${AUCTION_IMP_ID}", &self.bid.impid),
             ("${AUCTION_AD_ID}", &self.bid.adid),

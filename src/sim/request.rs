@@ -12,24 +12,32 @@ use crate::base::money::Money;
 /// A request and what the exchange has to remember of it.
 #[derive(Clone, Debug)]
 pub struct Ask {
+    /// What is auctioned.
+    pub offer: Offer,
+    /// The request as JSON.
+    pub json: Value,
+}
+
+/// What a request offers: all that an answer is judged by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
     /// `id`.
     pub id: String,
     /// 1 first price, 2 second price.
     pub at: u64,
     /// The placements.
     pub imps: Vec<Slot>,
-    /// The request as JSON.
-    pub json: Value,
 }
 
 /// A placement offered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// `imp.id`.
     pub id: String,
     /// Sizes accepted.
-    pub sizes: Vec<(u64, u64)>,
-    /// `bidfloor`, CPM in USD.
+    pub sizes: &'static [(u64, u64)],
+    /// `bidfloor`, CPM. One in another currency than USD counts by its figure, which is less than it is
+    /// worth for those we write, so that no bid is refused for the rate of the bidder.
     pub floor: Money,
 }
 
@@ -104,7 +112,7 @@ impl Ask {
             let sizes = if phone { rng.pick(&NARROW) } else { rng.pick(&WIDE) };
             slots.push(Slot {
                 id: (at + 1).to_string(),
-                sizes: sizes.map_or_else(Vec::new, |list| list.to_vec()),
+                sizes: sizes.copied().unwrap_or_default(),
                 // Whole cents from 0.10 to 1.09.
                 floor: Money(i128::from(10 + rng.below(100)) * 10_000_000),
             });
@@ -138,7 +146,8 @@ impl Ask {
             ("site", site(rng))
         };
         json[key] = place;
-        Ask { id, at, imps: slots, json }
+        let offer = Offer { id, at, imps: slots };
+        Ask { offer, json }
     }
 
     /// The body.

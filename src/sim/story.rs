@@ -87,7 +87,7 @@ async fn leave(world: &mut World<'_>, out: Out<'_>, linh: &Shopper, shop: &Shop,
 fn request(world: &mut World<'_>, out: Out<'_>, linh: &Shopper) -> Result<Ask, String> {
     let slot = Slot {
         id: "1".to_owned(),
-        sizes: vec![(300, 250)],
+        sizes: &[(300, 250)],
         floor: FLOOR,
     };
     let viewer = Viewer {
@@ -163,8 +163,8 @@ async fn bid(world: &mut World<'_>, out: Out<'_>, ask: &Ask, left: &Item) -> Res
 }
 
 async fn win(world: &mut World<'_>, out: Out<'_>, ask: &Ask, bid: &Bid, price: Money) -> Result<Money, String> {
-    let slot = ask.imps.first().ok_or("a request without a placement")?;
-    if let Verdict::Lost(to) = auction(ask.at, slot, price, &RIVALS) {
+    let slot = ask.offer.imps.first().ok_or("a request without a placement")?;
+    if let Verdict::Lost(to) = auction(ask.offer.at, slot, price, &RIVALS) {
         return Err(format!("the bid of {price} lost to {to}; the story needs it to win"));
     }
     let paid = world.settle(ask, slot, bid, price, &RIVALS).await?.ok_or("the auction was lost")?;
@@ -211,8 +211,8 @@ async fn buy(world: &mut World<'_>, out: Out<'_>, linh: &Shopper, left: &Item, l
 
 async fn silence(world: &mut World<'_>, out: Out<'_>, ask: &Ask) -> Result<(), String> {
     let mut again = ask.clone();
-    again.id = "linh-2".to_owned();
-    again.json["id"] = Value::String(again.id.clone());
+    again.offer.id = "linh-2".to_owned();
+    again.json["id"] = Value::String(again.offer.id.clone());
     if let Some((bid, _)) = world.ask(&again).await?.into_iter().next() {
         return Err(format!("campaign {} still bids for a shopper who has bought", bid.cid));
     }

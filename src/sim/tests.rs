@@ -28,7 +28,7 @@ fn ask(rng: &mut Rng, n: u64) -> Ask {
 
 /// A sound bid on the first placement of a request.
 fn bid_on(ask: &Ask, price: &str) -> Value {
-    let slot = &ask.imps[0];
+    let slot = &ask.offer.imps[0];
     let (w, h) = slot.sizes[0];
     json!({
         "id": "b1", "impid": slot.id, "price": serde_json::from_str::<Value>(price).expect("price"),
@@ -42,7 +42,7 @@ fn bid_on(ask: &Ask, price: &str) -> Value {
 }
 
 fn answer(ask: &Ask, bid: Value) -> Vec<u8> {
-    json!({"id": ask.id, "cur": "USD", "seatbid": [{"bid": [bid]}]})
+    json!({"id": ask.offer.id, "cur": "USD", "seatbid": [{"bid": [bid]}]})
         .to_string()
         .into_bytes()
 }
@@ -55,9 +55,9 @@ fn requests_are_valid_and_of_a_usual_size() {
         let body = ask.body();
         assert!((1_000..=2_560).contains(&body.len()), "{} bytes: {body}", body.len());
         let json: Value = serde_json::from_str(&body).expect("json");
-        assert_eq!(json["imp"].as_array().map(Vec::len), Some(ask.imps.len()));
+        assert_eq!(json["imp"].as_array().map(Vec::len), Some(ask.offer.imps.len()));
         assert!(json["site"].is_object() != json["app"].is_object());
-        for (slot, imp) in ask.imps.iter().zip(json["imp"].as_array().expect("imps")) {
+        for (slot, imp) in ask.offer.imps.iter().zip(json["imp"].as_array().expect("imps")) {
             assert_eq!(Money::parse(&imp["bidfloor"].to_string()), Ok(slot.floor));
         }
     }
@@ -77,7 +77,7 @@ fn one_seed_makes_one_world() {
 fn the_highest_bid_wins_and_pays_by_the_auctions_rule() {
     let slot = Slot {
         id: "1".to_owned(),
-        sizes: vec![(300, 250)],
+        sizes: &[(300, 250)],
         floor: money("0.50"),
     };
     let price = money("2.345678");
@@ -95,13 +95,13 @@ fn the_highest_bid_wins_and_pays_by_the_auctions_rule() {
 fn a_sound_bid_passes_and_its_markup_is_read() {
     let mut rng = Rng::new(1);
     let ask = ask(&mut rng, 1);
-    let (bids, faults) = read(&ask, &answer(&ask, bid_on(&ask, "3.24")), PUBLIC);
+    let (bids, faults) = read(&ask.offer, &answer(&ask, bid_on(&ask, "3.24")), PUBLIC);
     assert_eq!(faults, Vec::<String>::new());
     let (bid, price): &(Bid, Money) = &bids[0];
     assert_eq!(*price, money("3.24"));
     let url = bid.url_in_markup("http://127.0.0.1:8081/imp/").expect("pixel");
     let macros = Macros {
-        ask: &ask,
+        offer: &ask.offer,
         bid,
         price: money("1.5"),
         lost: None,
@@ -131,12 +131,12 @@ fn what_an_exchange_would_refuse_is_refused() {
     for (key, value, problem) in changes {
         let mut bid = bid_on(&ask, "3.24");
         bid[key] = value;
-        let (bids, faults) = read(&ask, &answer(&ask, bid), PUBLIC);
+        let (bids, faults) = read(&ask.offer, &answer(&ask, bid), PUBLIC);
         assert!(bids.is_empty(), "{key}");
         assert!(faults.iter().any(|fault| fault.contains(problem)), "{key}: {faults:?}");
     }
     let foreign = json!({"id": "other", "seatbid": []}).to_string();
-    assert_eq!(read(&ask, foreign.as_bytes(), PUBLIC).1.len(), 1);
+    assert_eq!(read(&ask.offer, foreign.as_bytes(), PUBLIC).1.len(), 1);
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl<'a> World<'a> {
         if answer.status == 204 {
             return Ok(Vec::new());
         }
-        let (bids, faults) = read(ask, &answer.body, &self.stage.public_url);
+        let (bids, faults) = read(&ask.offer, &answer.body, &self.stage.public_url);
         self.ledger.reject(faults);
         for (bid, _) in &bids {
             if let Some(line) = self.ledger.line(&self.shops, &bid.cid, &bid.adomain) {
@@ -174,7 +174,7 @@ impl<'a> World<'a> {
             }
         };
         for (bid, price) in self.ask(&ask).await? {
-            let Some(slot) = ask.imps.iter().find(|slot| slot.id == bid.impid).cloned() else {
+            let Some(slot) = ask.offer.imps.iter().find(|slot| slot.id == bid.impid).cloned() else {
                 continue;
             };
             let rivals = rivals(&mut self.rng);
@@ -205,10 +205,10 @@ impl<'a> World<'a> {
 
     /// Auctions a bid against rivals and sends the notices. The price paid where it won, CPM.
     pub async fn settle(&mut self, ask: &Ask, slot: &Slot, bid: &Bid, price: Money, rivals: &[Money]) -> Result<Option<Money>, String> {
-        match auction(ask.at, slot, price, rivals) {
+        match auction(ask.offer.at, slot, price, rivals) {
             Verdict::Lost(to) => {
                 let macros = Macros {
-                    ask,
+                    offer: &ask.offer,
                     bid,
                     price: to,
                     lost: Some(true),
@@ -218,7 +218,7 @@ impl<'a> World<'a> {
             }
             Verdict::Won(paid) => {
                 let macros = Macros {
-                    ask,
+                    offer: &ask.offer,
                     bid,
                     price: paid,
                     lost: None,
@@ -300,7 +300,7 @@ impl<'a> World<'a> {
             .url_in_markup(&base)
             .ok_or_else(|| format!("the markup of {} has no address that begins with {base}", bid.crid))?;
         let url = Macros {
-            ask,
+            offer: &ask.offer,
             bid,
             price: paid,
             lost: None,
@@ -356,7 +356,7 @@ impl<'a> World<'a> {
     /// Writes an ad as a page of its own, `ad-{name}.html`.
     pub fn write_ad(&mut self, name: &str, ask: &Ask, bid: &Bid, paid: Money) -> Result<PathBuf, String> {
         let markup = Macros {
-            ask,
+            offer: &ask.offer,
             bid,
             price: paid,
             lost: None,

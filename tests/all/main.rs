@@ -8,6 +8,7 @@ mod bench_rig;
 mod caps;
 mod corpus;
 mod doors;
+mod exchange;
 mod feeds;
 mod figures;
 mod http;
