@@ -4,6 +4,7 @@
 //! Rules are tried in the order of the reasons; the first that fails is the candidate's reason. Looks
 //! at no cap, budget or price.
 
+use super::price::has_rates;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::country::Country;
 use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo};
@@ -17,7 +18,7 @@ use crate::model::targeting::{Format, Hours, Targeting};
 use crate::openrtb::attributes::{
     app, covers_category, covers_language, device_kind, domain, has_product_token, is_of_domain, page_host, plain,
 };
-use crate::openrtb::json::{List, creatives, sizes as sizes_of};
+use crate::openrtb::json::{List, Text, creatives, sizes as sizes_of};
 use crate::openrtb::request::{Imp, Opportunity};
 use crate::state::approvals::Suspended;
 
@@ -27,6 +28,14 @@ pub struct Candidate {
     shop: AdvertiserNo,
     campaign: u32,
     multiplier: Ratio,
+}
+
+/// An imp, and what of it is the same for every campaign.
+struct Slot<'r> {
+    at: u16,
+    imp: &'r Imp<'r>,
+    sizes: &'r [(u32, u32)],
+    has_rates: bool,
 }
 
 /// A campaign's creative for one imp; later stages fill in the figures.
@@ -104,8 +113,14 @@ pub fn narrow<T: Trace>(
     }
     for (at, imp) in case.request.imps.iter().enumerate() {
         banner_sizes(imp, sizes);
+        let slot = Slot {
+            at: at as u16,
+            imp,
+            sizes,
+            has_rates: has_rates(case, imp),
+        };
         for candidate in candidates.iter() {
-            offer(case, at as u16, imp, sizes, candidate, offers, furthest, trace);
+            offer(case, &slot, candidate, offers, furthest, trace);
         }
     }
     if offers.is_empty() { Err(furthest.0) } else { Ok(()) }
@@ -145,7 +160,12 @@ fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign, house_block
     {
         return Err(NoBid::Hours);
     }
-    if !meets(case, &campaign.targeting) || (campaign.schain_complete && case.request.schain_complete != Some(true)) {
+    let shows = |index: &u32| {
+        let creative = shop.advertiser.creatives.get(*index as usize);
+        creative.is_some_and(|creative| admits_format(&campaign.targeting, creative.format))
+    };
+    let is_open_to_it = meets(case, &campaign.targeting) && campaign.creatives.iter().any(shows);
+    if !is_open_to_it || (campaign.schain_complete && case.request.schain_complete != Some(true)) {
         return Err(NoBid::Targeting);
     }
     if house_blocked {
@@ -198,12 +218,9 @@ pub fn seat<'a>(case: &Case<'a>, advertiser: &'a Advertiser) -> &'a str {
 }
 
 /// Adds the offers of a candidate for one imp: one for each creative that fits.
-#[allow(clippy::too_many_arguments)]
 fn offer<T: Trace>(
     case: &Case<'_>,
-    at: u16,
-    imp: &Imp<'_>,
-    sizes: &[(u32, u32)],
+    slot: &Slot<'_>,
     candidate: &Candidate,
     offers: &mut Vec<Offer>,
     furthest: &mut Furthest,
@@ -211,14 +228,14 @@ fn offer<T: Trace>(
 ) {
     let Some(shop) = case.world.shop(candidate.shop) else { return };
     let campaign = &shop.advertiser.campaigns[candidate.campaign as usize];
-    let mut why = NoBid::Format;
+    let mut why = NoBid::Targeting;
     let mut found = false;
     for index in &campaign.creatives {
-        match fit(case, shop, imp, sizes, *index, &campaign.targeting) {
+        match fit(case, shop, slot, *index, &campaign.targeting) {
             Ok(size) if offers.len() < OFFERS_MAX => {
                 found = true;
                 offers.push(Offer {
-                    imp: at,
+                    imp: slot.at,
                     shop: candidate.shop,
                     campaign: candidate.campaign,
                     no: campaign.no,
@@ -233,39 +250,44 @@ fn offer<T: Trace>(
                 });
             }
             Ok(_) => {}
-            Err(reason) => why = if why == NoBid::Format { reason } else { why.max(reason) },
+            Err(reason) => why = why.max(reason),
         }
     }
     if !found {
         furthest.note(why);
-        trace.dropped(campaign.no, why, || misfit_detail(case, shop, campaign, imp, why));
+        trace.dropped(campaign.no, why, || misfit_detail(case, shop, campaign, slot.imp, why));
     }
 }
 
 /// The index of the creative's size that fits the imp, in the imp's order of preference.
-fn fit(case: &Case<'_>, shop: &Shop, imp: &Imp<'_>, sizes: &[(u32, u32)], creative: u32, targeting: &Targeting) -> Result<u16, NoBid> {
-    let creative = shop.advertiser.creatives.get(creative as usize).ok_or(NoBid::Format)?;
-    if !targeting.formats.admits(Some(creative.format), |wanted, format| *wanted == format) {
+fn fit(case: &Case<'_>, shop: &Shop, slot: &Slot<'_>, creative: u32, targeting: &Targeting) -> Result<u16, NoBid> {
+    let creative = shop.advertiser.creatives.get(creative as usize).ok_or(NoBid::Targeting)?;
+    let (imp, banner) = (slot.imp, &slot.imp.banner);
+    if !admits_format(targeting, creative.format) {
         return Err(NoBid::Targeting);
     }
-    if imp.private_auction || !targeting.deals.open_market {
-        return Err(NoBid::Deal);
-    }
-    let (Some(banner), Format::Banner) = (&imp.banner, creative.format) else {
-        return Err(NoBid::Format);
-    };
-    if banner
-        .battr
-        .iter()
-        .any(|blocked| blocked.integer().is_some_and(|b| creative.attr.iter().any(|a| i64::from(*a) == b)))
-    {
+    let blocks = |blocked: Text<'_>| blocked.integer().is_some_and(|b| creative.attr.iter().any(|a| i64::from(*a) == b));
+    if banner.as_ref().is_some_and(|banner| banner.battr.iter().any(blocks)) {
         return Err(NoBid::CreativeBlocked);
     }
     if is_excluded(imp, creative) || suspension(case, creative).is_some() {
         return Err(NoBid::CreativeNotApproved);
     }
+    if imp.private_auction || !targeting.deals.open_market {
+        return Err(NoBid::Deal);
+    }
+    if !slot.has_rates {
+        return Err(NoBid::Currency);
+    }
+    if banner.is_none() || creative.format != Format::Banner {
+        return Err(NoBid::Format);
+    }
     let place = |(w, h): &(u32, u32)| creative.ads.iter().position(|(size, _)| *size == Size { w: *w, h: *h });
-    sizes.iter().find_map(place).map(|at| at as u16).ok_or(NoBid::Size)
+    slot.sizes.iter().find_map(place).map(|at| at as u16).ok_or(NoBid::Size)
+}
+
+fn admits_format(targeting: &Targeting, format: Format) -> bool {
+    targeting.formats.admits(Some(format), |wanted, format| *wanted == format)
 }
 
 /// Whether the exchange says that it would not show a creative in this imp.
@@ -332,7 +354,7 @@ pub fn meets(case: &Case<'_>, targeting: &Targeting) -> bool {
         && targeting
             .apps
             .admits(app(request), |wanted, app| same(wanted, app) || is_of_domain(app, wanted))
-        && targeting.sellers.admits(plain(request.place.publisher), |wanted, id| wanted == id)
+        && targeting.sellers.admits(plain(request.place.publisher), same)
         && meets_categories(request, targeting)
 }
 

@@ -14,6 +14,7 @@ use crate::model::audience::in_window;
 use crate::model::outcome::NoBid;
 use crate::model::targeting::{Adjustment, Format};
 use crate::model::ticket::Ticket;
+use crate::openrtb::request::Imp;
 use crate::state::books::Entry;
 
 /// Events that a prior counts for: so many clicks or conversions have to be seen before observation
@@ -59,6 +60,11 @@ fn answer_currency(case: &Case<'_>) -> Option<Currency> {
         .find(rated)
 }
 
+/// Whether there are rates for an answer, and for the imp's floor.
+pub fn has_rates(case: &Case<'_>, imp: &Imp<'_>) -> bool {
+    answer_currency(case).is_some_and(|currency| floor(case, imp, currency).is_ok())
+}
+
 fn price_one<T: Trace>(
     case: &Case<'_>,
     known: &Known,
@@ -101,7 +107,7 @@ fn price_one<T: Trace>(
 }
 
 /// The imp's floor in the currency of the answer, rounded up.
-fn floor(case: &Case<'_>, imp: &crate::openrtb::request::Imp<'_>, currency: Currency) -> Result<Money, NoBid> {
+fn floor(case: &Case<'_>, imp: &Imp<'_>, currency: Currency) -> Result<Money, NoBid> {
     let Some(floor) = imp.floor else { return Ok(Money::ZERO) };
     let from = imp.floor_currency.ok_or(NoBid::Currency)?;
     let conversion = case.world.rates.conversion(from, currency).ok_or(NoBid::Currency)?;
