@@ -24,6 +24,7 @@ use crate::base::time::Millis;
 use crate::model::exposure::Exposure;
 use crate::model::outcome::{NoBid, Outcome, Pick};
 use crate::model::profile::{CartLine, Profile};
+use crate::openrtb::json::resolved;
 use crate::openrtb::request::Imp;
 use crate::state::State;
 use crate::state::holds::BucketView;
@@ -75,6 +76,7 @@ impl Trace for Silent {
 #[derive(Default)]
 pub struct Scratch {
     imps: Vec<Imp<'static>>,
+    body: Vec<u8>,
     text: String,
     keys: Vec<UserKey>,
     known: Known,
@@ -136,26 +138,16 @@ pub fn decide<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &m
 }
 
 fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scratch, trace: &mut T) -> Result<Outcome, NoBid> {
-    let Scratch {
-        imps,
-        text,
-        keys,
-        known,
-        candidates,
-        sizes,
-        offers,
-        ads,
-        picks,
-        out,
-        feedback,
-    } = scratch;
     let mut furthest = Furthest(NoBid::NoAudience);
     trace.stage("admit");
     let exchange = admit::admit(world, state, ask)?;
     trace.stage("decode");
-    let mut request = decode::lend(imps);
+    let mut request = decode::lend(&mut scratch.imps);
+    let body = resolved(ask.body, &mut scratch.body);
     let outcome = (|| {
-        *feedback = decode::decode(ask, exchange, &mut request)?;
+        scratch.feedback = decode::decode(ask, exchange, body, &mut request)?;
+        let (known, offers, picks) = (&mut scratch.known, &mut scratch.offers, &mut scratch.picks);
+        let (ads, keys) = (&mut scratch.ads, &mut scratch.keys);
         let case = Case {
             world,
             state,
@@ -164,10 +156,11 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
             request: &request,
         };
         trace.stage("identify");
-        identify::identify(&case, text, keys)?;
+        identify::identify(&case, &mut scratch.text, keys)?;
         trace.stage("lookup");
         lookup::lookup(&case, keys, known)?;
         trace.stage("narrow");
+        let (candidates, sizes) = (&mut scratch.candidates, &mut scratch.sizes);
         narrow::narrow(&case, known, candidates, sizes, offers, &mut furthest, trace)?;
         trace.stage("pace");
         pace::pace(&case, known, offers, &mut furthest, trace)?;
@@ -176,12 +169,12 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
         trace.stage("render");
         render::render(&case, known, offers, currency, ads, picks, &mut furthest, trace)?;
         trace.stage("respond");
-        respond::respond(&case, currency, picks, ads, out);
+        respond::respond(&case, currency, picks, ads, &mut scratch.out);
         Ok(Outcome::Bid {
             bids: picks.len() as u16,
             epoch: known.holds.epoch,
         })
     })();
-    decode::take_back(request, imps);
+    decode::take_back(request, &mut scratch.imps);
     outcome
 }

@@ -20,7 +20,7 @@ const OF_A_REASON_MIN: u64 = 200;
 /// Requests of one world, the last few of them to a server that is down.
 const TURNS: u64 = 400;
 /// Disagreements that are printed.
-const PRINTED: usize = 3;
+const PRINTED: usize = 40;
 
 /// Reasons that no call of `decide` can end in, and where they come from.
 fn elsewhere(reason: NoBid) -> Option<&'static str> {
@@ -73,7 +73,10 @@ fn difference(answer: &Answer, verdict: &Verdict) -> Option<String> {
         who: [made.imp, made.bid.who[1], made.bid.who[2], made.bid.who[3]],
         price: made.price,
     };
-    let expected = verdict.as_ref().map(|made| by_imp(made.iter().map(of).collect())).map_err(|why| *why);
+    let expected = verdict
+        .as_ref()
+        .map(|made| by_imp(made.iter().map(of).collect()))
+        .map_err(|why| *why);
     let answer = answer.clone().map(by_imp);
     (answer != expected).then(|| format!("decide {answer:?}\noracle {expected:?}"))
 }
@@ -102,7 +105,9 @@ fn play(seed: u64, turns: u64) -> Tally {
             Err(why) => *tally.reasons.entry(why).or_default() += 1,
         }
         if let Some(difference) = difference(&answer, &verdict) {
-            tally.disagreements.push(format!("SEED={seed} turn {turn}\n{difference}\n{}", told_of(&game, &asked)));
+            tally
+                .disagreements
+                .push(format!("SEED={seed} turn {turn}\n{difference}\n{}", told_of(&game, &asked)));
             // What follows would only repeat it.
             return tally;
         }
@@ -118,13 +123,23 @@ fn told_of(game: &Game, asked: &Asked) -> String {
     let facts = &game.facts;
     let exchange = &facts.server["exchanges"][asked.exchange];
     let shops: Vec<String> = facts.shops.iter().map(ToString::to_string).collect();
-    let told = facts.told.iter().map(|(who, shop, at, event)| format!("{who} at {shop} {}s ago {event}", asked.now / 1_000 - at));
+    let told = facts
+        .told
+        .iter()
+        .map(|(who, shop, at, event)| format!("{who} at {shop} {}s ago {event}", asked.now / 1_000 - at));
     let bids = facts.bids.iter().rev().take(8).map(|bid| format!("{bid:?}"));
     let body = String::from_utf8_lossy(&asked.body);
     let lines = [
-        format!("at {} waited {} house {} people {:?}", asked.now, asked.waited, facts.house, facts.people),
+        format!(
+            "at {} waited {} house {} people {:?}",
+            asked.now, asked.waited, facts.house, facts.people
+        ),
         format!("request {body:.4000}\nexchange {exchange}\nshops\n{}", shops.join("\n")),
-        format!("last bids\n{}\ntold\n{}", bids.collect::<Vec<_>>().join("\n"), told.collect::<Vec<_>>().join("\n")),
+        format!(
+            "last bids\n{}\ntold\n{}",
+            bids.collect::<Vec<_>>().join("\n"),
+            told.collect::<Vec<_>>().join("\n")
+        ),
     ];
     lines.join("\n")
 }
@@ -163,13 +178,24 @@ fn the_oracle_agrees_with_every_decision() {
     for reason in NoBid::ALL {
         println!("{:>7} {} {}", count(reason), reason.label(), elsewhere(*reason).unwrap_or(""));
     }
-    tally.disagreements.iter().take(PRINTED).for_each(|difference| println!("\n{difference}"));
+    tally
+        .disagreements
+        .iter()
+        .take(PRINTED)
+        .for_each(|difference| println!("\n{difference}"));
     let least = reachable.iter().map(count).min().unwrap_or(0);
-    let unplaced = NoBid::ALL.iter().filter(|reason| elsewhere(**reason).is_some() && count(reason) > 0).count();
+    let unplaced = NoBid::ALL
+        .iter()
+        .filter(|reason| elsewhere(**reason).is_some() && count(reason) > 0)
+        .count();
     let mut figures = Figures::new();
     figures.at_least("oracle.requests", tally.requests as usize, requests as usize);
     figures.at_least("oracle.bids", tally.bids as usize, share(BIDS_MIN));
-    figures.exactly("oracle.reasons", reachable.iter().filter(|reason| count(reason) > 0).count(), reachable.len());
+    figures.exactly(
+        "oracle.reasons",
+        reachable.iter().filter(|reason| count(reason) > 0).count(),
+        reachable.len(),
+    );
     figures.exactly("oracle.reasons_said_unreachable", unplaced, 0);
     figures.at_least("oracle.least_of_a_reason", least as usize, share(OF_A_REASON_MIN));
     figures.exactly("oracle.disagreements", tally.disagreements.len(), 0);

@@ -30,8 +30,8 @@ use winback::track::fact::{Fact, IdRef, Sign};
 use winback::track::notice::{self, Opened};
 
 use crate::bench_rig::Rig;
-use rng::Rng;
 use facts::{Asked, Bid, Facts, Made, Win};
+use rng::Rng;
 
 /// Wednesday noon, UTC.
 const START_MS: i64 = 1_781_092_800_000;
@@ -109,7 +109,16 @@ impl Game {
         }
         facts.crids = crids;
         let (open, settled) = (Vec::new(), Vec::new());
-        let mut game = Game { rig, facts, rng, now: START_MS, asked: 0, open, settled, _dir: dir };
+        let mut game = Game {
+            rig,
+            facts,
+            rng,
+            now: START_MS,
+            asked: 0,
+            open,
+            settled,
+            _dir: dir,
+        };
         game.people();
         game.before();
         game
@@ -135,7 +144,10 @@ impl Game {
         refs.extend(ids.map(|(owner, id)| IdRef::Foreign(hashes.foreign(owner, id.as_bytes()), owner.clone())));
         self.rig.record(Fact::Match(refs), Millis(self.now));
         self.tell(last, 0, self.second() - 500);
-        let ours = self.facts.people[last].iter().find(|(owner, _)| owner.is_empty()).expect("an id of ours");
+        let ours = self.facts.people[last]
+            .iter()
+            .find(|(owner, _)| owner.is_empty())
+            .expect("an id of ours");
         let user = self.rig.world.hashes.user(ours.1.as_bytes());
         self.rig.record(Fact::Forget { user, opt_out: true }, Millis(self.now));
         self.facts.gone.push(last);
@@ -148,7 +160,11 @@ impl Game {
             let mut counts = Vec::new();
             for (campaign, c) in of_world.campaigns.iter().enumerate() {
                 let (impressions, clicks) = (self.rng.below(60_000), self.rng.below(200));
-                let seen = if self.rng.chance(50) { [impressions, clicks.min(impressions), self.rng.below(clicks + 1)] } else { [0; 3] };
+                let seen = if self.rng.chance(50) {
+                    [impressions, clicks.min(impressions), self.rng.below(clicks + 1)]
+                } else {
+                    [0; 3]
+                };
                 let entry = self.rig.state.books.entry(c.no);
                 for (counter, n) in [&entry.impressions, &entry.clicks, &entry.conversions].into_iter().zip(seen) {
                     counter.store(n, Relaxed);
@@ -156,12 +172,21 @@ impl Game {
                 counts.push(seen.map(i128::from));
                 let day = ["2026-06-09", "2026-06-10"][self.rng.below(2) as usize];
                 let of_budget = c.budget.total.or(c.budget.daily).map_or(0, |budget| budget.0);
-                let billed = if self.rng.chance(40) { of_budget * i128::from(self.rng.below(101)) / 100 } else { 0 };
+                let billed = if self.rng.chance(40) {
+                    of_budget * i128::from(self.rng.below(101)) / 100
+                } else {
+                    0
+                };
                 for book in [c.no, of_world.book] {
                     self.rig.state.books.spend(book, Day::parse(day).expect("a day"), Money(billed));
                 }
                 let who = [usize::MAX, shop, campaign, 0];
-                self.facts.bids.push(Bid { who, billed, day: day.to_owned(), ..Bid::default() });
+                self.facts.bids.push(Bid {
+                    who,
+                    billed,
+                    day: day.to_owned(),
+                    ..Bid::default()
+                });
             }
             self.facts.counts.push(counts);
         }
@@ -200,7 +225,10 @@ impl Game {
         let step = 1 + self.rng.below(step) as i64;
         self.now = (self.now + step).min(START_MS + PLAYED_MS);
         if self.rng.chance(12) {
-            let (person, shop) = (self.rng.below(self.facts.people.len() as u64 - 2), self.rng.below(self.facts.shops.len() as u64));
+            let (person, shop) = (
+                self.rng.below(self.facts.people.len() as u64 - 2),
+                self.rng.below(self.facts.shops.len() as u64),
+            );
             self.tell(person as usize, shop as usize, self.second());
         }
         if self.rng.chance(2) {
@@ -238,9 +266,13 @@ impl Game {
             let shop = self.facts.shops.iter().position(doc).expect("a document");
             let creative = advertiser.creatives.iter().position(|c| c.no == pick.creative).expect("a creative");
             let (campaign, name) = (pick.campaign_index as usize, &advertiser.campaigns[pick.campaign_index as usize].id);
-            let is_it = |a: &&&Answered<'_>| a.cid == *name && a.adid == advertiser.creatives[creative].id && nano_text(a.price) == pick.price.0;
+            let is_it =
+                |a: &&&Answered<'_>| a.cid == *name && a.adid == advertiser.creatives[creative].id && nano_text(a.price) == pick.price.0;
             assert!(answered.iter().any(|a| is_it(&a)), "{pick:?} is not in the answer");
-            Win { who: [usize::from(pick.imp), shop, campaign, creative], price: pick.price.0 }
+            Win {
+                who: [usize::from(pick.imp), shop, campaign, creative],
+                price: pick.price.0,
+            }
         };
         scratch.picks.iter().map(win).collect()
     }
@@ -254,12 +286,19 @@ impl Game {
         let limits = |pick: &Pick| {
             let shop = &world.shop(pick.advertiser).expect("a shop").advertiser;
             let campaign = shop.campaigns[pick.campaign_index as usize].budget;
-            Limits { campaign, advertiser: shop.budget, day: Millis(self.now).local_day(&shop.timezone) }
+            Limits {
+                campaign,
+                advertiser: shop.budget,
+                day: Millis(self.now).local_day(&shop.timezone),
+            }
         };
         commit(&self.rig.state, &scratch.picks, epoch, Millis(self.now), limits).expect("nobody else commits");
         let answer: Answer<'_> = serde_json::from_slice(&scratch.out).expect("an answer");
         for answered in answer.seatbid.iter().flat_map(|seat| &seat.bid) {
-            let token = answered.burl.rsplit_once('/').map_or("", |(_, token)| token.split('?').next().unwrap_or(""));
+            let token = answered
+                .burl
+                .rsplit_once('/')
+                .map_or("", |(_, token)| token.split('?').next().unwrap_or(""));
             let opened = notice::open(world, Audience::Notice, token).expect("our own token");
             let pick = scratch.picks.iter().find(|pick| pick.tag == opened.tag).expect("a pick");
             let of = made.iter().find(|made| made.imp == usize::from(pick.imp)).expect("the oracle's");
@@ -268,13 +307,20 @@ impl Game {
             }
             if of.bid.capped > 0 {
                 // The same impression bid again takes the place of the hold before it.
-                let again = |bid: &&mut Bid| bid.who[..3] == of.bid.who[..3] && bid.spot == of.bid.spot && bid.capped > self.now && self.now - bid.at <= 2_000;
+                let again = |bid: &&mut Bid| {
+                    bid.who[..3] == of.bid.who[..3] && bid.spot == of.bid.spot && bid.capped > self.now && self.now - bid.at <= 2_000
+                };
                 if let Some(before) = self.facts.bids.iter_mut().find(again) {
                     before.capped = 0;
                 }
             }
             let signs = vec![Sign::Win, Sign::Bill, Sign::Pixel, Sign::Click];
-            self.open.push(Open { bid: self.facts.bids.len(), opened, price: of.price, signs });
+            self.open.push(Open {
+                bid: self.facts.bids.len(),
+                opened,
+                price: of.price,
+                signs,
+            });
             self.facts.bids.push(of.bid.clone());
         }
     }
@@ -283,7 +329,12 @@ impl Game {
     fn hear(&mut self) {
         let at = self.rng.below(self.open.len() as u64) as usize;
         let (bid, unseen) = (self.open[at].bid, self.facts.bids[self.open[at].bid].seen.is_none());
-        let shown = self.facts.bids.iter().filter(|b| b.who[0] == self.facts.bids[bid].who[0] && b.seen.is_some()).count();
+        let shown = self
+            .facts
+            .bids
+            .iter()
+            .filter(|b| b.who[0] == self.facts.bids[bid].who[0] && b.seen.is_some())
+            .count();
         if self.rng.chance(20) || shown >= SHOWN_MAX || self.open[at].signs.is_empty() {
             self.open.swap_remove(at);
             return;
@@ -333,13 +384,21 @@ impl Game {
         let of_world = self.rig.shop(self.facts.shops[shop]["id"].as_str().expect("an id"));
         let creative = self.rng.below(of_world.advertiser.creatives.len() as u64) as usize;
         let second = self.second();
-        if self.facts.suspended.iter().any(|s| (s.0, s.1, s.2) == (exchange, shop, creative) && second < s.3) {
+        if self
+            .facts
+            .suspended
+            .iter()
+            .any(|s| (s.0, s.1, s.2) == (exchange, shop, creative) && second < s.3)
+        {
             return;
         }
         let crid = of_world.advertiser.creatives[creative].crid_key;
         for _ in 0..20 {
             let now = Millis(self.now).to_secs();
-            self.rig.state.approvals.hear(ExchangeNo(exchange as u8), crid, Heard::Refused, 202, now);
+            self.rig
+                .state
+                .approvals
+                .hear(ExchangeNo(exchange as u8), crid, Heard::Refused, 202, now);
         }
         self.facts.suspended.push((exchange, shop, creative, second + 3_600));
     }

@@ -50,7 +50,11 @@ impl Auction<'_> {
         let value = down(self.value(c, campaign, multiplier) * to, own);
         let auction = &self.exchange()["auction"];
         let at = int(&self.r["at"]).or(int(&auction["default_at"])).unwrap_or(1);
-        let shade = if at == 2 { ONE } else { nano(&auction["shade"]).unwrap_or(ONE * 8 / 10) };
+        let shade = if at == 2 {
+            ONE
+        } else {
+            nano(&auction["shade"]).unwrap_or(ONE * 8 / 10)
+        };
         // Exchanges read six decimals.
         let price = (down(down(value * shade, ONE), 1_000) * 1_000).max(up(floor, 1_000) * 1_000);
         ensure(price > 0 && price <= value, "below_floor")?;
@@ -102,23 +106,29 @@ impl Auction<'_> {
         let [person, shop, campaign, creative] = bid.who;
         let own = &self.doc["campaigns"][campaign]["frequency"];
         let default = json!([{"max": 10, "per": "1d"}]);
-        let own = each(if own.is_null() { &default } else { own }).iter().map(|cap| (cap, cap["scope"].as_str().unwrap_or("campaign")));
+        let own = each(if own.is_null() { &default } else { own })
+            .iter()
+            .map(|cap| (cap, cap["scope"].as_str().unwrap_or("campaign")));
         let caps = own.chain(each(&self.doc["frequency"]).iter().map(|cap| (cap, "advertiser")));
         caps.into_iter().any(|(cap, scope)| {
             let counts = |other: &&Bid| {
-                let is_same = other.who[..2] == [person, shop] && match scope {
-                    "campaign" => other.who[2] == campaign,
-                    "creative" => other.who[3] == creative,
-                    _ => true,
-                };
+                let is_same = other.who[..2] == [person, shop]
+                    && match scope {
+                        "campaign" => other.who[2] == campaign,
+                        "creative" => other.who[3] == creative,
+                        _ => true,
+                    };
                 let again = other.who[2] == campaign && other.spot == bid.spot && bid.at - other.at <= 2_000;
                 let is_recent = |seen: i64| self.second() - seen < seconds(&cap["per"]).expect("a span");
                 is_same && other.seen.map_or(other.capped > bid.at && !again, is_recent)
             };
-            let of_request = made.iter().filter(|m| m.bid.who[1] == shop && match scope {
-                "campaign" => m.bid.who[2] == campaign,
-                "creative" => m.bid.who[3] == creative,
-                _ => true,
+            let of_request = made.iter().filter(|m| {
+                m.bid.who[1] == shop
+                    && match scope {
+                        "campaign" => m.bid.who[2] == campaign,
+                        "creative" => m.bid.who[3] == creative,
+                        _ => true,
+                    }
             });
             (self.x.bids.iter().filter(counts).count() + of_request.count()) as i64 >= int(&cap["max"]).expect("a number")
         })
@@ -127,12 +137,21 @@ impl Auction<'_> {
     /// What the budgets of campaign and shop leave; none where neither is bounded.
     fn left(&self, bid: &Bid) -> Option<i128> {
         let of = |budget: &Value, bids: &[&Bid]| {
-            let step = |until: i64, bid: &Bid| if bid.held - bid.at.div_euclid(1000) < 62 { until } else { until.div_euclid(STEP) };
+            let step = |until: i64, bid: &Bid| {
+                if bid.held - bid.at.div_euclid(1000) < 62 {
+                    until
+                } else {
+                    until.div_euclid(STEP)
+                }
+            };
             let stands = |bid: &Bid| bid.held > 0 && step(self.second() - EPOCH, bid) <= step(bid.held - EPOCH, bid);
             let held: i128 = bids.iter().filter(|bid| stands(bid)).map(|bid| bid.hold).sum();
             let spent = |today: bool| bids.iter().filter(|b| !today || b.day == bid.day).map(|b| b.billed).sum::<i128>();
             let daily = nano(&budget["daily"]).map(|daily| daily - spent(true) - held);
-            daily.into_iter().chain(nano(&budget["total"]).map(|total| total - spent(false) - held)).min()
+            daily
+                .into_iter()
+                .chain(nano(&budget["total"]).map(|total| total - spent(false) - held))
+                .min()
         };
         let of_shop: Vec<&Bid> = self.x.bids.iter().filter(|b| b.who[1] == self.shop).collect();
         let of_campaign: Vec<&Bid> = of_shop.iter().copied().filter(|b| b.who[2] == bid.who[2]).collect();
@@ -170,7 +189,14 @@ impl Auction<'_> {
 
     /// How long the bid's holds stand; `test` requests hold nothing.
     fn date(&self, bid: &mut Bid, imp: &Value) {
-        let (x, kind) = (self.exchange(), if self.r["app"].is_object() { ("app", 1_800, 30) } else { ("banner", 300, 5) });
+        let (x, kind) = (
+            self.exchange(),
+            if self.r["app"].is_object() {
+                ("app", 1_800, 30)
+            } else {
+                ("banner", 300, 5)
+            },
+        );
         if set(&self.r["test"]) {
             return;
         }

@@ -69,12 +69,23 @@ pub fn app(r: &Value) -> Option<String> {
 /// Permission first; then the first id that leads to somebody with events.
 pub fn identify(x: &Facts, r: &Value, exchange: &str) -> Result<usize, Why> {
     let unsaid = text(&first(&[&r["regs"]["gdpr"], &r["regs"]["ext"]["gdpr"]])).is_none();
-    ensure(!objects(r) && !(unsaid && x.server["privacy"]["gdpr_when_unknown"] == true), "consent")?;
+    ensure(
+        !objects(r) && !(unsaid && x.server["privacy"]["gdpr_when_unknown"] == true),
+        "consent",
+    )?;
     let mut ids: Vec<(&str, String)> = Vec::new();
     ids.extend(text(&r["user"]["buyeruid"]).map(|id| ("", id)));
     ids.extend(text(&r["user"]["id"]).map(|id| (exchange, id)));
-    let eids = if each(&r["user"]["eids"]).is_empty() { &r["user"]["ext"]["eids"] } else { &r["user"]["eids"] };
-    let uids = each(eids).iter().flat_map(|eid| each(&eid["uids"]).iter().map(move |uid| (eid["source"].as_str(), text(if uid.is_object() { &uid["id"] } else { uid }))));
+    let eids = if each(&r["user"]["eids"]).is_empty() {
+        &r["user"]["ext"]["eids"]
+    } else {
+        &r["user"]["eids"]
+    };
+    let uids = each(eids).iter().flat_map(|eid| {
+        each(&eid["uids"])
+            .iter()
+            .map(move |uid| (eid["source"].as_str(), text(if uid.is_object() { &uid["id"] } else { uid })))
+    });
     let mut ours = Vec::new();
     for (source, id) in uids.filter_map(|(source, id)| Some((source?, id?))).take(4) {
         ids.extend([(source, id.clone()), (exchange, id.clone())]);
@@ -88,7 +99,10 @@ pub fn identify(x: &Facts, r: &Value, exchange: &str) -> Result<usize, Why> {
     ensure(!ids.iter().any(is_gone), "opted_out")?;
     ensure(!ids.is_empty(), "no_id")?;
     let known = ids.iter().filter_map(of).filter(|person| !x.gone.contains(person));
-    known.into_iter().find(|person| x.told.iter().any(|told| told.0 == *person)).ok_or("unknown_user")
+    known
+        .into_iter()
+        .find(|person| x.told.iter().any(|told| told.0 == *person))
+        .ok_or("unknown_user")
 }
 
 /// Whether any sign of a privacy regime or of an objection is there.
@@ -100,7 +114,10 @@ pub fn objects(r: &Value) -> bool {
         || ["coppa", "gpc"].iter().any(|key| set(&regs[key]) || set(&ext[key]))
         || set(&r["device"]["lmt"])
         || us_privacy.chars().nth(2).is_some_and(|c| c.eq_ignore_ascii_case(&'y'))
-        || each(&sections).iter().filter_map(int).any(|sid| sid == 2 || (6..=40).contains(&sid))
+        || each(&sections)
+            .iter()
+            .filter_map(int)
+            .any(|sid| sid == 2 || (6..=40).contains(&sid))
 }
 
 pub fn same(a: &str, b: &str) -> bool {
@@ -110,7 +127,9 @@ pub fn same(a: &str, b: &str) -> bool {
 /// Whether `child` is `parent`, or continues it after a joint.
 pub fn under(parent: &str, child: &str, joints: &[char]) -> bool {
     let (parent, child) = (parent.to_lowercase(), child.to_lowercase());
-    child.strip_prefix(&parent).is_some_and(|rest| rest.is_empty() || rest.starts_with(joints))
+    child
+        .strip_prefix(&parent)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(joints))
 }
 
 pub fn of_domain(parent: &str, child: &str) -> bool {
@@ -184,15 +203,29 @@ pub fn in_hours(r: &Value, hours: &Value, now: Timestamp, zone: &TimeZone) -> bo
         (true, None) => return false,
     };
     let local = now.to_zoned(zone);
-    let (today, minute) = (local.weekday().to_monday_zero_offset(), i16::from(local.hour()) * 60 + i16::from(local.minute()));
-    let no = |day: &str| ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].iter().position(|d| *d == day).expect("a day") as i8;
+    let (today, minute) = (
+        local.weekday().to_monday_zero_offset(),
+        i16::from(local.hour()) * 60 + i16::from(local.minute()),
+    );
+    let no = |day: &str| {
+        ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+            .iter()
+            .position(|d| *d == day)
+            .expect("a day") as i8
+    };
     each(windows).iter().filter_map(Value::as_str).any(|window| {
         let daily = window.starts_with(|c: char| c.is_ascii_digit());
-        let (days, times) = if daily { ("mon-sun", window) } else { window.split_once(' ').unwrap_or((window, "00:00-24:00")) };
+        let (days, times) = if daily {
+            ("mon-sun", window)
+        } else {
+            window.split_once(' ').unwrap_or((window, "00:00-24:00"))
+        };
         let (from, to) = times.split_once('-').map(|(from, to)| (minutes(from), minutes(to))).expect("times");
         let on = |day: i8| {
             let spans = days.split(',').map(|part| part.split_once('-').unwrap_or((part, part)));
-            spans.into_iter().any(|(a, b)| (day - no(a)).rem_euclid(7) <= (no(b) - no(a)).rem_euclid(7))
+            spans
+                .into_iter()
+                .any(|(a, b)| (day - no(a)).rem_euclid(7) <= (no(b) - no(a)).rem_euclid(7))
         };
         match from < to {
             true => on(today) && (from..to).contains(&minute),

@@ -48,7 +48,11 @@ pub fn seconds(v: &Value) -> Option<i64> {
 /// Units of a currency for one of the base; none where there is no rate.
 pub fn rate(x: &Facts, code: &str) -> Option<i128> {
     let (currencies, code) = (&x.server["currencies"], code.trim().to_uppercase());
-    if currencies["base"] == code { Some(ONE) } else { nano(&currencies["rates"][&code]) }
+    if currencies["base"] == code {
+        Some(ONE)
+    } else {
+        nano(&currencies["rates"][&code])
+    }
 }
 
 pub fn nearest(a: i128, b: i128) -> i128 {
@@ -61,21 +65,41 @@ fn lower(v: &Value) -> String {
 
 /// The levels of a category path.
 fn levels(v: &Value) -> Vec<String> {
-    lower(v).split('>').map(|level| level.trim().to_owned()).filter(|level| !level.is_empty()).collect()
+    lower(v)
+        .split('>')
+        .map(|level| level.trim().to_owned())
+        .filter(|level| !level.is_empty())
+        .collect()
 }
 
 impl<'x> Shopper<'x> {
     pub fn new(x: &'x Facts, person: usize, shop: usize, now: i64) -> Shopper<'x> {
         let (doc, feed) = (&x.shops[shop], &x.feeds[shop][..]);
-        let mut events: Vec<(i64, &Value)> = x.told.iter().filter(|t| (t.0, t.1) == (person, shop)).map(|t| (t.2, &t.3)).collect();
+        let mut events: Vec<(i64, &Value)> = x
+            .told
+            .iter()
+            .filter(|t| (t.0, t.1) == (person, shop))
+            .map(|t| (t.2, &t.3))
+            .collect();
         events.sort_by_key(|(at, _)| *at);
         let retention = seconds(&x.server["privacy"]["retention"]).unwrap_or(90 * 86_400);
-        let mut her = Shopper { doc, feed, now, retention, past: Vec::new(), cart: Vec::new() };
+        let mut her = Shopper {
+            doc,
+            feed,
+            now,
+            retention,
+            past: Vec::new(),
+            cart: Vec::new(),
+        };
         let own = rate(x, doc["currency"].as_str().unwrap_or("USD")).expect("a rate");
         for (rank, (at, event)) in events.into_iter().enumerate() {
             let from = event["currency"].as_str().map_or(Some(own), |code| rate(x, code));
             let into_own = |amount: i128| from.map_or(0, |from| nearest(amount * own, from));
-            let items = if event["items"].is_null() { std::slice::from_ref(&Value::Null) } else { each(&event["items"]) };
+            let items = if event["items"].is_null() {
+                std::slice::from_ref(&Value::Null)
+            } else {
+                each(&event["items"])
+            };
             for item in items {
                 let count = nano(&item["quantity"]).map_or(1, |n| n / ONE);
                 let listed = || her.find(item).and_then(|p| nano(&p["price"].as_str()?.split(' ').next()?.into()));
@@ -83,7 +107,14 @@ impl<'x> Shopper<'x> {
                     Some(said) => into_own(said),
                     None => listed().unwrap_or(0),
                 };
-                her.past.push(Entry { rank, at, event, item, count, worth: worth * count / CENT * CENT });
+                her.past.push(Entry {
+                    rank,
+                    at,
+                    event,
+                    item,
+                    count,
+                    worth: worth * count / CENT * CENT,
+                });
             }
         }
         her.fill_cart();
@@ -97,7 +128,11 @@ impl<'x> Shopper<'x> {
             match (e.event["event"].as_str(), place) {
                 (Some("add_to_cart"), place) => {
                     let old = place.map(|at| cart.remove(at)).map_or((0, 0), |old| (old.count, old.worth));
-                    cart.push(Entry { count: old.0 + e.count, worth: old.1 + e.worth, ..*e });
+                    cart.push(Entry {
+                        count: old.0 + e.count,
+                        worth: old.1 + e.worth,
+                        ..*e
+                    });
                 }
                 (Some("purchase"), _) if e.item.is_null() => cart.clear(),
                 (Some("purchase" | "remove_from_cart"), Some(at)) => {
@@ -123,8 +158,14 @@ impl<'x> Shopper<'x> {
         wants("product", &|w| *w == e.item["item_id"])
             && wants("channel", &|w| lower(&e.event["channel"]) == lower(w))
             && wants("url", &|w| lower(&e.event["url"]).contains(&lower(w)))
-            && wants("category", &|w| is_in(&e.item["item_category"], w) || is_in(&listed["product_type"], w))
-            && wants("brand", &|w| [&e.item["item_brand"], &listed["brand"]].iter().any(|brand| lower(brand) == lower(w)))
+            && wants("category", &|w| {
+                is_in(&e.item["item_category"], w) || is_in(&listed["product_type"], w)
+            })
+            && wants("brand", &|w| {
+                [&e.item["item_brand"], &listed["brand"]]
+                    .iter()
+                    .any(|brand| lower(brand) == lower(w))
+            })
     }
 
     fn holds(&self, rule: &Value) -> bool {
@@ -152,11 +193,15 @@ impl<'x> Shopper<'x> {
 
     /// now − within ≤ time < now − older_than.
     pub fn is_within(&self, rule: &Value, at: i64) -> bool {
-        at >= self.now - seconds(&rule["within"]).unwrap_or(self.retention) && seconds(&rule["older_than"]).is_none_or(|older| at < self.now - older)
+        at >= self.now - seconds(&rule["within"]).unwrap_or(self.retention)
+            && seconds(&rule["older_than"]).is_none_or(|older| at < self.now - older)
     }
 
     pub fn is_in(&self, audience: &Value) -> bool {
-        let audience = each(&self.doc["audiences"]).iter().find(|a| a["id"] == *audience).expect("an audience");
+        let audience = each(&self.doc["audiences"])
+            .iter()
+            .find(|a| a["id"] == *audience)
+            .expect("an audience");
         each(&audience["include"]).iter().all(|rule| self.holds(rule)) && !each(&audience["exclude"]).iter().any(|rule| self.holds(rule))
     }
 
@@ -164,21 +209,38 @@ impl<'x> Shopper<'x> {
     pub fn product(&self, taken: &[Value]) -> Option<Value> {
         let rules = &self.doc["products"];
         let group = |p: &'x Value| Some(&p["item_group_id"]).filter(|group| group.is_string());
-        let kin = |p: &'x Value, id: &Value| self.feed.iter().any(|other| other["id"] == *id && group(other).is_some() && group(other) == group(p));
+        let kin = |p: &'x Value, id: &Value| {
+            self.feed
+                .iter()
+                .any(|other| other["id"] == *id && group(other).is_some() && group(other) == group(p))
+        };
         let since = self.now - seconds(&rules["exclude_bought"]).unwrap_or(90 * 86_400);
         let purchases = || self.past.iter().filter(|e| e.event["event"] == "purchase" && e.at >= since);
         let is_bought = |p: &'x Value| purchases().any(|e| e.item["item_id"] == p["id"] || kin(p, &e.item["item_id"]));
-        let is_taken = |p: &'x Value| taken.iter().any(|id| *id == p["id"] || rules["one_per_group"] != false && kin(p, id));
+        let is_taken = |p: &'x Value| {
+            taken
+                .iter()
+                .any(|id| *id == p["id"] || rules["one_per_group"] != false && kin(p, id))
+        };
         let fits = |p: &&'x Value| p["availability"] == "in_stock" && !is_bought(p) && !is_taken(p);
         let fitting = |p: &'x Value| match p["availability"] == "in_stock" || is_bought(p) {
             true => Some(p).filter(fits),
-            false => self.feed.iter().filter(|other| group(p).is_some() && group(other) == group(p)).find(fits),
+            false => self
+                .feed
+                .iter()
+                .filter(|other| group(p).is_some() && group(other) == group(p))
+                .find(fits),
         };
         let cart = || self.cart.iter().rev().filter_map(|line| self.find(line.item));
         let mut views: Vec<&Entry<'x>> = self.past.iter().filter(|e| e.event["event"] == "view_item").collect();
         views.sort_by_key(|e| Reverse(e.rank));
         let viewed = || views.iter().filter_map(|e| self.find(e.item));
-        let of_category = |path: &[String]| self.feed.iter().filter(|p| levels(&p["product_type"]).starts_with(path)).collect::<Vec<_>>();
+        let of_category = |path: &[String]| {
+            self.feed
+                .iter()
+                .filter(|p| levels(&p["product_type"]).starts_with(path))
+                .collect::<Vec<_>>()
+        };
         let alike = |seed: &'x Value| {
             let path = levels(&seed["product_type"]);
             (1..=path.len()).rev().flat_map(|n| of_category(&path[..n])).collect::<Vec<_>>()
@@ -191,7 +253,9 @@ impl<'x> Shopper<'x> {
                 _ => self.feed.iter().find_map(fitting),
             }
         };
-        let sources = rules["from"].as_array().map_or(vec!["cart", "viewed", "category"], |l| l.iter().filter_map(Value::as_str).collect());
+        let sources = rules["from"]
+            .as_array()
+            .map_or(vec!["cart", "viewed", "category"], |l| l.iter().filter_map(Value::as_str).collect());
         let chosen = sources.into_iter().find_map(from).map(|p| p["id"].clone());
         chosen.or_else(|| match rules["fallback"].as_str() {
             Some("popular") => from("popular").map(|p| p["id"].clone()),

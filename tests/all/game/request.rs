@@ -6,7 +6,6 @@
 use serde_json::{Value, json};
 use winback::base::limits::BODY_BYTES_MAX;
 
-
 use super::facts::{Asked, Facts};
 use super::rng::{Rng, one};
 use super::world::SIZES;
@@ -34,14 +33,23 @@ pub fn request(rng: &mut Rng, facts: &Facts, now: i64) -> Asked {
     let mut body = r.to_string();
     if rng.chance(6) {
         let letter = one(rng, &ESCAPED);
-        let escape = if letter == "/" { "\\/".to_owned() } else { format!("\\u{:04x}", letter.as_bytes()[0]) };
+        let escape = if letter == "/" {
+            "\\/".to_owned()
+        } else {
+            format!("\\u{:04x}", letter.as_bytes()[0])
+        };
         body = body.replace(letter, &escape);
     }
     if rng.chance(1) {
         body = spoil(rng, body);
     }
     let waited = if rng.chance(2) { rng.below(200) as i64 } else { 0 };
-    Asked { exchange, body: body.into_bytes(), now, waited }
+    Asked {
+        exchange,
+        body: body.into_bytes(),
+        now,
+        waited,
+    }
 }
 
 fn whole(rng: &mut Rng) -> Value {
@@ -59,11 +67,19 @@ fn whole(rng: &mut Rng) -> Value {
         true => r["app"] = json!({"bundle": one(rng, &["com.good.game", "com.chat"]), "cat": cat, "publisher": maker}),
         false => r["site"] = json!({"domain": domain, "page": format!("https://{domain}/a?b=1"), "cat": cat, "publisher": maker}),
     }
-    let device = [("devicetype", json!(1 + rng.below(8))), ("os", json!(one(rng, &["android", "iOS"]))), ("language", json!(one(rng, &["en", "vi-VN"])))];
+    let device = [
+        ("devicetype", json!(1 + rng.below(8))),
+        ("os", json!(one(rng, &["android", "iOS"]))),
+        ("language", json!(one(rng, &["en", "vi-VN"]))),
+    ];
     for (key, value) in device.into_iter().filter(|_| rng.chance(70)) {
         r["device"][key] = value;
     }
-    let geo = [("region", json!(one(rng, &["CA", "SG"]))), ("city", json!(one(rng, &["San Jose", "Hue"]))), ("utcoffset", json!(one(rng, &[-420, 0, 420])))];
+    let geo = [
+        ("region", json!(one(rng, &["CA", "SG"]))),
+        ("city", json!(one(rng, &["San Jose", "Hue"]))),
+        ("utcoffset", json!(one(rng, &[-420, 0, 420]))),
+    ];
     for (key, value) in geo.into_iter().filter(|_| rng.chance(60)) {
         r["device"]["geo"][key] = value;
     }
@@ -89,7 +105,10 @@ fn whole(rng: &mut Rng) -> Value {
 }
 
 fn imp(rng: &mut Rng, n: usize) -> Value {
-    let mut sizes: Vec<Value> = (0..1 + rng.below(2)).map(|_| one(rng, &SIZES)).map(|[w, h]| json!({"w": w, "h": h})).collect();
+    let mut sizes: Vec<Value> = (0..1 + rng.below(2))
+        .map(|_| one(rng, &SIZES))
+        .map(|[w, h]| json!({"w": w, "h": h}))
+        .collect();
     if rng.chance(75) {
         sizes.push(json!({"w": 728, "h": 90}));
     }
@@ -140,20 +159,45 @@ fn identify(rng: &mut Rng, facts: &Facts, exchange: usize, r: &mut Value) {
         r["user"]["buyeruid"] = json!("nobody");
     }
     if rng.chance(4) {
-        eids.insert(0, json!({"source": "other.example", "uids": [{"id": "z1"}, {"id": "z2"}, {"id": "z3"}]}));
+        eids.insert(
+            0,
+            json!({"source": "other.example", "uids": [{"id": "z1"}, {"id": "z2"}, {"id": "z3"}]}),
+        );
     }
     if !eids.is_empty() {
-        let place = if rng.chance(70) { &mut r["user"]["eids"] } else { &mut r["user"]["ext"]["eids"] };
+        let place = if rng.chance(70) {
+            &mut r["user"]["eids"]
+        } else {
+            &mut r["user"]["ext"]["eids"]
+        };
         *place = json!(eids);
     }
 }
 
 /// Puts something in the way of a bid.
 fn hinder(rng: &mut Rng, facts: &Facts, r: &mut Value) {
-    let shop = |rng: &mut Rng| facts.shops[rng.below(facts.shops.len() as u64) as usize]["id"].as_str().expect("an id").to_owned();
+    let shop = |rng: &mut Rng| {
+        facts.shops[rng.below(facts.shops.len() as u64) as usize]["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned()
+    };
     let shops: Vec<&str> = facts.shops.iter().filter_map(|shop| shop["id"].as_str()).collect();
     match rng.below(24) {
-        0 => r["regs"] = one(rng, &[r#"{"gdpr": 1}"#, r#"{"ext": {"gdpr": "1"}}"#, r#"{"coppa": 1}"#, r#"{"gpp_sid": [7]}"#, r#"{"us_privacy": "1NYN"}"#]).parse().expect("json"),
+        0 => {
+            r["regs"] = one(
+                rng,
+                &[
+                    r#"{"gdpr": 1}"#,
+                    r#"{"ext": {"gdpr": "1"}}"#,
+                    r#"{"coppa": 1}"#,
+                    r#"{"gpp_sid": [7]}"#,
+                    r#"{"us_privacy": "1NYN"}"#,
+                ],
+            )
+            .parse()
+            .expect("json")
+        }
         1 => r["device"]["lmt"] = json!(1),
         2 => {
             r["user"] = json!({});

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-
 use super::facts::Facts;
 use super::rng::{Rng, one};
 
@@ -17,8 +16,20 @@ const CURRENCIES: [(&str, u64); 4] = [("USD", 1), ("EUR", 1), ("VND", 25_000), (
 pub const SIZES: [[u32; 2]; 4] = [[300, 250], [728, 90], [160, 600], [320, 50]];
 pub const PEOPLE: usize = 9;
 /// What a world is about, beside everything else; empty is nothing.
-const THEMES: [&str; 12] = ["", "", "", "", "paused", "flight", "hours", "targeting", "audience", "house", "products", "size"];
-
+const THEMES: [&str; 12] = [
+    "",
+    "",
+    "",
+    "",
+    "paused",
+    "flight",
+    "hours",
+    "targeting",
+    "audience",
+    "house",
+    "products",
+    "size",
+];
 
 /// Decimal text of hundredths of a unit.
 fn amount(cents: u64) -> String {
@@ -135,7 +146,11 @@ fn creatives(rng: &mut Rng, per_request: u64, theme: &str) -> Vec<Value> {
     };
     let row = if per_request > 1 { "product-card" } else { "carousel" };
     let first = if theme == "size" { &SIZES[2..3] } else { &SIZES[..2] };
-    vec![card("card", "product-card", first), card("row", row, &SIZES[1..3]), json!({"id": "native", "format": "native"})]
+    vec![
+        card("card", "product-card", first),
+        card("row", row, &SIZES[1..3]),
+        json!({"id": "native", "format": "native"}),
+    ]
 }
 
 fn audiences(rng: &mut Rng, shop: &str, unit: u64, theme: &str) -> Vec<Value> {
@@ -150,20 +165,29 @@ fn audiences(rng: &mut Rng, shop: &str, unit: u64, theme: &str) -> Vec<Value> {
         let rule = match rng.below(9) {
             0 => json!({"state": "cart", "within": span}),
             1 => json!({"state": "cart", "within": span, "min_value": amount(unit * 100 * (1 + rng.below(120)))}),
-            2 => json!({"event": "view_item", "within": span, "min_count": count, "category": one(rng, &["shoes", "Shoes > Sneakers", "Boots"])}),
+            2 => {
+                json!({"event": "view_item", "within": span, "min_count": count, "category": one(rng, &["shoes", "Shoes > Sneakers", "Boots"])})
+            }
             3 => json!({"event": "view_item", "within": "60d", "older_than": one(rng, &["10m", "1d"]), "max_count": 3}),
-            4 => json!({"event": one(rng, &["view_item", "add_to_cart"]), "brand": "fell", "min_value": amount(unit * 100 * (1 + rng.below(90)))}),
+            4 => {
+                json!({"event": one(rng, &["view_item", "add_to_cart"]), "brand": "fell", "min_value": amount(unit * 100 * (1 + rng.below(90)))})
+            }
             5 => json!({"event": "page_view", "channel": "Mail", "within": span}),
             6 => json!({"event": "page_view", "url": "/sale"}),
             7 => json!({"event": "custom:quiz", "within": span, "max_count": 4}),
-            _ => json!({"event": "view_item", "since": "purchase", "product": format!("{shop}-{}", rng.below(3)), "min_count": rng.below(2)}),
+            _ => {
+                json!({"event": "view_item", "since": "purchase", "product": format!("{shop}-{}", rng.below(3)), "min_count": rng.below(2)})
+            }
         };
         let mut audience = json!({"id": format!("a{n}"), "include": [rule]});
         if rng.chance(30) {
             audience["exclude"] = json!([{"event": "purchase", "within": within(rng)}]);
         }
         if rng.chance(20) {
-            audience["include"].as_array_mut().expect("a list").push(json!({"state": "cart", "min_count": one(rng, &[0, 1, 2])}));
+            audience["include"]
+                .as_array_mut()
+                .expect("a list")
+                .push(json!({"state": "cart", "min_count": one(rng, &[0, 1, 2])}));
         }
         all.push(audience);
     }
@@ -186,19 +210,26 @@ fn campaign(rng: &mut Rng, n: u64, unit: u64, theme: &str) -> Value {
         c["exclude_audiences"] = json!([format!("a{}", rng.below(4))]);
     }
     if rng.chance(50) {
-        c["bid_adjustments"] = (0..1 + rng.below(2)).map(|_| json!({"when": when(rng), "bid_multiplier": factor(rng)})).collect();
+        c["bid_adjustments"] = (0..1 + rng.below(2))
+            .map(|_| json!({"when": when(rng), "bid_multiplier": factor(rng)}))
+            .collect();
     }
     if rng.chance(60) {
-        let caps = |rng: &mut Rng| {
-            json!({"max": 1 + rng.below(4), "per": one(rng, &["90s", "20m", "3h", "1d"]), "scope": one(rng, &["campaign", "creative", "advertiser"])})
-        };
+        let caps = |rng: &mut Rng| json!({"max": 1 + rng.below(4), "per": one(rng, &["90s", "20m", "3h", "1d"]), "scope": one(rng, &["campaign", "creative", "advertiser"])});
         c["frequency"] = (0..rng.below(3)).map(|_| caps(rng)).collect();
     }
     if theme == "paused" || rng.chance(6) {
         c["status"] = json!(one(rng, &["paused", "archived"]));
     }
     if theme == "flight" || rng.chance(8) {
-        let (key, at) = one(rng, &[("start", "2026-06-11T06:30:00"), ("end", "2026-06-10T20:00:00"), ("end", "2026-06-01T00:00:00")]);
+        let (key, at) = one(
+            rng,
+            &[
+                ("start", "2026-06-11T06:30:00"),
+                ("end", "2026-06-10T20:00:00"),
+                ("end", "2026-06-01T00:00:00"),
+            ],
+        );
         c["flight"] = json!({key: at});
     }
     if theme == "targeting" || rng.chance(25) {
@@ -241,7 +272,16 @@ fn budget(rng: &mut Rng, unit: u64) -> Value {
 }
 
 fn hours(rng: &mut Rng) -> Value {
-    let window = one(rng, &["mon-fri 07:00-23:00", "wed,thu 9:00-17:30", "22:00-04:00", "fri-mon", "wed 18:00-03:00"]);
+    let window = one(
+        rng,
+        &[
+            "mon-fri 07:00-23:00",
+            "wed,thu 9:00-17:30",
+            "22:00-04:00",
+            "fri-mon",
+            "wed 18:00-03:00",
+        ],
+    );
     match rng.below(3) {
         0 => json!(window),
         1 => json!([window, "sun 10:00-11:00"]),
@@ -255,10 +295,19 @@ fn targeting(rng: &mut Rng) -> Value {
         let (key, values) = one(
             rng,
             &[
-                ("countries", ["US", "VNM"]), ("regions", ["CA", "SG"]), ("cities", ["San Jose", "hue"]), ("devices", ["mobile", "desktop"]),
-                ("os", ["Android", "iOS"]), ("browsers", ["Chrome", "firefox"]), ("languages", ["en", "vi"]), ("domains", ["news.example", "blog.example"]),
-                ("apps", ["com.good.game", "com.chat"]), ("categories", ["IAB12", "IAB17-2"]), ("sellers", ["Pub-7", "pub-8"]),
-                ("exchanges", ["x", "y"]), ("formats", ["banner", "native"]),
+                ("countries", ["US", "VNM"]),
+                ("regions", ["CA", "SG"]),
+                ("cities", ["San Jose", "hue"]),
+                ("devices", ["mobile", "desktop"]),
+                ("os", ["Android", "iOS"]),
+                ("browsers", ["Chrome", "firefox"]),
+                ("languages", ["en", "vi"]),
+                ("domains", ["news.example", "blog.example"]),
+                ("apps", ["com.good.game", "com.chat"]),
+                ("categories", ["IAB12", "IAB17-2"]),
+                ("sellers", ["Pub-7", "pub-8"]),
+                ("exchanges", ["x", "y"]),
+                ("formats", ["banner", "native"]),
             ],
         );
         let few = &values[..1 + rng.below(2) as usize];
@@ -286,7 +335,12 @@ pub fn people(rng: &mut Rng) -> Vec<Vec<(String, String)>> {
     let mut person = |n: usize| {
         let mut ids = vec![("x".to_owned(), format!("x-{n}"))];
         let kinds = [("", "our"), ("y", "y"), ("ids.example", "eid"), ("ifa:", "0aff-cd1e")];
-        ids.extend(kinds.map(|(owner, id)| (owner.to_owned(), format!("{id}-{n}"))).into_iter().filter(|_| rng.chance(60)));
+        ids.extend(
+            kinds
+                .map(|(owner, id)| (owner.to_owned(), format!("{id}-{n}")))
+                .into_iter()
+                .filter(|_| rng.chance(60)),
+        );
         ids
     };
     let mut people: Vec<_> = (0..PEOPLE).map(&mut person).collect();
@@ -298,7 +352,20 @@ pub fn people(rng: &mut Rng) -> Vec<Vec<(String, String)>> {
 
 /// Something that a person does at a shop.
 pub fn event(rng: &mut Rng, feed: &[Value], currency: Option<&str>) -> Value {
-    let name = one(rng, &["view_item", "view_item", "view_item", "add_to_cart", "add_to_cart", "remove_from_cart", "purchase", "page_view", "custom:quiz"]);
+    let name = one(
+        rng,
+        &[
+            "view_item",
+            "view_item",
+            "view_item",
+            "add_to_cart",
+            "add_to_cart",
+            "remove_from_cart",
+            "purchase",
+            "page_view",
+            "custom:quiz",
+        ],
+    );
     let mut event = json!({"event": name});
     if name == "page_view" || name == "custom:quiz" || (name == "purchase" && rng.chance(30)) {
         event["channel"] = json!(one(rng, &["mail", "search"]));
@@ -313,7 +380,11 @@ pub fn event(rng: &mut Rng, feed: &[Value], currency: Option<&str>) -> Value {
 }
 
 fn item(rng: &mut Rng, feed: &[Value]) -> Value {
-    let id = if rng.chance(90) { feed[rng.below(feed.len() as u64) as usize]["id"].clone() } else { json!("gone-1") };
+    let id = if rng.chance(90) {
+        feed[rng.below(feed.len() as u64) as usize]["id"].clone()
+    } else {
+        json!("gone-1")
+    };
     let mut item = json!({"item_id": id});
     if rng.chance(40) {
         item["quantity"] = json!(1 + rng.below(3));
