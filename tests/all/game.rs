@@ -172,7 +172,7 @@ impl Game {
                 counts.push(seen.map(i128::from));
                 let day = ["2026-06-09", "2026-06-10"][self.rng.below(2) as usize];
                 let of_budget = c.budget.total.or(c.budget.daily).map_or(0, |budget| budget.0);
-                let billed = if self.rng.chance(40) {
+                let billed = if self.rng.chance(25) {
                     of_budget * i128::from(self.rng.below(101)) / 100
                 } else {
                     0

@@ -24,7 +24,7 @@ pub fn request(rng: &mut Rng, facts: &Facts, now: i64) -> Asked {
     let exchange = rng.below(2) as usize;
     let mut r = whole(rng);
     identify(rng, facts, exchange, &mut r);
-    for _ in 0..if rng.chance(45) { 1 + rng.below(2) } else { 0 } {
+    for _ in 0..if rng.chance(34) { 1 + rng.below(2) } else { 0 } {
         hinder(rng, facts, &mut r);
     }
     if rng.chance(15) {
@@ -134,12 +134,12 @@ fn imp(rng: &mut Rng, n: usize) -> Value {
 /// Names a person by some of the ids they go by; sometimes ids that lead nowhere, or to another, beside.
 fn identify(rng: &mut Rng, facts: &Facts, exchange: usize, r: &mut Value) {
     let known = facts.people.len() as u64 - 2;
-    let person = if rng.chance(97) { rng.below(known) } else { known + rng.below(2) } as usize;
+    let person = if rng.chance(98) { rng.below(known) } else { known + rng.below(2) } as usize;
     let exchange = ["x", "y"][exchange];
     let mut named = false;
     let mut eids = Vec::new();
     for (owner, id) in &facts.people[person] {
-        let left_out = owner != exchange && rng.chance(40);
+        let left_out = owner != exchange && rng.chance(30);
         match owner.as_str() {
             _ if left_out => continue,
             "" if rng.chance(70) => r["user"]["buyeruid"] = json!(id),

@@ -15,21 +15,8 @@ const SHOPS: [&str; 3] = ["acme", "birch", "cedar"];
 const CURRENCIES: [(&str, u64); 4] = [("USD", 1), ("EUR", 1), ("VND", 25_000), ("JPY", 150)];
 pub const SIZES: [[u32; 2]; 4] = [[300, 250], [728, 90], [160, 600], [320, 50]];
 pub const PEOPLE: usize = 9;
-/// What a world is about, beside everything else; empty is nothing.
-const THEMES: [&str; 12] = [
-    "",
-    "",
-    "",
-    "",
-    "paused",
-    "flight",
-    "hours",
-    "targeting",
-    "audience",
-    "house",
-    "products",
-    "size",
-];
+/// What some worlds are about, beside everything else.
+const THEMES: [&str; 8] = ["paused", "flight", "hours", "targeting", "audience", "house", "products", "size"];
 
 /// Decimal text of hundredths of a unit.
 fn amount(cents: u64) -> String {
@@ -38,13 +25,13 @@ fn amount(cents: u64) -> String {
 
 /// Fills in the config of a world; the house's lists are files in `dir`.
 pub fn config(rng: &mut Rng, facts: &mut Facts, dir: &Path) {
-    let theme = one(rng, &THEMES);
+    let theme = if rng.chance(35) { one(rng, &THEMES) } else { "" };
     let mut server = json!({
         "public": {"url": "https://ads.example"},
         "currencies": {"base": "USD", "rates": {"EUR": "0.8", "VND": "25400", "JPY": "151.37", "GBP": 0.7871}},
         "exchanges": [exchange(rng, "x"), exchange(rng, "y")],
     });
-    if rng.chance(10) {
+    if rng.chance(5) {
         server["privacy"] = json!({"gdpr_when_unknown": true});
     }
     if theme == "house" || rng.chance(20) {
@@ -90,7 +77,7 @@ fn exchange(rng: &mut Rng, id: &str) -> Value {
 }
 
 fn feed(rng: &mut Rng, shop: &str, currency: &str, unit: u64, theme: &str) -> Vec<Value> {
-    let stocked = if theme == "products" { 15 } else { 80 };
+    let stocked = if theme == "products" { 15 } else { 90 };
     let mut product = |n: usize| {
         let mut item = json!({
             "id": format!("{shop}-{n}"), "title": format!("Number {n}"), "link": format!("https://{shop}.example/{n}"),
@@ -139,7 +126,7 @@ fn shop(rng: &mut Rng, id: &str, currency: &str, unit: u64, theme: &str) -> Valu
 fn creatives(rng: &mut Rng, per_request: u64, theme: &str) -> Vec<Value> {
     let mut card = |id: &str, template: &str, sizes: &[[u32; 2]]| {
         let mut card = json!({"id": id, "format": "banner", "sizes": sizes, "template": template});
-        if rng.chance(40) {
+        if rng.chance(75) {
             card["attr"] = json!([one(rng, &[1, 3, 8])]);
         }
         card
@@ -149,7 +136,7 @@ fn creatives(rng: &mut Rng, per_request: u64, theme: &str) -> Vec<Value> {
     vec![
         card("card", "product-card", first),
         card("row", row, &SIZES[1..3]),
-        json!({"id": "native", "format": "native"}),
+        json!({"id": "native", "format": "native", "attr": [3]}),
     ]
 }
 
@@ -199,7 +186,7 @@ fn campaign(rng: &mut Rng, n: u64, unit: u64, theme: &str) -> Value {
     let own = format!("a{}", rng.below(4));
     let factor = |rng: &mut Rng| one(rng, &["1.5", "0.9", "2", "1.333333333", "0.7"]);
     let mut used = vec![json!({"id": own, "bid_multiplier": factor(rng)})];
-    if rng.chance(70) {
+    if rng.chance(80) {
         used.push(json!("all"));
     }
     let mut c = json!({
@@ -218,10 +205,10 @@ fn campaign(rng: &mut Rng, n: u64, unit: u64, theme: &str) -> Value {
         let caps = |rng: &mut Rng| json!({"max": 1 + rng.below(4), "per": one(rng, &["90s", "20m", "3h", "1d"]), "scope": one(rng, &["campaign", "creative", "advertiser"])});
         c["frequency"] = (0..rng.below(3)).map(|_| caps(rng)).collect();
     }
-    if theme == "paused" || rng.chance(6) {
+    if theme == "paused" || rng.chance(4) {
         c["status"] = json!(one(rng, &["paused", "archived"]));
     }
-    if theme == "flight" || rng.chance(8) {
+    if theme == "flight" || rng.chance(5) {
         let (key, at) = one(
             rng,
             &[
@@ -232,10 +219,10 @@ fn campaign(rng: &mut Rng, n: u64, unit: u64, theme: &str) -> Value {
         );
         c["flight"] = json!({key: at});
     }
-    if theme == "targeting" || rng.chance(25) {
+    if theme == "targeting" || rng.chance(20) {
         c["targeting"] = targeting(rng);
     }
-    if theme == "hours" || rng.chance(10) {
+    if theme == "hours" || rng.chance(6) {
         c["targeting"]["hours"] = hours(rng);
     }
     if rng.chance(4) {
@@ -263,7 +250,7 @@ fn bid(rng: &mut Rng, kind: &str, unit: u64) -> Value {
 
 /// From a few impressions to more than a game can spend.
 fn budget(rng: &mut Rng, unit: u64) -> Value {
-    let cents = one(rng, &[3, 10, 100, 100_000]) * unit + rng.below(10);
+    let cents = one(rng, &[3, 10, 100, 100_000, 100_000, 100_000]) * unit + rng.below(10);
     match rng.below(3) {
         0 => json!({"daily": amount(cents)}),
         1 => json!({"total": amount(cents)}),
