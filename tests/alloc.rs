@@ -98,7 +98,11 @@ fn a_warm_decision_allocates_nothing_or_once_for_a_bid() {
         }
     }
     for (name, counted) in &counts {
-        println!("{name}: {} decisions, {} allocations per 1,000", counted.decisions, counted.per_1000());
+        println!(
+            "{name}: {} decisions, {} allocations per 1,000",
+            counted.decisions,
+            counted.per_1000()
+        );
     }
     report(&counts);
 }

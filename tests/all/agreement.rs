@@ -238,7 +238,10 @@ fn a_doctored_answer_is_a_disagreement() {
     }
     let mut figures = Figures::new();
     println!("{played} requests");
-    let kinds = [price >= 50, winner > 0, reason >= 50, nobody >= 50].into_iter().filter(|caught| *caught).count();
+    let kinds = [price >= 50, winner > 0, reason >= 50, nobody >= 50]
+        .into_iter()
+        .filter(|caught| *caught)
+        .count();
     figures.exactly("oracle.doctored_kinds_caught", kinds, 4);
     figures.settle();
 }
