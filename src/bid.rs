@@ -21,11 +21,12 @@ use bytes::BytesMut;
 
 use crate::base::id::{CampaignNo, ExchangeNo, UserKey};
 use crate::base::time::Millis;
+use crate::model::exchange::Exchange;
 use crate::model::exposure::Exposure;
 use crate::model::outcome::{NoBid, Outcome, Pick};
 use crate::model::profile::{CartLine, Profile};
 use crate::openrtb::json::resolved;
-use crate::openrtb::request::Imp;
+use crate::openrtb::request::{Imp, Opportunity};
 use crate::state::State;
 use crate::state::holds::BucketView;
 use crate::state::world::World;
@@ -121,8 +122,8 @@ pub struct Case<'a> {
     world: &'a World,
     state: &'a State,
     ask: &'a Ask<'a>,
-    exchange: &'a crate::model::exchange::Exchange,
-    request: &'a crate::openrtb::request::Opportunity<'a>,
+    exchange: &'a Exchange,
+    request: &'a Opportunity<'a>,
 }
 
 /// Decides on one request. `scratch.picks` and `scratch.out` hold the bids and the answer.

@@ -160,12 +160,14 @@ fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign, house_block
     {
         return Err(NoBid::Hours);
     }
+    let creatives = &shop.advertiser.creatives;
     let shows = |index: &u32| {
-        let creative = shop.advertiser.creatives.get(*index as usize);
-        creative.is_some_and(|creative| admits_format(&campaign.targeting, creative.format))
+        creatives
+            .get(*index as usize)
+            .is_some_and(|c| admits_format(&campaign.targeting, c.format))
     };
-    let is_open_to_it = meets(case, &campaign.targeting) && campaign.creatives.iter().any(shows);
-    if !is_open_to_it || (campaign.schain_complete && case.request.schain_complete != Some(true)) {
+    let chained = !campaign.schain_complete || case.request.schain_complete == Some(true);
+    if !chained || !meets(case, &campaign.targeting) || !campaign.creatives.iter().any(shows) {
         return Err(NoBid::Targeting);
     }
     if house_blocked {
@@ -228,8 +230,7 @@ fn offer<T: Trace>(
 ) {
     let Some(shop) = case.world.shop(candidate.shop) else { return };
     let campaign = &shop.advertiser.campaigns[candidate.campaign as usize];
-    let mut why = NoBid::Targeting;
-    let mut found = false;
+    let (mut why, mut found) = (NoBid::Targeting, false);
     for index in &campaign.creatives {
         match fit(case, shop, slot, *index, &campaign.targeting) {
             Ok(size) if offers.len() < OFFERS_MAX => {

@@ -41,10 +41,7 @@ pub fn pace<T: Trace>(
         let day = case.ask.now.local_day(&advertiser.timezone);
         let of_campaign = case.state.books.left(offer.no, &campaign.budget, day, now);
         let of_all = case.state.books.left(advertiser.book, &advertiser.budget, day, now);
-        offer.left = match (of_campaign, of_all) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        offer.left = of_campaign.into_iter().chain(of_all).min();
         if case.ask.barred == Some(offer.no) || offer.left.is_some_and(|left| left <= Money::ZERO) {
             furthest.note(NoBid::Budget);
             trace.dropped(offer.no, NoBid::Budget, || format!("{} left", offer.left.unwrap_or_default()));

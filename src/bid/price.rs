@@ -60,7 +60,7 @@ fn answer_currency(case: &Case<'_>) -> Option<Currency> {
         .find(rated)
 }
 
-/// Whether there are rates for an answer, and for the imp's floor.
+/// Whether there are rates for an answer, and for the imp's floor; what has none is no offer.
 pub fn has_rates(case: &Case<'_>, imp: &Imp<'_>) -> bool {
     answer_currency(case).is_some_and(|currency| floor(case, imp, currency).is_ok())
 }

@@ -10,7 +10,7 @@ use super::pace::{placement, reached};
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
 use crate::base::id::ProductKey;
-use crate::base::money::{Currency, Money};
+use crate::base::money::{Conversion, Currency, Money};
 use crate::base::seal::Audience;
 use crate::model::advertiser::{Shop, Size};
 use crate::model::choice::{Chosen, Shelves};
@@ -89,9 +89,7 @@ pub fn render<T: Trace>(
         let pick = pick(case, known, shop, offer, currency, first);
         if offer.left.is_some_and(|left| left < held + pick.hold) {
             furthest.note(NoBid::Budget);
-            trace.dropped(offer.no, NoBid::Budget, || {
-                "other imps of this request hold what was left".to_owned()
-            });
+            trace.dropped(offer.no, NoBid::Budget, || "other imps of this request hold the rest".to_owned());
             continue;
         }
         match write_ad(case, shop, offer, &chosen, &pick, currency, ads) {
@@ -188,7 +186,7 @@ fn exp(case: &Case<'_>, imp: u16) -> u32 {
 }
 
 fn ticket(case: &Case<'_>, shop: &Shop, pick: &Pick, currency: Currency) -> Ticket {
-    let identity = crate::base::money::Conversion { from: 1, to: 1 };
+    let identity = Conversion { from: 1, to: 1 };
     Ticket {
         exchange: pick.exchange,
         test: pick.test,
