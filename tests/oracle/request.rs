@@ -69,10 +69,8 @@ pub fn app(r: &Value) -> Option<String> {
 /// Permission first; then the first id that leads to somebody with events.
 pub fn identify(x: &Facts, r: &Value, exchange: &str) -> Result<usize, Why> {
     let unsaid = text(&first(&[&r["regs"]["gdpr"], &r["regs"]["ext"]["gdpr"]])).is_none();
-    ensure(
-        !objects(r) && !(unsaid && x.server["privacy"]["gdpr_when_unknown"] == true),
-        "consent",
-    )?;
+    let forbidden = unsaid && x.server["privacy"]["gdpr_when_unknown"] == true;
+    ensure(!forbidden && !objects(r), "consent")?;
     let mut ids: Vec<(&str, String)> = Vec::new();
     ids.extend(text(&r["user"]["buyeruid"]).map(|id| ("", id)));
     ids.extend(text(&r["user"]["id"]).map(|id| (exchange, id)));

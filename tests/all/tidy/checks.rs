@@ -134,7 +134,7 @@ fn fn_lines(lines: &[&str]) -> Option<usize> {
         line.strip_prefix(indent)
             .is_some_and(|rest| rest == "}" || (rest.starts_with(')') && rest.ends_with(';')))
     };
-    let last = 1 + lines[1..].iter().position(|line| ends(&line))?;
+    let last = 1 + lines[1..].iter().position(ends)?;
     lines[last].ends_with('}').then_some(last + 1)
 }
 
