@@ -7,12 +7,17 @@
 #[path = "../tests/all/bench_rig.rs"]
 #[allow(dead_code)]
 mod bench_rig;
+#[path = "../tests/all/http.rs"]
+#[allow(dead_code)]
+mod http;
 mod canon;
 mod count;
 mod market;
 mod ratios;
+mod wire;
 
 use std::hint::black_box;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use criterion::{Bencher, BenchmarkGroup, Criterion, Throughput, criterion_group};
@@ -244,6 +249,7 @@ fn main() {
             println!("bid at 100,000 campaigns / at one: {crowded:.2}");
             println!("bid for a shopper known to 20 shops of 10 campaigns / to one of one: {known:.2}");
         }
+        Some("wire") => wire::wire(Path::new(&words[1]), words[2].parse().expect("a number of pairs")),
         Some("person") => count::of_person(&words[1], 200, words[2].parse().expect("a number of decisions")),
         _ => criterion(),
     }

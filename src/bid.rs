@@ -22,11 +22,13 @@ use bytes::BytesMut;
 
 use crate::base::id::{CampaignNo, ExchangeNo, UserKey};
 use crate::base::time::Millis;
+use crate::model::exchange::Exchange;
 use crate::model::exposure::Exposure;
 use crate::model::outcome::{NoBid, Outcome, Pick};
 use crate::model::profile::{CartLine, Profile};
 use crate::openrtb::attributes::Attributes;
-use crate::openrtb::request::Imp;
+use crate::openrtb::json::resolved;
+use crate::openrtb::request::{Imp, Opportunity};
 use crate::state::State;
 use crate::state::holds::BucketView;
 use crate::state::world::World;
@@ -77,6 +79,7 @@ impl Trace for Silent {
 #[derive(Default)]
 pub struct Scratch {
     imps: Vec<Imp<'static>>,
+    body: Vec<u8>,
     text: String,
     keys: Vec<UserKey>,
     known: Known,
@@ -119,8 +122,8 @@ pub struct Case<'a> {
     world: &'a World,
     state: &'a State,
     ask: &'a Ask<'a>,
-    exchange: &'a crate::model::exchange::Exchange,
-    request: &'a crate::openrtb::request::Opportunity<'a>,
+    exchange: &'a Exchange,
+    request: &'a Opportunity<'a>,
     attributes: OnceCell<Attributes<'a>>,
 }
 
@@ -146,6 +149,7 @@ pub fn decide<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &m
 fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scratch, trace: &mut T) -> Result<Outcome, NoBid> {
     let Scratch {
         imps,
+        body,
         text,
         keys,
         known,
@@ -160,8 +164,9 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
     let exchange = admit::admit(world, state, ask)?;
     trace.stage("decode");
     let mut request = decode::lend(imps);
+    let body = resolved(ask.body, body);
     let outcome = (|| {
-        *feedback = decode::decode(ask, exchange, &mut request)?;
+        *feedback = decode::decode(ask, exchange, body, &mut request)?;
         let case = Case {
             world,
             state,

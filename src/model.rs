@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod exposure;
 pub mod house;
 pub mod links;
+pub mod offer;
 pub mod outcome;
 pub mod product;
 pub mod profile;

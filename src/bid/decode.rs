@@ -1,6 +1,7 @@
 //! Second stage: bytes to a borrowed request, and whether there is time left to answer it.
 //!
-//! Never copies out of the body and never fails on what is merely strange.
+//! Assumes a body whose needless escapes are resolved. Never copies out of it and never fails on what is
+//! merely strange.
 
 use std::ops::Range;
 
@@ -23,13 +24,14 @@ pub fn take_back(request: Opportunity<'_>, imps: &mut Vec<Imp<'static>>) {
     *imps = openrtb::recycle(request.imps);
 }
 
-/// Reads the request; returns where its feedback on earlier bids is.
-pub fn decode<'b>(ask: &Ask<'b>, exchange: &Exchange, request: &mut Opportunity<'b>) -> Result<Range<usize>, NoBid> {
-    openrtb::decode_into(ask.body, request).map_err(|_| NoBid::Malformed)?;
+/// Reads the request from `body`, which is that of `ask` byte for byte but within strings; returns where its
+/// feedback on earlier bids is.
+pub fn decode<'b>(ask: &Ask<'_>, exchange: &Exchange, body: &'b [u8], request: &mut Opportunity<'b>) -> Result<Range<usize>, NoBid> {
+    openrtb::decode_into(body, request).map_err(|_| NoBid::Malformed)?;
     if ask.waited_ms >= patience_ms(request, exchange) {
         return Err(NoBid::TooLate);
     }
-    let start = (request.feedback.as_ptr() as usize).saturating_sub(ask.body.as_ptr() as usize);
+    let start = (request.feedback.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
     Ok(if request.feedback.is_empty() {
         0..0
     } else {

@@ -7,6 +7,7 @@ use crate::base::hash::NS_IFA;
 use crate::base::id::{MatchKey, UserKey};
 use crate::base::limits::EID_PROBES_MAX;
 use crate::model::outcome::NoBid;
+use crate::openrtb::attributes::plain;
 use crate::openrtb::json::{Text, eids};
 use crate::privacy::Regime;
 
@@ -35,12 +36,9 @@ pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> 
         }
     };
     probe(&case.exchange.id, request.user.id, text);
-    let mut source = String::new();
     for eid in eids(request.user.eids).take(EID_PROBES_MAX) {
         // An EID of a source that is named as such, else one that the exchange vouches for.
-        if let Some(name) = id_text(eid.source, &mut source)
-            && let Ok(name) = std::str::from_utf8(name)
-        {
+        if let Some(name) = plain(eid.source) {
             if name == world.public_host {
                 ours = ours.or(id_text(eid.id, text).map(|id| world.hashes.user(id)));
             }

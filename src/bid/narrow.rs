@@ -4,15 +4,15 @@
 //! Rules are tried in the order of the reasons; the first that fails is the candidate's reason. Looks
 //! at no cap, budget or price.
 
-use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::price::has_rates;
 use super::{Case, Furthest, Known, Trace};
-use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo};
 use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, REFUSALS_MAX, SIZES_MAX};
-use crate::base::money::{Money, Ratio};
+use crate::base::money::Ratio;
 use crate::model::advertiser::{Advertiser, Campaign, Creative, Shop, Size, Status};
 use crate::model::audience::Past;
+use crate::model::offer::{Candidate, Offer, Rank};
 use crate::model::outcome::NoBid;
 use crate::model::profile::cart;
 use crate::model::targeting::{Format, Hours, Targeting};
@@ -20,55 +20,6 @@ use crate::openrtb::attributes::{covers_category, is_of_domain, plain};
 use crate::openrtb::json::{creatives, sizes as sizes_of};
 use crate::openrtb::request::Imp;
 use crate::state::approvals::Suspended;
-
-/// A campaign that may bid, whatever the imp; later stages work its figures out once.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidate {
-    shop: AdvertiserNo,
-    campaign: u32,
-    /// What its audience multiplies the price by.
-    pub multiplier: Ratio,
-    /// What budgets leave, where that has been asked: an amount in the advertiser's currency, or no limit.
-    pub left: Option<Option<Money>>,
-    /// What it is worth, where that has been asked: CPM in the currency of the answer.
-    pub value: Option<Money>,
-}
-
-/// A campaign's creative for one imp; later stages fill in the figures.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Offer {
-    /// Index of the imp.
-    pub imp: u16,
-    /// Index of the candidate.
-    pub candidate: u16,
-    /// Whose.
-    pub shop: AdvertiserNo,
-    /// Index of the campaign in its advertiser.
-    pub campaign: u32,
-    /// Its number.
-    pub no: CampaignNo,
-    /// Index of the creative in its advertiser.
-    pub creative: u32,
-    /// Its number.
-    pub creative_no: CreativeNo,
-    /// Index of the size in the creative.
-    pub size: u16,
-    /// What two bids for one impression share.
-    pub placement: u16,
-    /// What is bid, CPM in the currency of the answer.
-    pub price: Money,
-}
-
-/// An offer's place among the others: the greatest value first, ties by chance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank {
-    /// What it is worth.
-    pub value: Money,
-    /// Chance.
-    pub tie: Reverse<u64>,
-    /// Index of the offer.
-    pub offer: u16,
-}
 
 /// What is left of the campaigns, and memory for what is asked of them more than once.
 #[derive(Default)]
@@ -81,6 +32,7 @@ pub struct Narrowed {
     pub ranks: BinaryHeap<Rank>,
     sizes: Vec<(u32, u32)>,
     blocked: Vec<u32>,
+    has_rates: bool,
     audiences: Vec<Option<bool>>,
     fits: Vec<Option<Result<u16, NoBid>>>,
 }
@@ -101,6 +53,7 @@ pub fn narrow<T: Trace>(
     }
     for (at, imp) in case.request.imps.iter().enumerate() {
         read_banner(imp, narrowed);
+        narrowed.has_rates = has_rates(case, imp);
         for candidate in 0..narrowed.candidates.len() {
             offer(case, at as u16, imp, candidate, narrowed, furthest, trace);
         }
@@ -183,8 +136,15 @@ fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign) -> Result<(
     {
         return Err(NoBid::Hours);
     }
+    let creatives = &shop.advertiser.creatives;
+    let shows = |index: &u32| {
+        creatives
+            .get(*index as usize)
+            .is_some_and(|c| admits_format(&campaign.targeting, c.format))
+    };
+    let chained = !campaign.schain_complete || case.request.schain_complete == Some(true);
     let met = case.attributes().meet(&campaign.targeting, case.exchange.no);
-    if !met || (campaign.schain_complete && case.request.schain_complete != Some(true)) {
+    if !chained || !met || !campaign.creatives.iter().any(shows) {
         return Err(NoBid::Targeting);
     }
     Ok(())
@@ -232,6 +192,7 @@ fn offer<T: Trace>(
         offers,
         sizes,
         blocked,
+        has_rates,
         fits,
         ..
     } = narrowed;
@@ -244,14 +205,19 @@ fn offer<T: Trace>(
         fits.clear();
         fits.resize(shop.advertiser.creatives.len(), None);
     }
-    let mut why = NoBid::Format;
-    let mut found = false;
+    let (mut why, mut found) = (NoBid::Targeting, false);
     for creative_at in &campaign.creatives {
         let Some(creative) = shop.advertiser.creatives.get(*creative_at as usize) else {
             continue;
         };
-        let fit = admit_creative(imp, creative, &campaign.targeting)
-            .and_then(|()| *fits[*creative_at as usize].get_or_insert_with(|| fit(case, imp, sizes, blocked, creative)));
+        let fits = *fits[*creative_at as usize].get_or_insert_with(|| fit(case, imp, sizes, blocked, creative));
+        let fit = match fits {
+            _ if !admits_format(&campaign.targeting, creative.format) => Err(NoBid::Targeting),
+            Err(why) if why < NoBid::Deal => Err(why),
+            _ if imp.private_auction || !campaign.targeting.deals.open_market => Err(NoBid::Deal),
+            _ if !*has_rates => Err(NoBid::Currency),
+            fits => fits,
+        };
         match fit {
             Ok(size) if offers.len() < OFFERS_MAX => {
                 found = true;
@@ -268,7 +234,7 @@ fn offer<T: Trace>(
                 });
             }
             Ok(_) => {}
-            Err(reason) => why = if why == NoBid::Format { reason } else { why.max(reason) },
+            Err(reason) => why = why.max(reason),
         }
     }
     if !found {
@@ -277,27 +243,20 @@ fn offer<T: Trace>(
     }
 }
 
-/// Whether a campaign would show a creative in an imp.
-fn admit_creative(imp: &Imp<'_>, creative: &Creative, targeting: &Targeting) -> Result<(), NoBid> {
-    if !targeting.formats.admits(Some(creative.format), |wanted, format| *wanted == format) {
-        return Err(NoBid::Targeting);
-    }
-    if imp.private_auction || !targeting.deals.open_market {
-        return Err(NoBid::Deal);
-    }
-    Ok(())
+fn admits_format(targeting: &Targeting, format: Format) -> bool {
+    targeting.formats.admits(Some(format), |wanted, format| *wanted == format)
 }
 
 /// The index of the creative's size that fits the imp, in the imp's order of preference.
 fn fit(case: &Case<'_>, imp: &Imp<'_>, sizes: &[(u32, u32)], blocked: &[u32], creative: &Creative) -> Result<u16, NoBid> {
-    if imp.banner.is_none() || creative.format != Format::Banner {
-        return Err(NoBid::Format);
-    }
     if creative.attr.iter().any(|attr| blocked.contains(attr)) {
         return Err(NoBid::CreativeBlocked);
     }
     if is_excluded(imp, creative) || suspension(case, creative).is_some() {
         return Err(NoBid::CreativeNotApproved);
+    }
+    if imp.banner.is_none() || creative.format != Format::Banner {
+        return Err(NoBid::Format);
     }
     let place = |(w, h): &(u32, u32)| creative.ads.iter().position(|(size, _)| *size == Size { w: *w, h: *h });
     sizes.iter().find_map(place).map(|at| at as u16).ok_or(NoBid::Size)

@@ -3,12 +3,13 @@
 //! Caps count impressions with any evidence and the holds of bids under way. Changes nothing: the
 //! budget is taken when the decision is committed.
 
-use super::narrow::{Narrowed, Offer};
+use super::narrow::Narrowed;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::id::{CampaignNo, CreativeNo};
 use crate::base::money::Money;
 use crate::base::time::Secs;
 use crate::model::advertiser::{Advertiser, Cap, CapScope};
+use crate::model::offer::Offer;
 use crate::model::outcome::{NoBid, Pick};
 use crate::state::holds::Hold;
 
@@ -46,10 +47,8 @@ pub fn pace<T: Trace>(
                 let day = case.ask.now.local_day(&advertiser.timezone);
                 (day, case.state.books.left(advertiser.book, &advertiser.budget, day, now))
             });
-            match (case.state.books.left(offer.no, &campaign.budget, day, now), of_all) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            }
+            let of_campaign = case.state.books.left(offer.no, &campaign.budget, day, now);
+            of_campaign.into_iter().chain(of_all).min()
         });
         if case.ask.barred == Some(offer.no) || left.is_some_and(|left| left <= Money::ZERO) {
             furthest.note(NoBid::Budget);

@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use super::narrow::{Candidate, Narrowed, Offer, Rank, in_hours};
+use super::narrow::{Narrowed, in_hours};
 use super::pace::once;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
@@ -14,8 +14,10 @@ use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::{Secs, Span};
 use crate::model::advertiser::{BidKind, BidRule, Campaign, Shop};
 use crate::model::audience::in_window;
+use crate::model::offer::{Candidate, Offer, Rank};
 use crate::model::outcome::NoBid;
 use crate::model::targeting::{Adjustment, Format};
+use crate::openrtb::request::Imp;
 use crate::state::books::Entry;
 
 /// Events that a prior counts for: so many clicks or conversions have to be seen before observation
@@ -39,7 +41,9 @@ pub fn price<T: Trace>(
     let (mut of_imp, mut of_shop, mut of_candidate) = (None, None, None);
     offers.retain_mut(|offer| {
         let Some(shop) = case.world.shop(offer.shop) else { return false };
-        let floor = once(&mut of_imp, offer.imp, || floor(case, offer.imp, currency));
+        let floor = once(&mut of_imp, offer.imp, || {
+            floor(case, &case.request.imps[usize::from(offer.imp)], currency)
+        });
         let last_event = once(&mut of_shop, offer.shop, || last_event(known, shop));
         // All creatives of a campaign are worth the same in one imp.
         let priced = once(&mut of_candidate, (offer.imp, offer.candidate), || {
@@ -62,6 +66,11 @@ pub fn price<T: Trace>(
         }
     }));
     if offers.is_empty() { Err(furthest.0) } else { Ok(currency) }
+}
+
+/// Whether there are rates for an answer, and for the imp's floor; what has none is no offer.
+pub fn has_rates(case: &Case<'_>, imp: &Imp<'_>) -> bool {
+    answer_currency(case).is_some_and(|currency| floor(case, imp, currency).is_ok())
 }
 
 /// When the user last did anything at a shop.
@@ -121,8 +130,7 @@ fn price_one<T: Trace>(
 }
 
 /// The imp's floor in the currency of the answer, rounded up to what can be bid.
-fn floor(case: &Case<'_>, imp: u16, currency: Currency) -> Result<Money, NoBid> {
-    let imp = &case.request.imps[usize::from(imp)];
+fn floor(case: &Case<'_>, imp: &Imp<'_>, currency: Currency) -> Result<Money, NoBid> {
     let Some(floor) = imp.floor else { return Ok(Money::ZERO) };
     let from = imp.floor_currency.ok_or(NoBid::Currency)?;
     let conversion = case.world.rates.conversion(from, currency).ok_or(NoBid::Currency)?;

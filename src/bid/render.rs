@@ -5,15 +5,16 @@
 
 use std::ops::Range;
 
-use super::narrow::{Narrowed, Offer};
+use super::narrow::Narrowed;
 use super::pace::reached;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::id::ProductKey;
-use crate::base::money::{Currency, Money};
+use crate::base::money::{Conversion, Currency, Money};
 use crate::base::seal::Audience;
 use crate::model::advertiser::{Shop, Size};
 use crate::model::choice::{Chosen, Shelves};
 use crate::model::links::{Sealing, nonce};
+use crate::model::offer::Offer;
 use crate::model::outcome::{NoBid, Pick};
 use crate::model::profile::cart;
 use crate::model::template::Slots;
@@ -197,7 +198,7 @@ fn exp(case: &Case<'_>, imp: u16) -> u32 {
 }
 
 fn ticket(case: &Case<'_>, shop: &Shop, pick: &Pick, currency: Currency) -> Ticket {
-    let identity = crate::base::money::Conversion { from: 1, to: 1 };
+    let identity = Conversion { from: 1, to: 1 };
     Ticket {
         exchange: pick.exchange,
         test: pick.test,

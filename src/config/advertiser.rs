@@ -193,9 +193,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
         event_key: None,
         feed: o.object("feed").and_then(|o| feed(r, &o)),
         landing: landing(&o, &domain)?,
-        origins: o
-            .read("origins", |r, n| r.list(n, |r, n| form::origin(r.string(n)?)))
-            .unwrap_or_else(|| vec![format!("https://{domain}")]),
+        origins: origins(&o, &domain),
         budget: o.object("budget").and_then(|o| budget(r, &o)).unwrap_or_default(),
         frequency: caps(r, &o, retention),
         fee: o.read("fee_percent", fee)?,
@@ -295,6 +293,11 @@ fn landing(advertiser: &Object<'_, '_>, domain: &str) -> Option<Landing> {
         append: append.trim_start_matches(['?', '&']).to_owned(),
         domains,
     })
+}
+
+fn origins(advertiser: &Object<'_, '_>, domain: &str) -> Vec<String> {
+    let given = advertiser.read("origins", |r, n| r.list(n, |r, n| form::origin(r.string(n)?)));
+    given.unwrap_or_else(|| vec![format!("https://{domain}")])
 }
 
 /// Percent as a ratio, exactly.

@@ -166,96 +166,40 @@ mod tests {
             catalog: &catalog,
             now: NOW,
         };
-        let base = rule(views);
+        let with = |change: fn(&mut Rule)| {
+            let mut rule = rule(views.clone());
+            change(&mut rule);
+            rule
+        };
+        let since = || Some(NamedKind::plain(EventKind::Purchase));
+        let hats = || {
+            let mark = Mark::of(&Hashes::new(&[0; 16]), Aspect::Category, "x");
+            let (aspect, text) = (Aspect::Category, "x".into());
+            Some(Needle { aspect, text, mark })
+        };
         let cases = [
-            (Rule { ..base.clone() }, true),
+            (with(|_| {}), true),
+            (with(|rule| rule.within = Span(50)), true),
+            (with(|rule| rule.within = Span(49)), false),
+            (with(|rule| rule.older_than = Some(Span(50))), true),
+            (with(|rule| (rule.within, rule.older_than) = (Span(60), Some(Span(50)))), false),
+            (with(|rule| rule.min_count = 2), true),
+            (with(|rule| rule.min_count = 3), false),
+            (with(|rule| rule.max_count = Some(1)), false),
+            (with(|rule| rule.min_value = Some(Money::units(30))), true),
+            (with(|rule| rule.min_value = Some(Money::units(31))), false),
             (
                 Rule {
-                    within: Span(50),
-                    ..base.clone()
-                },
-                true,
-            ),
-            (
-                Rule {
-                    within: Span(49),
-                    ..base.clone()
-                },
-                false,
-            ),
-            (
-                Rule {
-                    older_than: Some(Span(50)),
-                    ..base.clone()
-                },
-                true,
-            ),
-            (
-                Rule {
-                    within: Span(60),
-                    older_than: Some(Span(50)),
-                    ..base.clone()
+                    since: since(),
+                    ..with(|rule| rule.min_count = 2)
                 },
                 false,
             ),
+            (with(|rule| rule.product = Some(ProductKey(2))), false),
             (
                 Rule {
-                    min_count: 2,
-                    ..base.clone()
-                },
-                true,
-            ),
-            (
-                Rule {
-                    min_count: 3,
-                    ..base.clone()
-                },
-                false,
-            ),
-            (
-                Rule {
-                    max_count: Some(1),
-                    ..base.clone()
-                },
-                false,
-            ),
-            (
-                Rule {
-                    min_value: Some(Money::units(30)),
-                    ..base.clone()
-                },
-                true,
-            ),
-            (
-                Rule {
-                    min_value: Some(Money::units(31)),
-                    ..base.clone()
-                },
-                false,
-            ),
-            (
-                Rule {
-                    since: Some(NamedKind::plain(EventKind::Purchase)),
-                    min_count: 2,
-                    ..base.clone()
-                },
-                false,
-            ),
-            (
-                Rule {
-                    product: Some(ProductKey(2)),
-                    ..base.clone()
-                },
-                false,
-            ),
-            (
-                Rule {
-                    category: Some(Needle {
-                        aspect: Aspect::Category,
-                        text: "x".into(),
-                        mark: Mark::of(&Hashes::new(&[0; 16]), Aspect::Category, "x"),
-                    }),
-                    ..base.clone()
+                    category: hats(),
+                    ..with(|_| {})
                 },
                 false,
             ),

@@ -107,7 +107,7 @@ impl<'r> Attributes<'r> {
             && targeting
                 .apps
                 .admits(self.app, |wanted, app| same(wanted, app) || is_of_domain(app, wanted))
-            && targeting.sellers.admits(self.seller, |wanted, id| wanted == id)
+            && targeting.sellers.admits(self.seller, same)
             && self.meet_categories(targeting)
     }
 

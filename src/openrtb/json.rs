@@ -5,8 +5,10 @@
 //! slices whose escapes have been checked and not processed. Readers ask for the type they want; a
 //! value of another type reads as absent, and is checked all the same. Never panics on any input.
 
+mod escapes;
 mod values;
 
+pub use escapes::resolved;
 pub use values::{Chars, Eid, Elements, List, Text, creatives, eids, elements, sizes};
 
 use crate::base::limits::JSON_DEPTH_MAX;

@@ -284,24 +284,7 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
         conversion.map_or(Money::ZERO, |conversion| conversion.apply(amount, Round::Nearest).min(VALUE_MAX))
     };
     let total = amount(raw.value, "/value")?.map(into_own);
-    let mut entries: SmallVec<[Happening; 2]> = SmallVec::new();
-    for (index, item) in raw.items.iter().enumerate() {
-        let quantity = quantity(item.quantity, index)?;
-        let price = amount(item.price, &format!("/items/{index}/price"))?.map(into_own);
-        let product = product_key(world, shop, &item.item_id, index)?;
-        let listed = || shop.catalog.get(product).map_or(Money::ZERO, |product| product.price);
-        let each = price.unwrap_or_else(listed);
-        let value = Money(each.0.saturating_mul(i128::from(quantity))).min(VALUE_MAX);
-        entries.push(Happening {
-            kind,
-            at,
-            continued: index > 0,
-            product,
-            quantity,
-            value,
-            marks: marks(shop, |aspect| raw.says(aspect, Some(item))),
-        });
-    }
+    let mut entries = entries(world, shop, &raw, kind, at, into_own)?;
     let sum: Money = entries.iter().map(|entry| entry.value).sum();
     let whole = |product, value, marks| Happening {
         kind,
@@ -327,6 +310,36 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
         order: hash("order", raw.transaction_id),
         value: total.unwrap_or(sum),
     })
+}
+
+/// One entry for each item, `into_own` making amounts the shop's.
+fn entries(
+    world: &World,
+    shop: &Shop,
+    raw: &RawEvent<'_>,
+    kind: EventKind,
+    at: Secs,
+    into_own: impl Fn(Money) -> Money,
+) -> Result<SmallVec<[Happening; 2]>, Fault> {
+    let mut entries: SmallVec<[Happening; 2]> = SmallVec::new();
+    for (index, item) in raw.items.iter().enumerate() {
+        let quantity = quantity(item.quantity, index)?;
+        let price = amount(item.price, &format!("/items/{index}/price"))?.map(&into_own);
+        let product = product_key(world, shop, &item.item_id, index)?;
+        let listed = || shop.catalog.get(product).map_or(Money::ZERO, |product| product.price);
+        let each = price.unwrap_or_else(listed);
+        let value = Money(each.0.saturating_mul(i128::from(quantity))).min(VALUE_MAX);
+        entries.push(Happening {
+            kind,
+            at,
+            continued: index > 0,
+            product,
+            quantity,
+            value,
+            marks: marks(shop, |aspect| raw.says(aspect, Some(item))),
+        });
+    }
+    Ok(entries)
 }
 
 /// The marks of an entry: what the advertiser's rules look for and it says of itself. `said` gives its

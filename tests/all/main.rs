@@ -4,6 +4,7 @@
 //! by are printed as `show <name> <figure> <bar> ok|short`; `make show` gathers them.
 
 mod ads;
+mod agreement;
 mod bench_rig;
 mod caps;
 mod corpus;
@@ -11,10 +12,13 @@ mod doors;
 mod exchange;
 mod feeds;
 mod figures;
+mod game;
 mod http;
 mod judge;
 mod kill;
 mod life;
+#[path = "../oracle.rs"]
+mod oracle;
 mod pure;
 mod rig;
 mod scenarios;

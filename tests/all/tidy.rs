@@ -1,57 +1,21 @@
 //! What no compiler holds: the order of the layers, the absences in the bid path, the size of things.
 //!
-//! Each check is first shown a planted fault, so that it cannot pass by finding nothing.
+//! Each kind of finding is first planted and must be found, so that no check can pass by finding nothing.
+
+#[path = "tidy/checks.rs"]
+mod checks;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Modules in the order in which they may import one another: each only from those before it.
-const LAYERS: [&str; 15] = [
-    "base", "model", "openrtb", "privacy", "state", "bid", "track", "store", "config", "feed", "server", "admin", "sim", "app", "cli",
-];
-/// What the bid path never does: wait, log, read a clock, panic, allocate a string outside a trace.
-const BANNED_IN_BID: [&str; 9] = [
-    ".await",
-    ".unwrap()",
-    ".expect(",
-    "panic!",
-    "Instant::now",
-    "wall_clock",
-    "tracing::",
-    "println!",
-    "std::fs",
-];
-/// The nine verbs of the path.
-const STAGES: [&str; 9] = [
-    "admit", "decode", "identify", "lookup", "narrow", "pace", "price", "render", "respond",
-];
-const FILE_LINES_MAX: usize = 500;
-const BID_LINES_MAX: usize = 1_500;
+use crate::figures::Figures;
+use checks::{Source, findings, measures};
 
-struct Source {
-    /// Below `src/`, with slashes.
-    name: String,
-    text: String,
-}
-
-impl Source {
-    fn layer(&self) -> &str {
-        self.name.split(['/', '.']).next().unwrap_or("")
-    }
-
-    /// The text before the file's own tests.
-    fn code(&self) -> &str {
-        self.text.split("#[cfg(test)]").next().unwrap_or("")
-    }
-
-    fn is_test(&self) -> bool {
-        self.name.contains("tests") || self.name == "sim/fake.rs"
-    }
-}
+const FILES_MIN: usize = 200;
 
 fn sources() -> Vec<Source> {
     fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(dir).expect("the source folder") {
+        for entry in fs::read_dir(dir).expect("a source folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 walk(&path, found);
@@ -60,80 +24,103 @@ fn sources() -> Vec<Source> {
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
-    walk(&root, &mut paths);
+    for folder in ["src", "tests", "benches"] {
+        walk(&root.join(folder), &mut paths);
+    }
     let read = |path: PathBuf| Source {
-        name: path.strip_prefix(&root).expect("below src").to_string_lossy().replace('\\', "/"),
+        name: path
+            .strip_prefix(root)
+            .expect("below the root")
+            .to_string_lossy()
+            .replace('\\', "/"),
         text: fs::read_to_string(&path).expect("a source file"),
     };
     paths.into_iter().map(read).collect()
 }
 
-/// `crate::x` of a layer that stands after the file's own.
-fn climbs(source: &Source) -> Vec<String> {
-    let place = |name: &str| LAYERS.iter().position(|layer| *layer == name);
-    let Some(own) = place(source.layer()).filter(|_| !source.is_test()) else {
-        return Vec::new();
-    };
-    let used = source
-        .code()
-        .match_indices("crate::")
-        .map(|(at, found)| &source.code()[at + found.len()..]);
-    let names = used.map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(""));
-    names
-        .filter(|name| place(name).is_some_and(|other| other > own))
-        .map(|name| format!("{} imports {name}", source.name))
-        .collect()
+/// A file of so many lines, in one function.
+fn long(name: &str, lines: usize) -> Source {
+    let inside = "    x();\n".repeat(lines.saturating_sub(4));
+    planted(name, &format!("//! Long.\n\nfn f() {{\n{inside}}}\n"))
 }
 
-fn bans(source: &Source) -> Vec<String> {
-    if source.layer() != "bid" {
-        return Vec::new();
+fn planted(name: &str, text: &str) -> Source {
+    Source {
+        name: name.to_owned(),
+        text: text.to_owned(),
     }
-    let lines = source.code().lines().filter(|line| !line.trim_start().starts_with("//"));
-    let hits = lines.flat_map(|line| BANNED_IN_BID.iter().filter(move |ban| line.contains(**ban)));
-    hits.map(|ban| format!("{} has `{ban}`", source.name)).collect()
 }
 
-fn shape(source: &Source) -> Vec<String> {
-    let mut found = Vec::new();
-    if !source.text.starts_with("//!") {
-        found.push(format!("{} does not open with //!", source.name));
-    }
-    let lines = source.text.lines().count();
-    if lines > FILE_LINES_MAX {
-        found.push(format!("{} has {lines} lines", source.name));
-    }
-    found
+/// One source for each kind of finding.
+fn plants() -> Vec<(&'static str, Source)> {
+    let code = |name: &str, line: &str| planted(name, &format!("//! Planted.\n\n{line}\n"));
+    let shop = "src/bid/price.rs";
+    vec![
+        ("layer", code(shop, "use crate::server::engine;")),
+        ("layer in a list", code(shop, "use crate::{base::id, config};")),
+        ("layer by super", code(shop, "use super::super::track::fact;")),
+        ("banned in bid", code(shop, "fn f() { x().await }")),
+        ("banned in bid", code("src/bid.rs", "fn f() { x.unwrap() }")),
+        (
+            "allocation in bid",
+            code(shop, "fn f() { trace.dropped(no, why, || format!(\"{}\", g())); format!(\"{x}\") }"),
+        ),
+        (
+            "allocation in bid",
+            code(shop, "fn a_detail() {\n    x.to_string()\n}\n\nfn f() {\n    x.to_string()\n}"),
+        ),
+        ("clock", code("src/state/books.rs", "fn f() { Millis::wall_clock() }")),
+        ("clock", code("src/track/fold.rs", "fn f() { std::time::Instant::now() }")),
+        ("module docs", planted("tests/all/x.rs", "use a::b;\n")),
+        ("long file", long("benches/x.rs", 501)),
+        ("long function", long("tests/all/x.rs", 75)),
+        ("fn_lines_max", long("src/cli/x.rs", 75)),
+        ("history", code("src/cli/x.rs", &("/".repeat(2) + " TODO: later"))),
+        ("stage missing", code("src/bid.rs", "")),
+        ("stages", code("src/bid/filter.rs", "fn f() {}")),
+        ("kinship", code("tests/oracle/x.rs", "use winback::model::audience;")),
+        ("fn_lines_median", long("src/cli/x.rs", 20)),
+        ("fn_lines_p90", long("src/cli/x.rs", 40)),
+        ("file_lines_median", long("src/cli/x.rs", 210)),
+        ("file_lines_max", long("tests/all/x.rs", 510)),
+        ("bid_lines", long("src/bid/price.rs", 1_510)),
+        ("oracle_lines", long("tests/oracle.rs", 201)),
+        ("oracle_part_lines", long("tests/oracle/x.rs", 301)),
+        ("oracle_all_lines", long("tests/oracle/x.rs", 1_001)),
+    ]
 }
 
 #[test]
-fn layers_bans_and_shapes_hold() {
-    let sources = sources();
-    let planted = Source {
-        name: "bid/price.rs".into(),
-        text: "use crate::server::engine;\nfn f() { x().await; }".into(),
+fn the_crate_is_tidy_and_every_kind_of_mess_is_found() {
+    let plants = plants();
+    let is_found = |(kind, source): (&'static str, Source)| {
+        let found = findings(&[source]).iter().any(|(of, _)| *of == kind);
+        if !found {
+            println!("not found: {kind}");
+        }
+        found
     };
-    assert_eq!(climbs(&planted), ["bid/price.rs imports server"]);
-    assert_eq!(bans(&planted), ["bid/price.rs has `.await`"]);
-    assert_eq!(shape(&planted), ["bid/price.rs does not open with //!"]);
-    let findings: Vec<String> = sources.iter().flat_map(|s| [climbs(s), bans(s), shape(s)].concat()).collect();
-    println!("{} files, {} findings", sources.len(), findings.len());
-    assert!(sources.len() > 100 && findings.is_empty(), "{}", findings.join("\n"));
+    let planted = plants.len();
+    let caught = plants.into_iter().filter_map(|plant| is_found(plant).then_some(())).count();
+    let sources = sources();
+    let found = findings(&sources);
+    found.iter().for_each(|(kind, what)| println!("{kind}: {what}"));
+    let mut figures = Figures::new();
+    figures.at_least("tidy.files", sources.len(), FILES_MIN);
+    figures.exactly("tidy.kinds_caught", caught, planted);
+    for (name, (measured, most)) in measures(&sources) {
+        figures.at_most(&format!("tidy.{name}"), measured, most);
+    }
+    figures.exactly("tidy.findings", found.len(), 0);
+    figures.settle();
 }
 
+/// What a trace is told may allocate, and nothing beside it is taken for that.
 #[test]
-fn the_path_is_nine_verbs_and_one_sitting() {
-    let sources = sources();
-    let path: Vec<&Source> = sources.iter().filter(|source| source.layer() == "bid").collect();
-    let mut stages: Vec<&str> = path
-        .iter()
-        .filter_map(|s| s.name.strip_prefix("bid/")?.strip_suffix(".rs"))
-        .collect();
-    stages.sort_unstable();
-    assert_eq!(stages, STAGES);
-    let lines: usize = path.iter().map(|source| source.text.lines().count()).sum();
-    println!("{lines} lines from request to answer");
-    assert!(lines <= BID_LINES_MAX, "{lines} lines: at most {BID_LINES_MAX}");
+fn traces_may_allocate() {
+    let told =
+        "//! Planted.\n\nfn price_line() -> String {\n    format!(\"x\")\n}\n\nfn f() {\n    trace.priced(no, || format!(\"({x}\"));\n}\n";
+    assert!(findings(&[planted("src/bid/price.rs", told)]).is_empty());
 }

@@ -126,128 +126,145 @@ struct Text {
 }
 
 fn texts(port: u16) -> [Text; 6] {
+    [normal(port), long(), vietnamese(), japanese(), arabic(), hostile(port)]
+}
+
+fn normal(port: u16) -> Text {
+    Text {
+        id: "normal",
+        language: "en",
+        currency: "USD",
+        name: "Alder Shoes",
+        says: None,
+        promotion: ["10% off today", "COMEBACK10"],
+        logo: Some(format!("http://logo.localhost:{port}/logo.svg")),
+        titles: [
+            "Trail Runner 2, men’s",
+            "Wool socks, three pairs",
+            "Camp Mug",
+            "Day Pack 22 L, moss green",
+        ],
+        prices: [("79.00", Some("59.00")), ("18.50", None), ("9.90", None), ("110.00", Some("89.00"))],
+        brand: "Northway",
+        has_pictures: true,
+    }
+}
+
+fn long() -> Text {
     let long = "Waterproof Ultra-Lightweight Trail Running Shoe with Recycled Mesh Upper and Donaudampfschifffahrtsgesellschaft Sole";
-    [
-        Text {
-            id: "normal",
-            language: "en",
-            currency: "USD",
-            name: "Alder Shoes",
-            says: None,
-            promotion: ["10% off today", "COMEBACK10"],
-            logo: Some(format!("http://logo.localhost:{port}/logo.svg")),
-            titles: [
-                "Trail Runner 2, men’s",
-                "Wool socks, three pairs",
-                "Camp Mug",
-                "Day Pack 22 L, moss green",
-            ],
-            prices: [("79.00", Some("59.00")), ("18.50", None), ("9.90", None), ("110.00", Some("89.00"))],
-            brand: "Northway",
-            has_pictures: true,
-        },
-        Text {
-            id: "long",
-            language: "de",
-            currency: "EUR",
-            name: "The Extraordinarily Long-Named Outdoor Company of Northern Europe",
-            says: Some([
-                "Your cart misses you and would like a word with you before it goes",
-                "Back to your cart, please",
-            ]),
-            promotion: [
-                "Free shipping and returns on every order over fifty euros",
-                "FREESHIPPINGFOREVER2026",
-            ],
-            logo: None,
-            titles: [long, long, "Überraschungsei", long],
-            prices: [
-                ("2345678.90", Some("1234567.89")),
-                ("1234567.89", None),
-                ("1.00", Some("0.99")),
-                ("2345678.90", Some("1234567.89")),
-            ],
-            brand: "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk",
-            has_pictures: true,
-        },
-        Text {
-            id: "vi",
-            language: "vi",
-            currency: "VND",
-            name: "Giày Đông Đô",
-            says: None,
-            promotion: ["Giảm 10% hôm nay", "QUAYLAI10"],
-            logo: None,
-            titles: [
-                "Giày chạy bộ nam siêu nhẹ thoáng khí Trail Runner 2",
-                "Tất len",
-                "Ba lô leo núi chống nước 22 lít",
-                "Cốc cắm trại",
-            ],
-            prices: [
-                ("1590000", Some("1290000")),
-                ("89000", None),
-                ("2450000", Some("1990000")),
-                ("120000", None),
-            ],
-            brand: "Bắc Đạo",
-            has_pictures: true,
-        },
-        Text {
-            id: "ja",
-            language: "ja",
-            currency: "JPY",
-            name: "アクメシューズ",
-            says: None,
-            promotion: ["本日限り10%オフ", "おかえり10"],
-            logo: None,
-            titles: [
-                "メンズ トレイルランニングシューズ 軽量 防水 通気性抜群 2026年モデル",
-                "ウールソックス三足組",
-                "登山用リュックサック二十二リットル撥水加工",
-                "マグ",
-            ],
-            prices: [("15800", Some("12800")), ("1980", None), ("22000", Some("19800")), ("980", None)],
-            brand: "北道",
-            has_pictures: true,
-        },
-        Text {
-            id: "ar",
-            language: "ar-SA",
-            currency: "SAR",
-            name: "أكمي للأحذية",
-            says: None,
-            promotion: ["خصم 10% اليوم", "COMEBACK10"],
-            logo: None,
-            titles: [
-                "حذاء جري رجالي خفيف الوزن ومقاوم للماء Trail Runner",
-                "جوارب صوف",
-                "حقيبة ظهر للمشي الجبلي 22 لتر",
-                "كوب تخييم",
-            ],
-            prices: [
-                ("249.00", Some("199.00")),
-                ("35.00", None),
-                ("410.00", Some("350.00")),
-                ("29.00", None),
-            ],
-            brand: "طريق الشمال",
-            has_pictures: true,
-        },
-        Text {
-            id: "hostile",
-            language: "en",
-            currency: "USD",
-            name: HOSTILE[0],
-            says: Some([HOSTILE[1], HOSTILE[2]]),
-            promotion: [HOSTILE[3], HOSTILE[0]],
-            logo: Some(format!("http://logo.localhost:{port}/none.svg?\"onerror=\"ran(7)")),
-            titles: HOSTILE,
-            prices: [("79.00", Some("59.00")), ("18.50", None), ("9.90", None), ("110.00", Some("89.00"))],
-            brand: HOSTILE[1],
-            has_pictures: false,
-        },
-    ]
+    Text {
+        id: "long",
+        language: "de",
+        currency: "EUR",
+        name: "The Extraordinarily Long-Named Outdoor Company of Northern Europe",
+        says: Some([
+            "Your cart misses you and would like a word with you before it goes",
+            "Back to your cart, please",
+        ]),
+        promotion: [
+            "Free shipping and returns on every order over fifty euros",
+            "FREESHIPPINGFOREVER2026",
+        ],
+        logo: None,
+        titles: [long, long, "Überraschungsei", long],
+        prices: [
+            ("2345678.90", Some("1234567.89")),
+            ("1234567.89", None),
+            ("1.00", Some("0.99")),
+            ("2345678.90", Some("1234567.89")),
+        ],
+        brand: "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk",
+        has_pictures: true,
+    }
+}
+
+fn vietnamese() -> Text {
+    Text {
+        id: "vi",
+        language: "vi",
+        currency: "VND",
+        name: "Giày Đông Đô",
+        says: None,
+        promotion: ["Giảm 10% hôm nay", "QUAYLAI10"],
+        logo: None,
+        titles: [
+            "Giày chạy bộ nam siêu nhẹ thoáng khí Trail Runner 2",
+            "Tất len",
+            "Ba lô leo núi chống nước 22 lít",
+            "Cốc cắm trại",
+        ],
+        prices: [
+            ("1590000", Some("1290000")),
+            ("89000", None),
+            ("2450000", Some("1990000")),
+            ("120000", None),
+        ],
+        brand: "Bắc Đạo",
+        has_pictures: true,
+    }
+}
+
+fn japanese() -> Text {
+    Text {
+        id: "ja",
+        language: "ja",
+        currency: "JPY",
+        name: "アクメシューズ",
+        says: None,
+        promotion: ["本日限り10%オフ", "おかえり10"],
+        logo: None,
+        titles: [
+            "メンズ トレイルランニングシューズ 軽量 防水 通気性抜群 2026年モデル",
+            "ウールソックス三足組",
+            "登山用リュックサック二十二リットル撥水加工",
+            "マグ",
+        ],
+        prices: [("15800", Some("12800")), ("1980", None), ("22000", Some("19800")), ("980", None)],
+        brand: "北道",
+        has_pictures: true,
+    }
+}
+
+fn arabic() -> Text {
+    Text {
+        id: "ar",
+        language: "ar-SA",
+        currency: "SAR",
+        name: "أكمي للأحذية",
+        says: None,
+        promotion: ["خصم 10% اليوم", "COMEBACK10"],
+        logo: None,
+        titles: [
+            "حذاء جري رجالي خفيف الوزن ومقاوم للماء Trail Runner",
+            "جوارب صوف",
+            "حقيبة ظهر للمشي الجبلي 22 لتر",
+            "كوب تخييم",
+        ],
+        prices: [
+            ("249.00", Some("199.00")),
+            ("35.00", None),
+            ("410.00", Some("350.00")),
+            ("29.00", None),
+        ],
+        brand: "طريق الشمال",
+        has_pictures: true,
+    }
+}
+
+fn hostile(port: u16) -> Text {
+    Text {
+        id: "hostile",
+        language: "en",
+        currency: "USD",
+        name: HOSTILE[0],
+        says: Some([HOSTILE[1], HOSTILE[2]]),
+        promotion: [HOSTILE[3], HOSTILE[0]],
+        logo: Some(format!("http://logo.localhost:{port}/none.svg?\"onerror=\"ran(7)")),
+        titles: HOSTILE,
+        prices: [("79.00", Some("59.00")), ("18.50", None), ("9.90", None), ("110.00", Some("89.00"))],
+        brand: HOSTILE[1],
+        has_pictures: false,
+    }
 }
 
 /// The advertiser's JSON and its feed's items.

@@ -86,127 +86,129 @@ fn without_product_a_file_speaks_for_itself_or_is_not_used() {
 }
 
 /// What stands at `^`, what is said of it, and a part of what would be right.
+/// Templates with the place of a slip marked, what is wrong and what would be right.
+const SLIPS: &[(&str, &str, &str)] = &[
+    (
+        "<script>\n let x = ^{{product.title}}</script>",
+        "a placeholder in a script",
+        "data-",
+    ),
+    (
+        "<style>a{color:^{{product.brand}}}</style>",
+        "a placeholder in a style",
+        "{{width}}",
+    ),
+    (r#"<p style="color:^{{product.brand}}">"#, "a placeholder in a style", "{{width}}"),
+    ("<!-- ^{{product.title}} -->", "a placeholder in a comment", "{{!"),
+    (r#"<p onclick="f('^{{product.title}}')">"#, "script or a document", "data-"),
+    (r#"<iframe srcdoc="^{{product.title}}"></iframe>"#, "script or a document", "data-"),
+    (r#"<p title=^{{product.title}}>"#, "without quotes", "title=\"…\""),
+    (r#"<p ^{{product.title}}="x">"#, "as an attribute or its name", "in quotes"),
+    (r#"<p data-^{{product.title}}="x">"#, "as an attribute or its name", "in quotes"),
+    (r#"^<x{{product.title}}>"#, "in a tag's name", "white space"),
+    ("^{{product.titel}}", "an unknown placeholder", "did you mean `product.title`?"),
+    ("^{{product.on_sale}}", "an unknown placeholder", "ask for it"),
+    ("^{{{product.title}}}", "not a placeholder", "write `{{product.title}}`"),
+    ("^{{product.title", "never closed", "close it"),
+    ("^{{#each products}}", "not a block", "`#products`"),
+    ("^{{#if product.sale}}{{/if}}", "an unknown condition", "did you mean"),
+    ("\n ^{{#products}}x", "never closed", "{{/products}}"),
+    ("^{{#if product}}x{{else}}y", "never closed", "{{/if}}"),
+    (
+        "{{#products}}{{#if product}}x^{{/products}}{{/if}}{{/products}}",
+        "no such block is open",
+        "`{{/if}}` comes first",
+    ),
+    ("^{{else}}", "no `{{#if}}` is open", "between"),
+    ("^{{/if}}", "no such block is open", "leave it out"),
+    (
+        "{{#products}}^{{#products}}{{/products}}{{/products}}",
+        "a loop within a loop",
+        "one loop",
+    ),
+    (
+        "{{#if product}}<p title=\"^{{else}}\">{{/if}}",
+        "does not end where it began",
+        "close within",
+    ),
+    ("<p>{{#if product}}<!-- ^{{/if}} -->", "does not end where it began", "close within"),
+    ("^<p{{#if product}} title=x{{/if}}>", "a placeholder in a tag's name", ""),
+    (
+        r#"<a href="^{{#if product}}{{click}}{{/if}}">"#,
+        "where it cannot stand",
+        "around the whole tag",
+    ),
+    (r#"<a href="^{{product.title}}">"#, "not an address", "{{click}}"),
+    (
+        r#"<a href="https://^{{shop.domain}}/">"#,
+        "where the host of an address would be",
+        "https://host/",
+    ),
+    (r#"<a href=^"{{click}}&amp;x=1">"#, "text beside a whole address", "stands alone"),
+    (
+        r#"<a href="https://x.example/?u=^{{click}}">"#,
+        "an address within another",
+        "stand alone",
+    ),
+    (r#"<img alt="" src="^{{click}}">"#, "each view would count", "href"),
+    (r#"<script src="^{{product.image}}"></script>"#, "in this address", "only where"),
+    (r#"<p title="^{{click}}">"#, "an address in an attribute that takes none", "href"),
+    ("<p>^{{click}}</p>", "an address as text", "href"),
+    (
+        r#"<meta http-equiv="refresh" content="^{{product.title}}">"#,
+        "may do more than describe",
+        "alt",
+    ),
+    (
+        r#"<animate attributeName="href" values="^{{product.title}}">"#,
+        "may do more than describe",
+        "alt",
+    ),
+    (r#"<p contenteditable="^{{product.title}}">"#, "may do more than describe", "alt"),
+    (r#"<a href=^"javascript:alert(1)">"#, "runs script", "https://"),
+    (r#"<a href=^javascript:alert(1)>"#, "runs script", "https://"),
+    (r#"<img alt="" src=^"http://x.example/a.png">"#, "plain http", "https://"),
+    (r#"<img alt="" src=^"//x.example/a.png">"#, "not a full address", "https://"),
+    (
+        r#"<img alt="" srcset=^"https://x.example/a 1x, http://x.example/b 2x">"#,
+        "plain http",
+        "https://",
+    ),
+    (
+        r#"^<style>a{background:url(http://x.example/)}</style>"#,
+        "`http://` in a style",
+        "https://",
+    ),
+    (
+        r#"<p style=^"background:url(http://x.example/)">"#,
+        "`http://` in a style",
+        "https://",
+    ),
+    (
+        "{{#products}}<img alt='' src='^{{pixel}}'>{{/products}}",
+        "the pixel in a loop",
+        "outside",
+    ),
+    (r#"<a href="{{click}}" ^ping="https://x.example/">"#, "`ping` on a link", "trackers"),
+    ("1 ^< 2", "not a tag", "&lt;"),
+    ("^<?x>", "not a tag", "&lt;"),
+    ("^<![CDATA[ x ]]>", "not a tag", "&lt;"),
+    ("<p ^\"x\">", "not an attribute's name", "letters"),
+    ("^<p title=\"x", "a tag that never ends", "close it"),
+    ("^<textarea>x", "an element that never ends", "close it"),
+    ("^<!-- x", "a comment that never ends", "close it"),
+    ("x^<!--> y -->", "not a whole comment", "<!--"),
+    ("<!-- x ^--!> y -->", "not the end of a comment", "-->"),
+    ("^<script>/* <!-- */</script>", "hides its end", "leave it out"),
+    ("^<plaintext>", "an element that never ends", "leave it out"),
+    ("^</p title=\"x\">", "more than a name", "</a>"),
+];
+
 #[test]
 fn every_slip_has_its_place() {
-    let cases = [
-        (
-            "<script>\n let x = ^{{product.title}}</script>",
-            "a placeholder in a script",
-            "data-",
-        ),
-        (
-            "<style>a{color:^{{product.brand}}}</style>",
-            "a placeholder in a style",
-            "{{width}}",
-        ),
-        (r#"<p style="color:^{{product.brand}}">"#, "a placeholder in a style", "{{width}}"),
-        ("<!-- ^{{product.title}} -->", "a placeholder in a comment", "{{!"),
-        (r#"<p onclick="f('^{{product.title}}')">"#, "script or a document", "data-"),
-        (r#"<iframe srcdoc="^{{product.title}}"></iframe>"#, "script or a document", "data-"),
-        (r#"<p title=^{{product.title}}>"#, "without quotes", "title=\"…\""),
-        (r#"<p ^{{product.title}}="x">"#, "as an attribute or its name", "in quotes"),
-        (r#"<p data-^{{product.title}}="x">"#, "as an attribute or its name", "in quotes"),
-        (r#"^<x{{product.title}}>"#, "in a tag's name", "white space"),
-        ("^{{product.titel}}", "an unknown placeholder", "did you mean `product.title`?"),
-        ("^{{product.on_sale}}", "an unknown placeholder", "ask for it"),
-        ("^{{{product.title}}}", "not a placeholder", "write `{{product.title}}`"),
-        ("^{{product.title", "never closed", "close it"),
-        ("^{{#each products}}", "not a block", "`#products`"),
-        ("^{{#if product.sale}}{{/if}}", "an unknown condition", "did you mean"),
-        ("\n ^{{#products}}x", "never closed", "{{/products}}"),
-        ("^{{#if product}}x{{else}}y", "never closed", "{{/if}}"),
-        (
-            "{{#products}}{{#if product}}x^{{/products}}{{/if}}{{/products}}",
-            "no such block is open",
-            "`{{/if}}` comes first",
-        ),
-        ("^{{else}}", "no `{{#if}}` is open", "between"),
-        ("^{{/if}}", "no such block is open", "leave it out"),
-        (
-            "{{#products}}^{{#products}}{{/products}}{{/products}}",
-            "a loop within a loop",
-            "one loop",
-        ),
-        (
-            "{{#if product}}<p title=\"^{{else}}\">{{/if}}",
-            "does not end where it began",
-            "close within",
-        ),
-        ("<p>{{#if product}}<!-- ^{{/if}} -->", "does not end where it began", "close within"),
-        ("^<p{{#if product}} title=x{{/if}}>", "a placeholder in a tag's name", ""),
-        (
-            r#"<a href="^{{#if product}}{{click}}{{/if}}">"#,
-            "where it cannot stand",
-            "around the whole tag",
-        ),
-        (r#"<a href="^{{product.title}}">"#, "not an address", "{{click}}"),
-        (
-            r#"<a href="https://^{{shop.domain}}/">"#,
-            "where the host of an address would be",
-            "https://host/",
-        ),
-        (r#"<a href=^"{{click}}&amp;x=1">"#, "text beside a whole address", "stands alone"),
-        (
-            r#"<a href="https://x.example/?u=^{{click}}">"#,
-            "an address within another",
-            "stand alone",
-        ),
-        (r#"<img alt="" src="^{{click}}">"#, "each view would count", "href"),
-        (r#"<script src="^{{product.image}}"></script>"#, "in this address", "only where"),
-        (r#"<p title="^{{click}}">"#, "an address in an attribute that takes none", "href"),
-        ("<p>^{{click}}</p>", "an address as text", "href"),
-        (
-            r#"<meta http-equiv="refresh" content="^{{product.title}}">"#,
-            "may do more than describe",
-            "alt",
-        ),
-        (
-            r#"<animate attributeName="href" values="^{{product.title}}">"#,
-            "may do more than describe",
-            "alt",
-        ),
-        (r#"<p contenteditable="^{{product.title}}">"#, "may do more than describe", "alt"),
-        (r#"<a href=^"javascript:alert(1)">"#, "runs script", "https://"),
-        (r#"<a href=^javascript:alert(1)>"#, "runs script", "https://"),
-        (r#"<img alt="" src=^"http://x.example/a.png">"#, "plain http", "https://"),
-        (r#"<img alt="" src=^"//x.example/a.png">"#, "not a full address", "https://"),
-        (
-            r#"<img alt="" srcset=^"https://x.example/a 1x, http://x.example/b 2x">"#,
-            "plain http",
-            "https://",
-        ),
-        (
-            r#"^<style>a{background:url(http://x.example/)}</style>"#,
-            "`http://` in a style",
-            "https://",
-        ),
-        (
-            r#"<p style=^"background:url(http://x.example/)">"#,
-            "`http://` in a style",
-            "https://",
-        ),
-        (
-            "{{#products}}<img alt='' src='^{{pixel}}'>{{/products}}",
-            "the pixel in a loop",
-            "outside",
-        ),
-        (r#"<a href="{{click}}" ^ping="https://x.example/">"#, "`ping` on a link", "trackers"),
-        ("1 ^< 2", "not a tag", "&lt;"),
-        ("^<?x>", "not a tag", "&lt;"),
-        ("^<![CDATA[ x ]]>", "not a tag", "&lt;"),
-        ("<p ^\"x\">", "not an attribute's name", "letters"),
-        ("^<p title=\"x", "a tag that never ends", "close it"),
-        ("^<textarea>x", "an element that never ends", "close it"),
-        ("^<!-- x", "a comment that never ends", "close it"),
-        ("x^<!--> y -->", "not a whole comment", "<!--"),
-        ("<!-- x ^--!> y -->", "not the end of a comment", "-->"),
-        ("^<script>/* <!-- */</script>", "hides its end", "leave it out"),
-        ("^<plaintext>", "an element that never ends", "leave it out"),
-        ("^</p title=\"x\">", "more than a name", "</a>"),
-    ];
-    println!("{} slips", cases.len());
-    assert!(cases.len() >= 50);
-    for (marked, problem, remedy) in cases {
+    println!("{} slips", SLIPS.len());
+    assert!(SLIPS.len() >= 50);
+    for (marked, problem, remedy) in SLIPS.iter().copied() {
         let at = marked.find('^').expect("a mark");
         // The link first, on a line of its own, so that its absence is no second slip.
         let text = format!("{LINK}\n{}", marked.replacen('^', "", 1));

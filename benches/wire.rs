@@ -1,0 +1,245 @@
+//! The canonical bench, over sockets: winback on one core, the generator on the other, in turns with a bare
+//! hyper server that answers the same mix of statuses and sizes.
+//!
+//! Its figure is a ratio of server CPU time for each answered request: on a shared machine rates drift
+//! with whatever else runs, and what a request costs does much less. The generator sends as fast as 64
+//! connections allow (closed loop), so no latency is claimed here.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::canon::{self, CAMPAIGNS_PER_SHOP, EXCHANGE};
+use crate::http::Client;
+use crate::ratios::{median, ratios};
+
+const CAMPAIGNS: usize = 1_000;
+const USERS: usize = 1_000_000;
+/// Requests in a hundred that are for somebody who is known.
+const KNOWN: &str = "30";
+const SERVER_CORE: &str = "0";
+const GENERATOR_CORE: &str = "1";
+/// Seconds of one round.
+const ROUND: &str = "1";
+
+/// A server on its core; ends with its owner.
+struct Server {
+    child: Child,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// Starts winback with arguments and waits until it has printed so many addresses.
+    fn start(winback: &Path, arguments: &[&str], addresses: usize) -> Server {
+        let mut command = Command::new("taskset");
+        command.args(["-c", SERVER_CORE]).arg(winback).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("taskset and winback start");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        let found = lines.filter_map(|line| line.split_once("listening on ")?.1.split_whitespace().next()?.parse().ok());
+        let addresses: Vec<SocketAddr> = found.take(addresses).collect();
+        Server { child, addresses }
+    }
+
+    /// Nanoseconds that its threads have run.
+    fn cpu_ns(&self) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
+        let ran = |task: fs::DirEntry| {
+            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        };
+        tasks.flatten().filter_map(ran).sum()
+    }
+}
+
+/// What one round told.
+struct Round {
+    us_a_request: f64,
+    rate: f64,
+    bid_percent: f64,
+}
+
+struct Bench {
+    winback: PathBuf,
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    /// Writes the canonical shops; returns the server's config.
+    fn config(&self) -> PathBuf {
+        let at = |name: &str| self.dir.path().join(name);
+        fs::create_dir(at("advertisers")).expect("a folder");
+        for shop in 0..CAMPAIGNS / CAMPAIGNS_PER_SHOP {
+            let mut document = canon::advertiser(shop, CAMPAIGNS_PER_SHOP);
+            document["feed"] = json!({"path": format!("shop{shop}.jsonl")});
+            document["event_key_file"] = json!(format!("shop{shop}-key"));
+            let feed: Vec<String> = canon::items(shop).map(|item| item.to_string()).collect();
+            fs::write(at(&format!("advertisers/shop{shop}.json")), document.to_string()).expect("a file");
+            fs::write(at(&format!("advertisers/shop{shop}.jsonl")), feed.join("\n")).expect("a file");
+        }
+        let mut server = canon::server();
+        for (key, value) in [
+            ("bid", json!({"listen": "127.0.0.1:0"})),
+            ("admin", json!({"listen": "127.0.0.1:0", "token_file": "token"})),
+            ("data_dir", json!("data")),
+            ("seal_keys_dir", json!("seal-keys")),
+            ("advertisers", json!("advertisers")),
+        ] {
+            server[key] = value;
+        }
+        server["public"]["listen"] = json!("127.0.0.1:0");
+        fs::write(at("winback.json"), server.to_string()).expect("a file");
+        at("winback.json")
+    }
+
+    /// Tells every shop what its shoppers did: one body of NDJSON each.
+    fn tell(&self, public: SocketAddr) {
+        let shops = CAMPAIGNS / CAMPAIGNS_PER_SHOP;
+        for shop in 0..shops {
+            let key = fs::read_to_string(self.dir.path().join(format!("advertisers/shop{shop}-key"))).expect("a key");
+            let batch = |n: usize| canon::batch(&format!("u{n}"), n / shops).to_string();
+            let body: Vec<String> = (shop..USERS).step_by(shops).map(batch).collect();
+            let headers = [
+                ("Content-Type", "application/x-ndjson"),
+                ("Authorization", &*format!("Bearer {}", key.trim())),
+            ];
+            let answer = Client::new(public).send("POST", &format!("/e/shop{shop}-web"), &headers, body.join("\n").as_bytes());
+            let answer = answer.expect("an answer to events");
+            let rejected = answer.json()["rejected"].as_array().map(Vec::len);
+            assert_eq!((answer.status, rejected), (200, Some(0)), "{}", answer.text());
+        }
+    }
+
+    /// One round against a server. `seed` tells rounds apart; the servers of a pair share it.
+    fn round(&self, server: &Server, seed: usize, more: &[&str]) -> Round {
+        let target = format!("http://{}/bid/{EXCHANGE}", server.addresses[0]);
+        let (seed, users) = (seed.to_string(), USERS.to_string());
+        let mut command = Command::new("taskset");
+        command
+            .args(["-c", GENERATOR_CORE])
+            .arg(&self.winback)
+            .args(["exchange", "--target", &target]);
+        command.args(["--rate", "max", "--no-auction", "--warmup", "0", "--json", "-", "--known", KNOWN]);
+        command.args(["--seed", &seed, "--users", &users]).args(more);
+        let before = server.cpu_ns();
+        let output = command.output().expect("the generator runs");
+        let spent = server.cpu_ns() - before;
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {output:?}"));
+        let answered = report["answered"].as_f64().expect("a number");
+        assert!(answered > 1_000.0 && report["errors"] == 0, "{report}");
+        Round {
+            us_a_request: spent as f64 / 1_000.0 / answered,
+            rate: report["achieved_rate"].as_f64().expect("a rate"),
+            bid_percent: report["bid_percent"].as_f64().expect("a share"),
+        }
+    }
+}
+
+/// The quartiles of figures.
+fn quartiles(mut figures: Vec<f64>) -> [f64; 3] {
+    let middle = median(&mut figures);
+    let at = |quarter: usize| figures[(figures.len() - 1) * quarter / 4];
+    [at(1), middle, at(3)]
+}
+
+fn show(name: &str, figure: f64, bar: &str, ok: bool) {
+    println!("show wire.{name} {figure:.2} {bar} {}", if ok { "ok" } else { "short" });
+}
+
+/// Runs so many pairs of rounds with a release build of winback and prints what they told.
+pub fn wire(winback: &Path, pairs: usize) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bench = Bench {
+        winback: winback.to_owned(),
+        dir,
+    };
+    let config = bench.config();
+    let ours = Server::start(winback, &["serve", "--config", config.to_str().expect("a path in UTF-8")], 3);
+    let began = Instant::now();
+    bench.tell(ours.addresses[1]);
+    let metrics = Client::new(ours.addresses[2]).get("/metrics").expect("metrics").text();
+    let gauge = metrics.lines().find_map(|line| line.strip_prefix("winback_users "));
+    let users: f64 = gauge.and_then(|users| users.parse().ok()).unwrap_or(0.0);
+    println!(
+        "{users} users told in {:.0} s, {CAMPAIGNS} campaigns, {KNOWN} % of requests known",
+        began.elapsed().as_secs_f64()
+    );
+
+    let answers = bench.dir.path().join("answers");
+    let answers = answers.to_str().expect("a path in UTF-8");
+    bench.round(&ours, 0, &["--seconds", "5", "--record", answers]);
+    let floor = Server::start(winback, &["exchange", "--null", "127.0.0.1:0", "--answers", answers], 1);
+    bench.round(&floor, 0, &["--seconds", "2"]);
+
+    let (mut of_ours, mut of_floor) = (Vec::new(), Vec::new());
+    for pair in 1..=pairs {
+        // Whoever goes second finds the same machine as whoever goes first.
+        let (first, second) = if pair % 2 == 0 { (&floor, &ours) } else { (&ours, &floor) };
+        let (first, second) = (
+            bench.round(first, pair, &["--seconds", ROUND]),
+            bench.round(second, pair, &["--seconds", ROUND]),
+        );
+        let (own, bare) = if pair % 2 == 0 { (second, first) } else { (first, second) };
+        println!(
+            "winback {:.1} us {:.0}/s, bids in {:.1} % of answers; bare hyper {:.1} us {:.0}/s: {:.2}",
+            own.us_a_request,
+            own.rate,
+            own.bid_percent,
+            bare.us_a_request,
+            bare.rate,
+            bare.us_a_request / own.us_a_request
+        );
+        of_ours.push(own);
+        of_floor.push(bare);
+    }
+    let each = |of: &dyn Fn(usize) -> f64| quartiles((0..pairs).map(of).collect());
+    let [low, ratio, high] = each(&|at| of_floor[at].us_a_request / of_ours[at].us_a_request);
+    let [_, own, _] = each(&|at| of_ours[at].us_a_request);
+    let [_, bare, _] = each(&|at| of_floor[at].us_a_request);
+    let [_, rate, _] = each(&|at| of_ours[at].rate);
+    let bids = of_ours.iter().map(|round| round.bid_percent);
+    let (least, most) = (bids.clone().fold(100.0, f64::min), bids.fold(0.0, f64::max));
+    println!("{}", machine());
+    println!("CPU a request, median of {pairs}: winback {own:.1} us, bare hyper {bare:.1} us; winback {rate:.0} requests/s on one core");
+    println!("ratio {ratio:.2} (quartiles {low:.2} to {high:.2})");
+    show("users", users, &format!(">={USERS}"), users >= USERS as f64);
+    show("bid_percent_least", least, ">=14", least >= 14.0);
+    show("bid_percent_most", most, "<=16", most <= 16.0);
+    show("ratio", ratio, ">=0.40", ratio >= 0.40);
+    drop((ours, floor));
+    let (crowded, known) = ratios();
+    show("decide_100k_campaigns", crowded, "<=1.20", crowded <= 1.2);
+    show("decide_20_shops_of_10", known, "<=4.00", known <= 4.0);
+}
+
+/// Which commit, on what.
+fn machine() -> String {
+    let first = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().ok();
+        output
+            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            .unwrap_or_default()
+    };
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("?", |(_, name)| name);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "commit {}, {}, {model}, {cores} cores",
+        first("git", &["describe", "--always", "--dirty"]),
+        first("rustc", &["--version"])
+    )
+}

@@ -1,0 +1,60 @@
+//! What is left of the campaigns while one request is decided: candidates, their offers for imps, and the
+//! offers' ranks.
+//!
+//! Plain figures; the stages of the path fill them in, one after the other.
+
+use std::cmp::Reverse;
+
+use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo};
+use crate::base::money::{Money, Ratio};
+
+/// A campaign that may bid, whatever the imp; later stages work its figures out once.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Whose.
+    pub shop: AdvertiserNo,
+    /// Index of the campaign in its advertiser.
+    pub campaign: u32,
+    /// What its audience multiplies the price by.
+    pub multiplier: Ratio,
+    /// What budgets leave, where that has been asked: an amount in the advertiser's currency, or no limit.
+    pub left: Option<Option<Money>>,
+    /// What it is worth, where that has been asked: CPM in the currency of the answer.
+    pub value: Option<Money>,
+}
+
+/// A campaign's creative for one imp; later stages fill in the figures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offer {
+    /// Index of the imp.
+    pub imp: u16,
+    /// Index of the candidate.
+    pub candidate: u16,
+    /// Whose.
+    pub shop: AdvertiserNo,
+    /// Index of the campaign in its advertiser.
+    pub campaign: u32,
+    /// Its number.
+    pub no: CampaignNo,
+    /// Index of the creative in its advertiser.
+    pub creative: u32,
+    /// Its number.
+    pub creative_no: CreativeNo,
+    /// Index of the size in the creative.
+    pub size: u16,
+    /// What two bids for one impression share.
+    pub placement: u16,
+    /// What is bid, CPM in the currency of the answer.
+    pub price: Money,
+}
+
+/// An offer's place among the others: the greatest value first, ties by chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// What it is worth.
+    pub value: Money,
+    /// Chance.
+    pub tie: Reverse<u64>,
+    /// Index of the offer.
+    pub offer: u16,
+}

@@ -1,0 +1,282 @@
+//! Bid requests: mostly ones that could be bid on, with now and then something in the way, and the oddities
+//! of real traffic: numbers as text, scalars for lists, 2.5 places, escapes.
+//!
+//! Every reason that a decision can end in has something here, or in the worlds, that leads to it.
+
+use serde_json::{Value, json};
+use winback::base::limits::BODY_BYTES_MAX;
+
+use super::facts::{Asked, Facts};
+use super::rng::{Rng, one};
+use super::world::SIZES;
+
+const UAS: [&str; 4] = [
+    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:139.0) Gecko/20100101 Firefox/139.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36 Edg/137.0.0.0",
+];
+/// Letters that are written as escapes now and then: none of them stands in a literal or a number.
+const ESCAPED: [&str; 8] = ["/", "m", "d", "c", "I", "U", "w", "x"];
+
+/// A request at `now`.
+pub fn request(rng: &mut Rng, facts: &Facts, now: i64) -> Asked {
+    let exchange = rng.below(2) as usize;
+    let mut r = whole(rng);
+    identify(rng, facts, exchange, &mut r);
+    for _ in 0..if rng.chance(34) { 1 + rng.below(2) } else { 0 } {
+        hinder(rng, facts, &mut r);
+    }
+    if rng.chance(15) {
+        oddity(rng, &mut r);
+    }
+    let mut body = r.to_string();
+    if rng.chance(6) {
+        let letter = one(rng, &ESCAPED);
+        let escape = if letter == "/" {
+            "\\/".to_owned()
+        } else {
+            format!("\\u{:04x}", letter.as_bytes()[0])
+        };
+        body = body.replace(letter, &escape);
+    }
+    if rng.chance(1) {
+        body = spoil(rng, body);
+    }
+    let waited = if rng.chance(2) { rng.below(200) as i64 } else { 0 };
+    Asked {
+        exchange,
+        body: body.into_bytes(),
+        now,
+        waited,
+    }
+}
+
+fn whole(rng: &mut Rng) -> Value {
+    let imps = one(rng, &[1, 1, 1, 2, 3]);
+    let mut r = json!({
+        "id": format!("r{}", rng.below(1_000_000)),
+        "imp": (0..imps).map(|n| imp(rng, n)).collect::<Vec<_>>(),
+        "device": {"ua": one(rng, &UAS), "geo": {"country": one(rng, &["USA", "USA", "VNM", "DEU"])}},
+        "user": {},
+    });
+    let maker = json!({"id": one(rng, &["Pub-7", "pub-8", "pub-9"])});
+    let cat = one(rng, &[&["IAB12-2"][..], &["IAB17", "IAB9"], &[]]);
+    let domain = one(rng, &["news.example", "www.blog.example", "games.example"]);
+    match rng.chance(30) {
+        true => r["app"] = json!({"bundle": one(rng, &["com.good.game", "com.chat"]), "cat": cat, "publisher": maker}),
+        false => r["site"] = json!({"domain": domain, "page": format!("https://{domain}/a?b=1"), "cat": cat, "publisher": maker}),
+    }
+    let device = [
+        ("devicetype", json!(1 + rng.below(8))),
+        ("os", json!(one(rng, &["android", "iOS"]))),
+        ("language", json!(one(rng, &["en", "vi-VN"]))),
+    ];
+    for (key, value) in device.into_iter().filter(|_| rng.chance(70)) {
+        r["device"][key] = value;
+    }
+    let geo = [
+        ("region", json!(one(rng, &["CA", "SG"]))),
+        ("city", json!(one(rng, &["San Jose", "Hue"]))),
+        ("utcoffset", json!(one(rng, &[-420, 0, 420]))),
+    ];
+    for (key, value) in geo.into_iter().filter(|_| rng.chance(60)) {
+        r["device"]["geo"][key] = value;
+    }
+    if rng.chance(70) {
+        r["at"] = json!(one(rng, &[1, 2, 2, 3]));
+    }
+    if rng.chance(50) {
+        r["tmax"] = json!(one(rng, &[0, 15, 80, 120, 500]));
+    }
+    if rng.chance(40) {
+        r["cur"] = one(rng, &[&["USD"][..], &["EUR", "USD"], &["XXX", "JPY"], &["vnd"]]).into();
+    }
+    if rng.chance(60) {
+        r["regs"] = json!({"gdpr": 0, "us_privacy": "1YNN"});
+    }
+    if rng.chance(30) {
+        r["source"] = json!({"schain": {"complete": rng.below(2)}});
+    }
+    if rng.chance(4) {
+        r["test"] = json!(1);
+    }
+    r
+}
+
+fn imp(rng: &mut Rng, n: usize) -> Value {
+    let mut sizes: Vec<Value> = (0..1 + rng.below(2))
+        .map(|_| one(rng, &SIZES))
+        .map(|[w, h]| json!({"w": w, "h": h}))
+        .collect();
+    if rng.chance(75) {
+        sizes.push(json!({"w": 728, "h": 90}));
+    }
+    let mut i = json!({"id": (n + 1).to_string(), "banner": {"format": sizes}});
+    if rng.chance(20) {
+        i["banner"] = json!({"w": 300, "h": 250});
+    }
+    if rng.chance(60) {
+        i["tagid"] = json!(one(rng, &["top", "side"]));
+    }
+    if rng.chance(50) {
+        i["bidfloor"] = json!(one(rng, &["0.01", "0.35", "0.0000005", "1.25"]).parse::<f64>().expect("a number"));
+    }
+    if rng.chance(20) {
+        i["bidfloorcur"] = json!(one(rng, &["USD", "EUR", "GBP", "jpy"]));
+    }
+    if rng.chance(20) {
+        i["exp"] = json!(one(rng, &[0, 45, 200, 4_000]));
+    }
+    i
+}
+
+/// Names a person by some of the ids they go by; sometimes ids that lead nowhere, or to another, beside.
+fn identify(rng: &mut Rng, facts: &Facts, exchange: usize, r: &mut Value) {
+    let known = facts.people.len() as u64 - 2;
+    let person = if rng.chance(98) { rng.below(known) } else { known + rng.below(2) } as usize;
+    let exchange = ["x", "y"][exchange];
+    let mut named = false;
+    let mut eids = Vec::new();
+    for (owner, id) in &facts.people[person] {
+        let left_out = owner != exchange && rng.chance(30);
+        match owner.as_str() {
+            _ if left_out => continue,
+            "" if rng.chance(70) => r["user"]["buyeruid"] = json!(id),
+            "" => eids.push(json!({"source": "ads.example", "uids": [{"id": id}]})),
+            "ifa:" => r["device"]["ifa"] = json!(if rng.chance(50) { id.to_uppercase() } else { id.clone() }),
+            "ids.example" => eids.push(json!({"source": "ids.example", "uids": [{"id": id, "atype": 1}]})),
+            owner if owner == exchange && rng.chance(80) => r["user"]["id"] = json!(id),
+            owner if owner == exchange => eids.push(json!({"source": "vouched.example", "uids": [id]})),
+            _ => continue,
+        }
+        named = true;
+    }
+    if !named && rng.chance(80) {
+        r["user"]["id"] = json!(facts.people[rng.below(known) as usize][0].1);
+    }
+    if rng.chance(4) {
+        r["user"]["buyeruid"] = json!("nobody");
+    }
+    if rng.chance(4) {
+        eids.insert(
+            0,
+            json!({"source": "other.example", "uids": [{"id": "z1"}, {"id": "z2"}, {"id": "z3"}]}),
+        );
+    }
+    if !eids.is_empty() {
+        let place = if rng.chance(70) {
+            &mut r["user"]["eids"]
+        } else {
+            &mut r["user"]["ext"]["eids"]
+        };
+        *place = json!(eids);
+    }
+}
+
+/// Puts something in the way of a bid.
+fn hinder(rng: &mut Rng, facts: &Facts, r: &mut Value) {
+    let shop = |rng: &mut Rng| {
+        facts.shops[rng.below(facts.shops.len() as u64) as usize]["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned()
+    };
+    let shops: Vec<&str> = facts.shops.iter().filter_map(|shop| shop["id"].as_str()).collect();
+    match rng.below(24) {
+        0 => {
+            r["regs"] = one(
+                rng,
+                &[
+                    r#"{"gdpr": 1}"#,
+                    r#"{"ext": {"gdpr": "1"}}"#,
+                    r#"{"coppa": 1}"#,
+                    r#"{"gpp_sid": [7]}"#,
+                    r#"{"us_privacy": "1NYN"}"#,
+                ],
+            )
+            .parse()
+            .expect("json")
+        }
+        1 => r["device"]["lmt"] = json!(1),
+        2 => {
+            r["user"] = json!({});
+            r["device"]["ifa"] = json!("00000000-0000-0000-0000-000000000000");
+        }
+        3 => {
+            r["user"] = json!({"id": "stranger"});
+            r["device"]["ifa"] = json!("");
+        }
+        4 => r["user"] = json!({"id": format!("x-{}", facts.people.len() - 2), "buyeruid": one(rng, &["our-gone", "idle"])}),
+        5 | 6 if r["site"].is_object() => r["site"]["domain"] = json!(one(rng, &["bad.example", "w.Bad.example"])),
+        5 | 6 => r["app"]["bundle"] = json!("com.bad.game"),
+        7 => r["badv"] = shops.iter().map(|id| json!(format!("{id}.example"))).collect(),
+        8 => r["badv"] = json!(format!("{}.example", shop(rng))),
+        9 => r["bcat"] = json!(one(rng, &[&["IAB18"][..], &["IAB18", "IAB22"], &["iab18-3"]])),
+        10 => r["wseat"] = json!(one(rng, &[&["nobody"][..], &["winback"], &["acme-seat"]])),
+        11 => r["bseat"] = json!(["winback", "wb-2", format!("{}-seat", shop(rng))]),
+        12 | 13 => each_imp(r, |imp| imp["banner"]["battr"] = json!([1, "3", 8])),
+        14 | 15 => exclude(rng, facts, r),
+        16 => each_imp(r, |imp| imp["pmp"] = json!({"private_auction": 1, "deals": [{"id": "d1"}]})),
+        17 if rng.chance(50) => r["cur"] = json!(["XXX", "CHF"]),
+        17 => each_imp(r, |imp| (imp["bidfloor"], imp["bidfloorcur"]) = (json!(0.1), json!("dollars"))),
+        18 => each_imp(r, |imp| {
+            imp["video"] = imp["banner"].take();
+            imp.as_object_mut().expect("an imp").remove("banner");
+        }),
+        19 => each_imp(r, |imp| imp["banner"] = json!({"format": [{"w": 1, "h": 1}, {"w": 970, "h": 250}]})),
+        20 | 21 => {
+            let floor = one(rng, &[3.5, 40.0, 1_000_000.0]);
+            each_imp(r, |imp| imp["bidfloor"] = json!(floor));
+        }
+        22 => r["device"]["geo"] = json!({}),
+        _ => r["site"]["cat"] = json!(["IAB25-3"]),
+    }
+}
+
+/// No creative of some shops, or of any, is approved.
+fn exclude(rng: &mut Rng, facts: &Facts, r: &mut Value) {
+    let of = if rng.chance(80) { facts.crids.len() } else { 1 };
+    let entries = facts.crids[..of].iter().flatten().map(|crid| json!({"buyer_creative_id": crid}));
+    let entries: Vec<Value> = entries.collect();
+    each_imp(r, |imp| imp["ext"] = json!({"excluded_creatives": entries}));
+}
+
+fn each_imp(r: &mut Value, mut change: impl FnMut(&mut Value)) {
+    r["imp"].as_array_mut().into_iter().flatten().for_each(&mut change);
+}
+
+/// Something that others write in another way.
+fn oddity(rng: &mut Rng, r: &mut Value) {
+    match rng.below(9) {
+        0 => each_imp(r, |imp| imp["bidfloor"] = json!("0.35")),
+        1 => r["at"] = json!("2"),
+        2 => r["cur"] = json!("EUR,USD"),
+        3 => each_imp(r, |imp| imp["banner"] = json!({"w": "300", "h": 250.0})),
+        4 => {
+            let geo = r["device"]["geo"].take();
+            r["user"]["geo"] = geo;
+        }
+        5 => r["source"] = json!({"ext": {"schain": {"complete": true}}}),
+        6 => r["badv"] = json!([null, "", 7]),
+        7 => {
+            let only = r["imp"][0].clone();
+            r["imp"] = only;
+        }
+        _ => {
+            let first = r["imp"][0].clone();
+            r["imp"].as_array_mut().expect("a list").push(first);
+        }
+    }
+}
+
+/// What is no bid request at all, or too large a one.
+fn spoil(rng: &mut Rng, body: String) -> String {
+    match rng.below(7) {
+        0 => body[..body.len() / 2].to_owned(),
+        1 => body.replace("\"imp\"", "\"imps\""),
+        2 => format!("{body}}}"),
+        3 => "{\"id\": \"\", \"imp\": [{\"id\": 1}]}".to_owned(),
+        _ => body + &" ".repeat(BODY_BYTES_MAX),
+    }
+}

@@ -1,0 +1,123 @@
+//! What `decide` allocates once its scratch is warm: nothing for a no-bid of any reason, and at most one
+//! allocation for a bid. Counted over the requests of the game that the oracle plays.
+//!
+//! A binary of its own, for its allocator counts. Decides with nobody listening, as the server does.
+
+#[path = "all/bench_rig.rs"]
+#[allow(dead_code)]
+mod bench_rig;
+#[path = "all/figures.rs"]
+#[allow(dead_code)]
+mod figures;
+#[path = "all/game.rs"]
+#[allow(dead_code)]
+mod game;
+#[path = "oracle.rs"]
+mod oracle;
+
+use std::collections::BTreeMap;
+
+use allocation_counter::measure;
+use winback::bid::{Scratch, Silent, decide};
+use winback::model::outcome::Outcome;
+
+use figures::Figures;
+use game::Game;
+use game::facts::Asked;
+use oracle::judge;
+
+const WORLDS: u64 = 12;
+/// Requests of one world, the last few of them to a server that is down.
+const TURNS: u64 = 250;
+/// Decisions counted of each reason that the game ends in.
+const OF_A_REASON: u64 = 1_000;
+/// Reasons that the game must end in.
+const REASONS_MIN: usize = 28;
+
+/// Decisions, and what they allocated.
+#[derive(Default)]
+struct Counted {
+    decisions: u64,
+    allocations: u64,
+    bids: u64,
+}
+
+impl Counted {
+    fn per_1000(&self) -> u64 {
+        (self.allocations * 1_000).div_ceil(self.decisions.max(1))
+    }
+}
+
+/// Counts a request's decision as often as `times` says, after one that warms the scratch.
+fn count(game: &Game, asked: &Asked, scratch: &mut Scratch, times: u64) -> (Outcome, u64) {
+    let ask = game.ask(asked);
+    let (world, state) = (&game.rig.world, &game.rig.state);
+    let outcome = decide(world, state, &ask, scratch, &mut Silent);
+    let counted = measure(|| {
+        for _ in 0..times {
+            let again = decide(world, state, &ask, scratch, &mut Silent);
+            assert_eq!(again, outcome);
+        }
+    });
+    (outcome, counted.count_total)
+}
+
+#[test]
+fn a_warm_decision_allocates_nothing_or_once_for_a_bid() {
+    let mut counts: BTreeMap<&str, Counted> = BTreeMap::new();
+    let mut scratch = Scratch::default();
+    for seed in 0..WORLDS {
+        let mut game = Game::new(seed);
+        for turn in 0..TURNS {
+            match TURNS - turn {
+                6 => game.down("not_ready"),
+                3 => game.down("store_poisoned"),
+                _ => {}
+            }
+            let asked = if game.facts.down.is_some() { game.ask_again() } else { game.turn() };
+            let (outcome, allocations) = count(&game, &asked, &mut scratch, 1);
+            let (name, bids) = match outcome {
+                Outcome::NoBid(why) => (why.label(), 0),
+                Outcome::Bid { bids, .. } => ("bid", u64::from(bids)),
+            };
+            let counted = counts.entry(name).or_default();
+            counted.decisions += 1;
+            counted.allocations += allocations;
+            counted.bids += bids;
+            // What is rare is asked again.
+            let more = OF_A_REASON.saturating_sub(counted.decisions).min(OF_A_REASON / 4);
+            counted.allocations += count(&game, &asked, &mut scratch, more).1;
+            counted.decisions += more;
+            counted.bids += bids * more;
+            if let Outcome::Bid { epoch, .. } = outcome {
+                decide(&game.rig.world, &game.rig.state, &game.ask(&asked), &mut scratch, &mut Silent);
+                let told: Vec<[usize; 4]> = game.wins(&scratch).iter().map(|win| win.who).collect();
+                let made = judge(&game.facts, &asked, &told).expect("the oracle bids too");
+                game.commit(&scratch, epoch, &made);
+            }
+        }
+    }
+    for (name, counted) in &counts {
+        println!(
+            "{name}: {} decisions, {} allocations per 1,000",
+            counted.decisions,
+            counted.per_1000()
+        );
+    }
+    report(&counts);
+}
+
+fn report(counts: &BTreeMap<&str, Counted>) {
+    let no_bids = || counts.iter().filter(|(name, _)| **name != "bid").map(|(_, counted)| counted);
+    let bids = &counts["bid"];
+    let mut figures = Figures::new();
+    let enough = no_bids().filter(|counted| counted.decisions >= OF_A_REASON).count();
+    figures.exactly("alloc.reasons", enough, REASONS_MIN);
+    figures.exactly("alloc.per_1000_no_bids", no_bids().map(Counted::per_1000).max().unwrap_or(0), 0);
+    figures.at_least("alloc.bids", bids.bids, OF_A_REASON);
+    figures.at_most("alloc.per_1000_bids", (bids.allocations * 1_000).div_ceil(bids.bids.max(1)), 1_000);
+    // The counter counts: one allocation is put between two decisions' worth of nothing.
+    let canary = measure(|| drop(std::hint::black_box(String::from("an allocation"))));
+    figures.exactly("alloc.canary", canary.count_total, 1);
+    figures.settle();
+}
