@@ -30,6 +30,7 @@ pub use business::{Business, Config, Habits, Kind, Outcomes, Sent, Site, Span, s
 pub use demo::demo;
 pub use load::{Latency, Load, Rate, Report, Source, load};
 pub use null::{Answers, null};
+pub use request::{Offer, Slot};
 pub use shop::{Listen, write_config};
 pub use storefront::storefront;
 pub use traffic::{Asked, Dialect, Mix, Traffic, known_uid};

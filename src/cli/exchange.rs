@@ -23,7 +23,8 @@ const FILE_HELP: &str = "put what it is in a file and name that";
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Requests are due at a constant rate and latency counts from when each was due (open loop), so a server that stalls is \
-seen to. If the target rate was not reached, the table and the JSON say so: then do not believe the latencies.
+seen to. If the target rate was not reached, the table and the JSON say so: then do not believe the latencies. Over some \
+hundred requests a second it looks at the clock all the time: leave it a core of its own (taskset).
 
 Examples:
   winback exchange --target http://127.0.0.1:8080/bid/demo-x --config winback.json --rate 2000 --seconds 30
@@ -136,7 +137,7 @@ pub struct Exchange {
 }
 
 fn percent() -> clap::builder::RangedU64ValueParser {
-    clap::value_parser!(u64).range(0..=100).into()
+    clap::value_parser!(u64).range(0..=100)
 }
 
 fn rate(text: &str) -> Result<Rate, String> {

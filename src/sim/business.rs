@@ -240,6 +240,17 @@ impl Business {
         waiting.push(Reverse(Timed(at, number, step)));
     }
 
+    /// Hands over what is due.
+    fn turn(&self, now: Instant) {
+        let mut waiting = self.waiting.borrow_mut();
+        while waiting.peek().is_some_and(|Reverse(next)| next.0 <= now) {
+            if let Some(Reverse(Timed(_, _, step))) = waiting.pop() {
+                self.due.borrow_mut().push_back(step);
+                self.wake.notify_one();
+            }
+        }
+    }
+
     /// Whether nothing is left to do.
     fn is_idle(&self) -> bool {
         self.waiting.borrow().is_empty() && self.due.borrow().is_empty() && self.busy.get() == 0
@@ -273,17 +284,7 @@ fn happens(rng: &mut Rng, likelihood: f64) -> bool {
 /// Hands what is due to the workers.
 async fn clock(business: Rc<Business>) {
     while !business.is_over.get() {
-        let now = Instant::now();
-        let mut waiting = business.waiting.borrow_mut();
-        while let Some(Reverse(next)) = waiting.peek()
-            && next.0 <= now
-        {
-            if let Some(Reverse(Timed(_, _, step))) = waiting.pop() {
-                business.due.borrow_mut().push_back(step);
-                business.wake.notify_one();
-            }
-        }
-        drop(waiting);
+        business.turn(Instant::now());
         sleep(TICK).await;
     }
 }

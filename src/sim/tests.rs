@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::exchange::{Bid, Macros, Verdict, auction, read, rivals};
+use super::exchange::{Bid, Macros, Verdict, auction, kind_of, read, rivals};
 use super::ledger::{Ledger, names};
 use super::request::{Ask, Slot, Viewer};
 use super::rng::Rng;
@@ -136,7 +136,16 @@ fn what_an_exchange_would_refuse_is_refused() {
         assert!(faults.iter().any(|fault| fault.contains(problem)), "{key}: {faults:?}");
     }
     let foreign = json!({"id": "other", "seatbid": []}).to_string();
-    assert_eq!(read(&ask.offer, foreign.as_bytes(), PUBLIC).1.len(), 1);
+    let faults = read(&ask.offer, foreign.as_bytes(), PUBLIC).1;
+    assert_eq!(
+        faults.iter().map(|fault| kind_of(fault)).collect::<Vec<_>>(),
+        ["id is not the request's"]
+    );
+    assert_eq!(
+        kind_of("bid b1: insecure address in adm: http://cdn.example/a.png"),
+        "insecure address in adm"
+    );
+    assert_eq!(kind_of("bid b1: cid is missing"), "cid is missing");
 }
 
 #[test]

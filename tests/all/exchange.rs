@@ -34,7 +34,10 @@ fn reported(server: &Server, impressions: u64) -> Value {
 
 #[test]
 fn what_the_exchange_billed_is_what_the_server_reports() {
-    let server = Server::fresh(Setup::acme());
+    // Cheap enough to lose to some of the rivals.
+    let mut setup = Setup::acme();
+    setup.advertisers[0]["campaigns"][0]["bid"]["amount"] = json!(1.5);
+    let server = Server::fresh(setup);
     let mut shop = server.shop();
     for n in 0..USERS {
         tell(&mut shop, "acme", &cart(theirs(&format!("u{n}")), "acme", n % 20));

@@ -176,8 +176,8 @@ impl Report {
                 "the target of {target}/s was not reached: {:.0}/s; {}",
                 self.achieved_rate,
                 own.unwrap_or_else(|| format!(
-                    "the server answered late: {} requests timed out, {} found no place to wait; the generator was busy {busy:.0} % of its core",
-                    self.timeouts, self.unsent
+                    "the server answered late: {} timeouts, {} errors, {} unsent; the generator was busy {busy:.0} % of its core",
+                    self.timeouts, self.errors, self.unsent
                 ))
             )),
             (Some(_), Some(own)) => Some(format!("{own}: its own work is in these latencies")),

@@ -112,29 +112,31 @@ impl Wire {
             }
         };
         let start = from + head.bytes;
-        let body = match head.framing {
+        let (end, used) = match head.framing {
             Framing::Length(length) => {
                 while self.filled < start + length {
                     self.more().await?;
                 }
-                start..start + length
+                (start + length, start + length)
             }
-            Framing::Chunks => start..self.chunks(start).await?,
+            Framing::Chunks => self.chunks(start).await?,
             Framing::Close => {
                 while self.read().await? > 0 {}
-                start..self.filled
+                (self.filled, 0)
             }
         };
         Ok(Reply {
             status: head.status,
-            body,
+            body: start..end,
             bytes: self.filled,
-            closes: head.closes || head.framing == Framing::Close,
+            // What stands behind the answer, such as trailers, belongs to no other.
+            closes: head.closes || used != self.filled,
         })
     }
 
-    /// Reads chunks that begin at `from`, and moves them together; where they end then.
-    async fn chunks(&mut self, from: usize) -> Result<usize> {
+    /// Reads chunks that begin at `from`, and moves them together; where they end then, and where they
+    /// ended before; 0 where trailers follow, which are not read.
+    async fn chunks(&mut self, from: usize) -> Result<(usize, usize)> {
         let (mut at, mut end) = (from, from);
         loop {
             let (skip, size) = match parse_chunk_size(&self.buffer[at..self.filled]).map_err(|_| invalid("chunk size"))? {
@@ -152,7 +154,9 @@ impl Wire {
                 self.more().await?;
             }
             if size == 0 {
-                return Ok(end);
+                let behind = at + skip;
+                let is_end = self.buffer[behind..behind + 2] == *b"\r\n";
+                return Ok((end, if is_end { behind + 2 } else { 0 }));
             }
             self.buffer.copy_within(at + skip..at + skip + size, end);
             at += skip + size + 2;
@@ -237,7 +241,8 @@ mod tests {
             for answer in answers {
                 let (mut stream, _) = listener.accept().await.expect("accept");
                 let mut request = [0; 100];
-                stream.read(&mut request).await.expect("request");
+                let count = stream.read(&mut request).await.expect("request");
+                assert!(count > 0);
                 for part in answer.chunks(7) {
                     stream.write_all(part).await.expect("write");
                     tokio::task::yield_now().await;

@@ -77,10 +77,10 @@ impl Frame {
         let mut parts = Vec::new();
         let (mut begun, mut from) = (0, 0);
         while let Some((at, end, hole)) = next_hole(&text, from) {
-            parts.push((text[begun..at].as_bytes().into(), hole));
+            parts.push((text.as_bytes()[begun..at].into(), hole));
             (begun, from) = (end, end);
         }
-        let last = text[begun..].as_bytes().into();
+        let last = text.as_bytes()[begun..].into();
         Frame { parts, last }
     }
 
