@@ -1,21 +1,52 @@
 //! Decisions and nothing else, so many times: what callgrind counts instructions of. No thread, no
 //! socket, no clock: the same binary counts the same.
 
+use std::time::Instant;
+
 use winback::bid::{Scratch, Silent, decide};
 use winback::model::outcome::Outcome;
+use winback::sim::{Mix, Traffic};
 
 use crate::market::{Market, ask, request};
 
+/// Shoppers of the canonical mix, as far as instructions are counted: their number changes none.
+const USERS: usize = 20_000;
+/// Campaigns of the canonical mix.
+const CAMPAIGNS: usize = 1_000;
+
 /// Decides so many times about one of the people of the market.
-pub fn of_person(user: &str, campaigns: usize, times: u128) {
-    let market = Market::new(campaigns, 0);
+pub fn of_person(user: &str, times: usize) {
     let body = request(user);
+    run(&Market::new(200, 0), std::iter::repeat_n(&body, times), user);
+}
+
+/// Decides about so many requests of the canonical mix: that of the bench over sockets.
+pub fn of_mix(times: usize) {
+    let mix = Mix {
+        users: USERS as u64,
+        known_percent: 30,
+        ..Mix::default()
+    };
+    let mut traffic = Traffic::new(&mix);
+    let bodies: Vec<Vec<u8>> = (0..times)
+        .map(|_| {
+            let mut body = Vec::new();
+            traffic.write_next(&mut body);
+            body
+        })
+        .collect();
+    run(&Market::new(CAMPAIGNS, USERS), bodies.iter(), "mix");
+}
+
+fn run<'b>(market: &Market, bodies: impl ExactSizeIterator<Item = &'b Vec<u8>>, name: &str) {
     let mut scratch = Scratch::default();
-    let mut bids = 0;
-    for seed in 0..times {
-        let asked = ask(&body, seed);
+    let (mut bids, times) = (0, bodies.len());
+    let began = Instant::now();
+    for (seed, body) in bodies.enumerate() {
+        let asked = ask(body, seed as u128);
         let outcome = decide(&market.rig.world, &market.rig.state, &asked, &mut scratch, &mut Silent);
-        bids += u128::from(matches!(outcome, Outcome::Bid { .. }));
+        bids += usize::from(matches!(outcome, Outcome::Bid { .. }));
     }
-    println!("{user}: {times} decisions, {bids} bids");
+    let us = began.elapsed().as_secs_f64() * 1e6 / times as f64;
+    println!("{name}: {times} decisions, {bids} bids, {us:.1} us each");
 }

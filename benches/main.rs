@@ -249,8 +249,13 @@ fn main() {
             println!("bid at 100,000 campaigns / at one: {crowded:.2}");
             println!("bid for a shopper known to 20 shops of 10 campaigns / to one of one: {known:.2}");
         }
-        Some("wire") => wire::wire(Path::new(&words[1]), words[2].parse().expect("a number of pairs")),
-        Some("person") => count::of_person(&words[1], 200, words[2].parse().expect("a number of decisions")),
+        Some("wire") => wire::wire(
+            Path::new(&words[1]),
+            words[2].parse().expect("a number of pairs"),
+            words.get(3).and_then(|users| users.parse().ok()),
+        ),
+        Some("mix") => count::of_mix(words[1].parse().expect("a number of decisions")),
+        Some("person") => count::of_person(&words[1], words[2].parse().expect("a number of decisions")),
         _ => criterion(),
     }
 }

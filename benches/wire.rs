@@ -19,6 +19,7 @@ use crate::http::Client;
 use crate::ratios::{median, ratios};
 
 const CAMPAIGNS: usize = 1_000;
+/// Shoppers that the figures are for.
 const USERS: usize = 1_000_000;
 /// Requests in a hundred that are for somebody who is known.
 const KNOWN: &str = "30";
@@ -72,6 +73,7 @@ struct Round {
 
 struct Bench {
     winback: PathBuf,
+    users: usize,
     dir: tempfile::TempDir,
 }
 
@@ -109,7 +111,7 @@ impl Bench {
         for shop in 0..shops {
             let key = fs::read_to_string(self.dir.path().join(format!("advertisers/shop{shop}-key"))).expect("a key");
             let batch = |n: usize| canon::batch(&format!("u{n}"), n / shops).to_string();
-            let body: Vec<String> = (shop..USERS).step_by(shops).map(batch).collect();
+            let body: Vec<String> = (shop..self.users).step_by(shops).map(batch).collect();
             let headers = [
                 ("Content-Type", "application/x-ndjson"),
                 ("Authorization", &*format!("Bearer {}", key.trim())),
@@ -124,7 +126,7 @@ impl Bench {
     /// One round against a server. `seed` tells rounds apart; the servers of a pair share it.
     fn round(&self, server: &Server, seed: usize, more: &[&str]) -> Round {
         let target = format!("http://{}/bid/{EXCHANGE}", server.addresses[0]);
-        let (seed, users) = (seed.to_string(), USERS.to_string());
+        let (seed, users) = (seed.to_string(), self.users.to_string());
         let mut command = Command::new("taskset");
         command
             .args(["-c", GENERATOR_CORE])
@@ -157,11 +159,13 @@ fn show(name: &str, figure: f64, bar: &str, ok: bool) {
     println!("show wire.{name} {figure:.2} {bar} {}", if ok { "ok" } else { "short" });
 }
 
-/// Runs so many pairs of rounds with a release build of winback and prints what they told.
-pub fn wire(winback: &Path, pairs: usize) {
+/// Runs so many pairs of rounds with a release build of winback and prints what they told; with fewer users
+/// than the figures are for, to look into something.
+pub fn wire(winback: &Path, pairs: usize, users: Option<usize>) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let bench = Bench {
         winback: winback.to_owned(),
+        users: users.unwrap_or(USERS),
         dir,
     };
     let config = bench.config();

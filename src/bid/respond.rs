@@ -14,7 +14,7 @@ use crate::base::hash::mix;
 use crate::base::money::Currency;
 use crate::model::advertiser::Shop;
 use crate::model::outcome::Pick;
-use crate::openrtb::json::Text;
+use crate::openrtb::json::{Text, write_string};
 
 /// Markup type of a banner (§8 `mtype`).
 const MTYPE_BANNER: u32 = 1;
@@ -37,7 +37,7 @@ pub fn respond(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, o
         out.put_slice(b"{");
         if !name.is_empty() {
             out.put_slice(b"\"seat\":");
-            json(out, name);
+            write_string(name, out);
             out.put_slice(b",");
         }
         out.put_slice(b"\"bid\":[");
@@ -63,7 +63,7 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     field(out, "cid", &advertiser.campaigns[pick.campaign_index as usize].id);
     field(out, "crid", &creative.crid);
     out.put_slice(b",\"adomain\":[");
-    json(out, &advertiser.domain);
+    write_string(&advertiser.domain, out);
     out.put_slice(b"]");
     if !advertiser.categories.is_empty() {
         list(out, "cat", &advertiser.categories);
@@ -106,7 +106,7 @@ fn field(out: &mut BytesMut, name: &str, value: &str) {
     out.put_slice(b",\"");
     out.put_slice(name.as_bytes());
     out.put_slice(b"\":");
-    json(out, value);
+    write_string(value, out);
 }
 
 fn list(out: &mut BytesMut, name: &str, values: &[String]) {
@@ -114,7 +114,7 @@ fn list(out: &mut BytesMut, name: &str, values: &[String]) {
     let mut first = true;
     for value in values {
         comma(out, &mut first);
-        json(out, value);
+        write_string(value, out);
     }
     out.put_slice(b"]");
 }
@@ -123,9 +123,4 @@ fn comma(out: &mut BytesMut, first: &mut bool) {
     if !std::mem::replace(first, false) {
         out.put_u8(b',');
     }
-}
-
-fn json(out: &mut BytesMut, value: &str) {
-    // Writing into memory does not fail.
-    let _ = serde_json::to_writer(out.writer(), value);
 }

@@ -11,6 +11,8 @@ mod values;
 pub use escapes::resolved;
 pub use values::{Chars, Eid, Elements, List, Text, creatives, eids, elements, sizes};
 
+use bytes::{BufMut, BytesMut};
+
 use crate::base::limits::JSON_DEPTH_MAX;
 use values::unescape_one;
 
@@ -242,6 +244,10 @@ impl<'b> Scanner<'b> {
         if !self.accept(b"0") && self.digits() == 0 {
             return self.fault();
         }
+        // Most numbers end here.
+        if !matches!(self.text.as_bytes().get(self.at), Some(b'.' | b'e' | b'E')) && self.at - start < NUMBER_BYTES_SURE {
+            return Ok(self.since(start));
+        }
         if self.accept(b".") && self.digits() == 0 {
             return self.fault();
         }
@@ -314,6 +320,36 @@ impl<'b> Scanner<'b> {
     fn fault<T>(&self) -> Scan<T> {
         Err(Fault::Syntax(self.at))
     }
+}
+
+/// Appends a text as a JSON string, quotes and all, as serde_json writes it: most of an answer is markup,
+/// in long runs without anything to escape.
+pub fn write_string(text: &str, out: &mut BytesMut) {
+    out.put_u8(b'"');
+    let mut rest = text.as_bytes();
+    loop {
+        let run = plain_run(rest);
+        out.put_slice(&rest[..run]);
+        let Some(byte) = rest.get(run) else { break };
+        let short = match byte {
+            b'"' => b'"',
+            b'\\' => b'\\',
+            0x08 => b'b',
+            0x0c => b'f',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            _ => 0,
+        };
+        if short == 0 {
+            let hex = |digit: u8| b"0123456789abcdef"[usize::from(digit & 15)];
+            out.put_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(*byte)]);
+        } else {
+            out.put_slice(&[b'\\', short]);
+        }
+        rest = &rest[run + 1..];
+    }
+    out.put_u8(b'"');
 }
 
 /// How many bytes come before the first quote, backslash or control character; eight at a time.

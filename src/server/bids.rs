@@ -38,6 +38,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// A body that has begun must be whole within this.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// What most answers fit in.
+const ANSWER_BYTES_USUAL: usize = 8 * 1024;
 
 /// Starts the cores and the thread that accepts; they end when `stop` turns true and connections have
 /// drained.
@@ -237,6 +239,8 @@ fn decide(
         inert: false,
     };
     let mut scratch = scratch.borrow_mut();
+    // The last answer was given away with its memory: room for the next in one piece.
+    scratch.out.reserve(ANSWER_BYTES_USUAL);
     let outcome = engine.bid(&world, ask, &mut scratch);
     if let Some(feedback) = body.get(scratch.feedback.clone()).filter(|feedback| !feedback.is_empty()) {
         for suspended in approval::of_feedback(&world, &engine.state, exchange.no, feedback, now.to_secs()) {

@@ -87,7 +87,8 @@ impl Meters {
             }
         }
         let latency = &self.latency[usize::from(matches!(outcome, Outcome::NoBid(_)))];
-        let bucket = (0..BUCKETS - 1).find(|at| (us as f64) <= bound_us(*at)).unwrap_or(BUCKETS - 1);
+        let bucket = (2.0 * (us.max(1) as f64).log2()).ceil() as usize;
+        let bucket = bucket.min(BUCKETS - 1);
         latency.counts[bucket].fetch_add(1, Relaxed);
         latency.sum_us.fetch_add(us, Relaxed);
     }

@@ -146,15 +146,31 @@ pub async fn load(load: Load, source: Source, business: Option<Rc<Business>>) ->
     Ok(Report::of(&run.load, &run.tally.borrow(), own, answers))
 }
 
-/// Closed loop: the connections drive themselves.
+/// Closed loop: the connections drive themselves. The core is kept awake meanwhile, or the server would pay
+/// for waking it with every answer.
 async fn watch(run: &Run) -> Own {
-    sleep(run.begin.saturating_duration_since(Instant::now())).await;
+    while Instant::now() < run.begin {
+        spin(run, Instant::now()).await;
+    }
+    run.spun.set(Duration::ZERO);
     let (core, from) = (Core::now(), Instant::now());
-    sleep(run.end.saturating_duration_since(Instant::now())).await;
+    while Instant::now() < run.end {
+        spin(run, Instant::now()).await;
+    }
     Own {
         core: Core::now().since(core),
-        spun: Duration::ZERO,
+        spun: run.spun.get(),
         wall: from.elapsed(),
+    }
+}
+
+/// Lets everybody else go on, and notes the time where nobody had anything to do.
+async fn spin(run: &Run, now: Instant) {
+    let stirred = run.stirred.get();
+    yield_now().await;
+    if run.stirred.get() == stirred {
+        // Longer, and others had the core meanwhile: that is not ours to subtract.
+        run.spun.set(run.spun.get() + now.elapsed().min(SPIN_ONCE_MAX));
     }
 }
 
@@ -178,12 +194,7 @@ async fn pace(run: &Run, rate: f64) -> Own {
         } else if wait > SPIN {
             sleep(wait - SPIN).await;
         } else {
-            let stirred = run.stirred.get();
-            yield_now().await;
-            if run.stirred.get() == stirred {
-                // Longer, and others had the core meanwhile: that is not ours to subtract.
-                run.spun.set(run.spun.get() + now.elapsed().min(SPIN_ONCE_MAX));
-            }
+            spin(run, now).await;
         }
     }
     sleep(run.end.saturating_duration_since(Instant::now())).await;

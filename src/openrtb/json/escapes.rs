@@ -8,7 +8,7 @@ use super::values::unescape_one;
 /// The body with needless escapes resolved, in `memory` where there are any; of the same length, with blanks
 /// before the strings that became shorter. What is no JSON remains none.
 pub fn resolved<'m>(body: &'m [u8], memory: &'m mut Vec<u8>) -> &'m [u8] {
-    if !body.contains(&b'\\') {
+    if memchr::memchr(b'\\', body).is_none() {
         return body;
     }
     let Ok(text) = std::str::from_utf8(body) else { return body };

@@ -260,6 +260,15 @@ proptest! {
     }
 
     #[test]
+    fn strings_are_written_the_same(text in "[\\x00-\\x7f\u{e9}\u{1f600}]{0,40}", plain in ".{0,40}") {
+        for text in [text, plain] {
+            let mut out = bytes::BytesMut::new();
+            write_string(&text, &mut out);
+            prop_assert_eq!(&out[..], serde_json::to_vec(&text).expect("a text"));
+        }
+    }
+
+    #[test]
     fn pieces_are_judged_the_same(pieces in prop::collection::vec(piece(), 0..16)) {
         agree(pieces.concat().as_bytes());
     }
