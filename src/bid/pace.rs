@@ -94,17 +94,18 @@ pub fn reached(case: &Case<'_>, known: &Known, advertiser: &Advertiser, offer: &
             .iter()
             .filter(|e| in_window(e.at) && counts(e.campaign, e.creative))
             .count();
-        let again = |hold: &Hold| hold.campaign() == offer.no && hold.is_same_place(offer.placement, now);
+        // A hold whose impression is bid again, by this offer or by a pick, gives its place to that.
+        let again = |hold: &Hold| {
+            let same = |campaign, place| hold.campaign() == campaign && hold.is_same_place(place, now);
+            same(offer.no, offer.placement) || picks.iter().any(|pick| same(pick.campaign, pick.placement))
+        };
         let held = known
             .holds
             .holds()
             .iter()
             .filter(|hold| !again(hold) && counts(hold.campaign(), hold.creative()))
             .count();
-        let picked = picks
-            .iter()
-            .filter(|pick| pick.advertiser == offer.shop && counts(pick.campaign, pick.creative))
-            .count();
+        let picked = picks.iter().filter(|pick| counts(pick.campaign, pick.creative)).count();
         let shown = (seen + held + picked) as u32;
         (shown >= cap.max).then_some((cap, shown))
     })

@@ -56,6 +56,7 @@ pub struct Game {
     pub rng: Rng,
     now: i64,
     asked: u64,
+    last: Option<Asked>,
     open: Vec<Open>,
     settled: Vec<usize>,
     _dir: tempfile::TempDir,
@@ -115,6 +116,7 @@ impl Game {
             rng,
             now: START_MS,
             asked: 0,
+            last: None,
             open,
             settled,
             _dir: dir,
@@ -238,7 +240,13 @@ impl Game {
             self.hear();
         }
         self.asked += 1;
-        request::request(&mut self.rng, &self.facts, self.now)
+        // The same impression is offered again, as by another way to the same exchange.
+        if let Some(last) = self.last.take().filter(|_| self.rng.chance(25)) {
+            return Asked { now: self.now, ..last };
+        }
+        let asked = request::request(&mut self.rng, &self.facts, self.now);
+        self.last = Some(asked.clone());
+        asked
     }
 
     /// How `decide` is asked the same.

@@ -118,7 +118,9 @@ impl Auction<'_> {
                         "creative" => other.who[3] == creative,
                         _ => true,
                     };
-                let again = other.who[2] == campaign && other.spot == bid.spot && bid.at - other.at <= 2_000;
+                let mut others = made.iter().map(|made| &made.bid).chain([bid]);
+                let replaces = |new: &Bid| other.who[..3] == new.who[..3] && other.spot == new.spot && bid.at - other.at <= 2_000;
+                let again = others.any(replaces);
                 let is_recent = |seen: i64| self.second() - seen < seconds(&cap["per"]).expect("a span");
                 is_same && other.seen.map_or(other.capped > bid.at && !again, is_recent)
             };
