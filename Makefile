@@ -1,15 +1,17 @@
 # What there is to run. Every target does its own set-up; a Rust toolchain is all that is needed.
 
-.PHONY: help test show demo fmt lint docs
+.PHONY: help test show demo count bench-wire mutants fmt lint docs
 .DEFAULT_GOAL := help
 
 # Which Show lines: an issue's name (a file of tools/shows) or all.
 ISSUE ?= all
+# A part of the sample of mutants, such as 2/6; without it all of it.
+PIECE ?=
 # Arguments of the demo, such as DEMO_ARGS="--seconds 60".
 DEMO_ARGS ?=
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 test: ## Every test, against the real binary where it matters
 	@tools/test
@@ -19,6 +21,15 @@ show: ## The Show lines: make show ISSUE=path, or all
 
 demo: ## Build for a newcomer and run everything on embedded defaults
 	cargo run --locked --profile demo -- demo $(DEMO_ARGS)
+
+count: ## Instructions of a decision beside those recorded; a rise of more than 3 % fails
+	@tools/count
+
+bench-wire: ## The canonical bench over sockets, beside a bare hyper server: PAIRS=16
+	@tools/bench-wire
+
+mutants: ## A fixed sample of mutants, and which of them no test catches: PIECE=1/6 for a sixth of it
+	@tools/mutants $(PIECE)
 
 fmt: ## Format the code
 	cargo fmt

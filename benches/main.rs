@@ -40,6 +40,12 @@ const CAMPAIGNS: [usize; 3] = [0, 1_000, 100_000];
 /// How many shoppers are known.
 const USERS: [usize; 2] = [1_000, 1_000_000];
 
+/// `--test` runs each bench once, to see that it runs: small markets will do.
+fn fitting<const N: usize>(sizes: [usize; N]) -> impl Iterator<Item = usize> {
+    let toy = std::env::args().any(|word| word == "--test");
+    sizes.into_iter().filter(move |size| !toy || *size <= 1_000)
+}
+
 fn reading(c: &mut Criterion) {
     let body = request("buyer");
     let mut group = c.benchmark_group("read");
@@ -84,7 +90,7 @@ fn decide_on(group: &mut Group<'_>, name: &str, market: &Market, body: &[u8], bi
 
 fn deciding(c: &mut Criterion) {
     let mut group = c.benchmark_group("decide");
-    for campaigns in CAMPAIGNS {
+    for campaigns in fitting(CAMPAIGNS) {
         let market = Market::new(campaigns, 0);
         let label = if campaigns == 0 { "1".to_owned() } else { campaigns.to_string() };
         for (name, user, bids) in [
@@ -108,7 +114,7 @@ fn deciding(c: &mut Criterion) {
 /// The record of a shopper taken at random: match, record, decoding.
 fn looking_up(c: &mut Criterion) {
     let mut group = c.benchmark_group("lookup");
-    for users in USERS {
+    for users in fitting(USERS) {
         let market = Market::new(1_000, users);
         let mut profile = Profile::default();
         let mut next = 0;
