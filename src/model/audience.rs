@@ -7,7 +7,7 @@ use crate::base::money::Money;
 use crate::base::time::{Secs, Span};
 use crate::model::advertiser::{Audience, Needle, Rule, RuleSubject};
 use crate::model::event::{Aspect, Happening, Marks};
-use crate::model::product::{Catalog, LEVEL, category_path};
+use crate::model::product::{Catalog, LEVEL, Product, category_path};
 use crate::model::profile::CartLine;
 
 /// What rules look at: one advertiser's part of a shopper's record.
@@ -70,17 +70,17 @@ impl Past<'_> {
     /// Whether an entry is about what the rule names: by the feed, else by the event's own word.
     fn is_about(&self, rule: &Rule, product: ProductKey, marks: Marks) -> bool {
         let said = |needle: &Needle| marks.has(needle.mark);
-        let listed = self.catalog.get(product);
         rule.product.is_none_or(|wanted| wanted == product)
             && rule.channel.as_ref().is_none_or(said)
             && rule.url.as_ref().is_none_or(said)
             && rule.category.as_ref().is_none_or(|wanted| {
-                said(wanted) || listed.is_some_and(|product| product.categories.iter().any(|path| has_levels(path, &wanted.text)))
+                let is_listed = |product: &Product| product.categories.iter().any(|path| has_levels(path, &wanted.text));
+                said(wanted) || self.catalog.get(product).is_some_and(is_listed)
             })
-            && rule
-                .brand
-                .as_ref()
-                .is_none_or(|wanted| said(wanted) || listed.is_some_and(|product| is_same(&product.brand, &wanted.text)))
+            && rule.brand.as_ref().is_none_or(|wanted| {
+                let is_listed = |product: &Product| is_same(&product.brand, &wanted.text);
+                said(wanted) || self.catalog.get(product).is_some_and(is_listed)
+            })
     }
 }
 
@@ -107,9 +107,18 @@ pub fn in_window(at: Secs, now: Secs, within: Span, older_than: Option<Span>) ->
 
 /// Whether `wanted` is one or more whole levels of `path` (`a > b > c`), both lower case.
 fn has_levels(path: &str, wanted: &str) -> bool {
-    path.match_indices(wanted).any(|(at, _)| {
-        (at == 0 || path[..at].ends_with(LEVEL)) && (at + wanted.len() == path.len() || path[at + wanted.len()..].starts_with(LEVEL))
-    })
+    let mut rest = path;
+    loop {
+        let after = rest.strip_prefix(wanted);
+        if after.is_some_and(|after| after.is_empty() || after.starts_with(LEVEL)) {
+            return true;
+        }
+        // Levels hold no `>` themselves.
+        let Some(next) = rest.as_bytes().iter().position(|byte| *byte == b'>') else {
+            return false;
+        };
+        rest = rest[next + 1..].trim_start();
+    }
 }
 
 #[cfg(test)]
