@@ -132,39 +132,39 @@ struct Regs<'b> {
     gpp_sid: List<'b>,
 }
 
-fn document<'b>(body: &'b [u8], ask: &mut Opportunity<'b>) -> Scan<bool> {
+fn document<'b>(body: &'b [u8], ask: &mut Opportunity<'b>) -> Result<bool, Fault> {
     let mut scanner = Scanner::of_bytes(body)?;
     let is_object = scanner.peek() == Some(b'{');
-    if is_object {
-        let mut rivals = Rivals::default();
-        request(&mut scanner, ask, &mut rivals)?;
-        settle(ask, rivals);
+    let mut rivals = Rivals::default();
+    let read = if is_object {
+        request(&mut scanner, ask, &mut rivals).map(drop)
     } else {
-        scanner.skip()?;
-    }
-    scanner.end()?;
+        scanner.skip()
+    };
+    read.and_then(|()| scanner.end()).map_err(|_| scanner.fault())?;
+    settle(ask, rivals);
     Ok(is_object)
 }
 
 fn request<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan<bool> {
-    s.object(|s, key| match key {
-        "id" => s.scalar().map(|text| ask.id = text),
-        "imp" => imps(s, ask),
-        "test" => s.flag().map(|set| ask.test = set),
-        "at" => s.integer().map(|n| ask.at = n),
-        "tmax" => s.integer().map(|n| ask.tmax = n),
-        "cur" => s.list().map(|list| ask.cur = list),
-        "wseat" => s.list().map(|list| ask.wseat = list),
-        "bseat" => s.list().map(|list| ask.bseat = list),
-        "bcat" => s.list().map(|list| ask.bcat = list),
-        "badv" => s.list().map(|list| ask.badv = list),
-        "site" => place(s).map(|found| rivals.site = found),
-        "app" => place(s).map(|found| rivals.app = found),
-        "device" => device(s, ask, rivals),
-        "user" => user(s, ask, rivals),
-        "regs" => regs(s, &mut ask.signals, rivals),
-        "source" => source(s, rivals),
-        "ext" => request_ext(s, ask, rivals),
+    s.object(|s, key| match key.as_bytes() {
+        b"id" => s.scalar().map(|text| ask.id = text),
+        b"imp" => imps(s, ask),
+        b"test" => s.flag().map(|set| ask.test = set),
+        b"at" => s.integer().map(|n| ask.at = n),
+        b"tmax" => s.integer().map(|n| ask.tmax = n),
+        b"cur" => s.list().map(|list| ask.cur = list),
+        b"wseat" => s.list().map(|list| ask.wseat = list),
+        b"bseat" => s.list().map(|list| ask.bseat = list),
+        b"bcat" => s.list().map(|list| ask.bcat = list),
+        b"badv" => s.list().map(|list| ask.badv = list),
+        b"site" => place(s).map(|found| rivals.site = found),
+        b"app" => place(s).map(|found| rivals.app = found),
+        b"device" => device(s, ask, rivals),
+        b"user" => user(s, ask, rivals),
+        b"regs" => regs(s, &mut ask.signals, rivals),
+        b"source" => source(s, rivals),
+        b"ext" => request_ext(s, ask, rivals),
         _ => s.skip(),
     })
 }
@@ -205,8 +205,9 @@ fn settle<'b>(ask: &mut Opportunity<'b>, rivals: Rivals<'b>) {
     ask.signals.gpp_sid = regs.gpp_sid.or(regs_ext.gpp_sid);
 
     ask.user.consent = ask.user.consent.or(rivals.consent_ext);
-    if eids(ask.user.eids).next().is_none() {
-        ask.user.eids = rivals.eids_ext.as_bytes();
+    let eids_ext = rivals.eids_ext.as_bytes();
+    if !eids_ext.is_empty() && eids(ask.user.eids).next().is_none() {
+        ask.user.eids = eids_ext;
     }
     ask.schain_complete = rivals.schain.into_iter().flatten().next();
 }
@@ -219,12 +220,12 @@ fn place<'b>(s: &mut Scanner<'b>) -> Scan<Option<Found<'b>>> {
     let (mut place, mut filled) = (Place::default(), false);
     let found = s.object(|s, key| {
         filled = true;
-        match key {
-            "domain" => s.text().map(|text| place.domain = text),
-            "page" => s.text().map(|text| place.page = text),
-            "bundle" => s.text().map(|text| place.bundle = text),
-            "cat" => s.list().map(|list| place.cat = list),
-            "publisher" => member(s, "id", Scanner::text).map(|text| place.publisher = text),
+        match key.as_bytes() {
+            b"domain" => s.text().map(|text| place.domain = text),
+            b"page" => s.text().map(|text| place.page = text),
+            b"bundle" => s.text().map(|text| place.bundle = text),
+            b"cat" => s.list().map(|list| place.cat = list),
+            b"publisher" => member(s, "id", Scanner::text).map(|text| place.publisher = text),
             _ => s.skip(),
         }
     })?;
@@ -245,18 +246,18 @@ fn device<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rival
     let (mut device, signals) = (Device::default(), &mut ask.signals);
     let (mut ipv6, mut langb) = (Text::default(), Text::default());
     rivals.here = Geo::default();
-    s.object(|s, key| match key {
-        "ua" => s.text().map(|text| device.ua = text),
-        "ip" => s.text().map(|text| device.ip = text),
-        "ipv6" => s.text().map(|text| ipv6 = text),
-        "devicetype" => s.integer().map(|n| device.devicetype = n),
-        "os" => s.text().map(|text| device.os = text),
-        "language" => s.text().map(|text| device.language = text),
-        "langb" => s.text().map(|text| langb = text),
-        "ifa" => s.text().map(|text| device.ifa = text),
-        "lmt" => s.flag().map(|set| signals.lmt |= set),
-        "dnt" => s.flag().map(|set| signals.dnt |= set),
-        "geo" => geo(s).map(|geo| rivals.here = geo),
+    s.object(|s, key| match key.as_bytes() {
+        b"ua" => s.text().map(|text| device.ua = text),
+        b"ip" => s.text().map(|text| device.ip = text),
+        b"ipv6" => s.text().map(|text| ipv6 = text),
+        b"devicetype" => s.integer().map(|n| device.devicetype = n),
+        b"os" => s.text().map(|text| device.os = text),
+        b"language" => s.text().map(|text| device.language = text),
+        b"langb" => s.text().map(|text| langb = text),
+        b"ifa" => s.text().map(|text| device.ifa = text),
+        b"lmt" => s.flag().map(|set| signals.lmt |= set),
+        b"dnt" => s.flag().map(|set| signals.dnt |= set),
+        b"geo" => geo(s).map(|geo| rivals.here = geo),
         _ => s.skip(),
     })?;
     device.ip = device.ip.or(ipv6);
@@ -267,11 +268,11 @@ fn device<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rival
 
 fn geo<'b>(s: &mut Scanner<'b>) -> Scan<Geo<'b>> {
     let mut geo = Geo::default();
-    s.object(|s, key| match key {
-        "country" => s.text().map(|text| geo.country = text),
-        "region" => s.text().map(|text| geo.region = text),
-        "city" => s.text().map(|text| geo.city = text),
-        "utcoffset" => s.integer().map(|n| geo.utcoffset = n),
+    s.object(|s, key| match key.as_bytes() {
+        b"country" => s.text().map(|text| geo.country = text),
+        b"region" => s.text().map(|text| geo.region = text),
+        b"city" => s.text().map(|text| geo.city = text),
+        b"utcoffset" => s.integer().map(|n| geo.utcoffset = n),
         _ => s.skip(),
     })?;
     Ok(geo)
@@ -280,13 +281,13 @@ fn geo<'b>(s: &mut Scanner<'b>) -> Scan<Geo<'b>> {
 fn user<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
     let mut user = User::default();
     (rivals.home, rivals.consent_ext, rivals.eids_ext) = Default::default();
-    s.object(|s, key| match key {
-        "id" => s.text().map(|text| user.id = text),
-        "buyeruid" => s.text().map(|text| user.buyeruid = text),
-        "consent" => s.text().map(|text| user.consent = text),
-        "eids" => s.raw().map(|raw| user.eids = raw.as_bytes()),
-        "geo" => geo(s).map(|geo| rivals.home = geo),
-        "ext" => user_ext(s, rivals),
+    s.object(|s, key| match key.as_bytes() {
+        b"id" => s.text().map(|text| user.id = text),
+        b"buyeruid" => s.text().map(|text| user.buyeruid = text),
+        b"consent" => s.text().map(|text| user.consent = text),
+        b"eids" => s.raw().map(|raw| user.eids = raw.as_bytes()),
+        b"geo" => geo(s).map(|geo| rivals.home = geo),
+        b"ext" => user_ext(s, rivals),
         _ => s.skip(),
     })?;
     ask.user = user;
@@ -295,17 +296,17 @@ fn user<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<
 
 fn user_ext<'b>(s: &mut Scanner<'b>, rivals: &mut Rivals<'b>) -> Scan {
     (rivals.consent_ext, rivals.eids_ext) = Default::default();
-    s.object(|s, key| match key {
-        "consent" => s.text().map(|text| rivals.consent_ext = text),
-        "eids" => s.raw().map(|raw| rivals.eids_ext = raw),
+    s.object(|s, key| match key.as_bytes() {
+        b"consent" => s.text().map(|text| rivals.consent_ext = text),
+        b"eids" => s.raw().map(|raw| rivals.eids_ext = raw),
         _ => s.skip(),
     })
     .map(drop)
 }
 
 fn regs<'b>(s: &mut Scanner<'b>, signals: &mut Signals<'b>, rivals: &mut Rivals<'b>) -> Scan {
-    s.object(|s, key| match key {
-        "ext" => s.object(|s, key| regulation(s, key, signals, &mut rivals.regs_ext)).map(drop),
+    s.object(|s, key| match key.as_bytes() {
+        b"ext" => s.object(|s, key| regulation(s, key, signals, &mut rivals.regs_ext)).map(drop),
         _ => regulation(s, key, signals, &mut rivals.regs),
     })
     .map(drop)
@@ -313,13 +314,13 @@ fn regs<'b>(s: &mut Scanner<'b>, signals: &mut Signals<'b>, rivals: &mut Rivals<
 
 /// One member of `regs` or `regs.ext`; given twice, the stricter holds.
 fn regulation<'b>(s: &mut Scanner<'b>, key: &str, signals: &mut Signals<'b>, regs: &mut Regs<'b>) -> Scan {
-    match key {
-        "coppa" => s.flag().map(|set| signals.coppa |= set),
-        "gpc" => s.flag().map(|set| signals.gpc |= set),
-        "gdpr" => s.integer().map(|n| regs.gdpr = stricter_gdpr(regs.gdpr, n)),
-        "us_privacy" => s.text().map(|text| regs.us_privacy = stricter_us_privacy(regs.us_privacy, text)),
-        "gpp" => s.text().map(|text| regs.gpp = text.or(regs.gpp)),
-        "gpp_sid" => s.list().map(|list| regs.gpp_sid = list.or(regs.gpp_sid)),
+    match key.as_bytes() {
+        b"coppa" => s.flag().map(|set| signals.coppa |= set),
+        b"gpc" => s.flag().map(|set| signals.gpc |= set),
+        b"gdpr" => s.integer().map(|n| regs.gdpr = stricter_gdpr(regs.gdpr, n)),
+        b"us_privacy" => s.text().map(|text| regs.us_privacy = stricter_us_privacy(regs.us_privacy, text)),
+        b"gpp" => s.text().map(|text| regs.gpp = text.or(regs.gpp)),
+        b"gpp_sid" => s.list().map(|list| regs.gpp_sid = list.or(regs.gpp_sid)),
         _ => s.skip(),
     }
 }
@@ -336,9 +337,9 @@ fn stricter_us_privacy<'b>(before: Text<'b>, now: Text<'b>) -> Text<'b> {
 
 fn request_ext<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
     (rivals.schain[2], ask.feedback) = Default::default();
-    s.object(|s, key| match key {
-        "schain" => schain(s).map(|complete| rivals.schain[2] = complete),
-        "bid_feedback" => s.raw().map(|raw| ask.feedback = raw.as_bytes()),
+    s.object(|s, key| match key.as_bytes() {
+        b"schain" => schain(s).map(|complete| rivals.schain[2] = complete),
+        b"bid_feedback" => s.raw().map(|raw| ask.feedback = raw.as_bytes()),
         _ => s.skip(),
     })
     .map(drop)
@@ -346,9 +347,9 @@ fn request_ext<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut 
 
 fn source(s: &mut Scanner<'_>, rivals: &mut Rivals<'_>) -> Scan {
     rivals.schain[..2].fill(None);
-    s.object(|s, key| match key {
-        "schain" => schain(s).map(|complete| rivals.schain[0] = complete),
-        "ext" => schain_in(s).map(|complete| rivals.schain[1] = complete),
+    s.object(|s, key| match key.as_bytes() {
+        b"schain" => schain(s).map(|complete| rivals.schain[0] = complete),
+        b"ext" => schain_in(s).map(|complete| rivals.schain[1] = complete),
         _ => s.skip(),
     })
     .map(drop)
@@ -382,19 +383,19 @@ fn imps<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>) -> Scan {
 
 fn imp<'b>(s: &mut Scanner<'b>) -> Scan<Imp<'b>> {
     let (mut imp, mut currency) = (Imp::default(), Text::default());
-    s.object(|s, key| match key {
-        "id" => s.scalar().map(|text| imp.id = text),
-        "banner" => banner(s).map(|banner| imp.banner = banner),
-        "video" => any_object(s).map(|found| imp.video = found),
-        "audio" => any_object(s).map(|found| imp.audio = found),
-        "native" => any_object(s).map(|found| imp.native = found),
-        "bidfloor" => s.text().map(|text| imp.floor = floor(text)),
-        "bidfloorcur" => s.text().map(|text| currency = text),
-        "tagid" => s.text().map(|text| imp.tagid = text),
-        "exp" => s.integer().map(|n| imp.exp = n),
-        "instl" => s.flag().map(|set| imp.interstitial = set),
-        "pmp" => member(s, "private_auction", Scanner::flag).map(|set| imp.private_auction = set),
-        "ext" => imp_ext(s, &mut imp),
+    s.object(|s, key| match key.as_bytes() {
+        b"id" => s.scalar().map(|text| imp.id = text),
+        b"banner" => banner(s).map(|banner| imp.banner = banner),
+        b"video" => any_object(s).map(|found| imp.video = found),
+        b"audio" => any_object(s).map(|found| imp.audio = found),
+        b"native" => any_object(s).map(|found| imp.native = found),
+        b"bidfloor" => s.text().map(|text| imp.floor = floor(text)),
+        b"bidfloorcur" => s.text().map(|text| currency = text),
+        b"tagid" => s.text().map(|text| imp.tagid = text),
+        b"exp" => s.integer().map(|n| imp.exp = n),
+        b"instl" => s.flag().map(|set| imp.interstitial = set),
+        b"pmp" => member(s, "private_auction", Scanner::flag).map(|set| imp.private_auction = set),
+        b"ext" => imp_ext(s, &mut imp),
         _ => s.skip(),
     })?;
     imp.floor_currency = floor_currency(currency);
@@ -403,9 +404,9 @@ fn imp<'b>(s: &mut Scanner<'b>) -> Scan<Imp<'b>> {
 
 fn imp_ext<'b>(s: &mut Scanner<'b>, imp: &mut Imp<'b>) -> Scan {
     (imp.gpid, imp.excluded_creatives) = Default::default();
-    s.object(|s, key| match key {
-        "gpid" => s.text().map(|text| imp.gpid = text),
-        "excluded_creatives" => s.raw().map(|raw| imp.excluded_creatives = raw.as_bytes()),
+    s.object(|s, key| match key.as_bytes() {
+        b"gpid" => s.text().map(|text| imp.gpid = text),
+        b"excluded_creatives" => s.raw().map(|raw| imp.excluded_creatives = raw.as_bytes()),
         _ => s.skip(),
     })
     .map(drop)
@@ -417,13 +418,13 @@ fn any_object(s: &mut Scanner<'_>) -> Scan<bool> {
 
 fn banner<'b>(s: &mut Scanner<'b>) -> Scan<Option<Banner<'b>>> {
     let mut banner = Banner::default();
-    let found = s.object(|s, key| match key {
-        "format" => s.raw().map(|raw| banner.format = raw.as_bytes()),
-        "w" => s.integer().map(|n| banner.w = n),
-        "h" => s.integer().map(|n| banner.h = n),
-        "battr" => s.list().map(|list| banner.battr = list),
-        "mimes" => s.list().map(|list| banner.mimes = list),
-        "btype" => s.list().map(|list| banner.btype = list),
+    let found = s.object(|s, key| match key.as_bytes() {
+        b"format" => s.raw().map(|raw| banner.format = raw.as_bytes()),
+        b"w" => s.integer().map(|n| banner.w = n),
+        b"h" => s.integer().map(|n| banner.h = n),
+        b"battr" => s.list().map(|list| banner.battr = list),
+        b"mimes" => s.list().map(|list| banner.mimes = list),
+        b"btype" => s.list().map(|list| banner.btype = list),
         _ => s.skip(),
     })?;
     Ok(found.then_some(banner))

@@ -6,6 +6,7 @@
 //! value of another type reads as absent, and is checked all the same. Never panics on any input.
 
 mod escapes;
+mod runs;
 mod values;
 
 pub use escapes::resolved;
@@ -14,12 +15,16 @@ pub use values::{Chars, Eid, Elements, List, Text, creatives, eids, elements, si
 use bytes::{BufMut, BytesMut};
 
 use crate::base::limits::JSON_DEPTH_MAX;
+use runs::plain_run;
 use values::unescape_one;
 
 /// Longest key that a reader can ask for, in bytes; a longer one is no key of OpenRTB.
 const KEY_BYTES_MAX: usize = 48;
 /// A number shorter than this and with an exponent of at most two digits is in the range of an `f64`.
 const NUMBER_BYTES_SURE: usize = 200;
+
+// One bit a level, see `Scanner::skip`.
+const _: () = assert!(JSON_DEPTH_MAX <= u64::BITS as usize);
 
 /// Why a document is not read on, and at which byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +35,12 @@ pub enum Fault {
     Depth(usize),
 }
 
-/// What a read of the document comes to.
-pub type Scan<T = ()> = Result<T, Fault>;
+/// The document is not read on; the scanner stands where it was given up, see [`Scanner::fault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+/// What a read comes to. Without the fault, for then most fit in registers.
+pub type Scan<T = ()> = Result<T, Stopped>;
 
 /// A place in a document, between two values.
 #[derive(Clone, Debug)]
@@ -39,51 +48,106 @@ pub struct Scanner<'b> {
     text: &'b str,
     at: usize,
     depth: usize,
+    /// Whether the string that was read last has escapes.
+    escaped: bool,
 }
 
 impl<'b> Scanner<'b> {
     /// At the start of `text`.
     pub fn new(text: &'b str) -> Scanner<'b> {
-        Scanner { text, at: 0, depth: 0 }
+        Scanner {
+            text,
+            at: 0,
+            depth: 0,
+            escaped: false,
+        }
     }
 
     /// At the start of `body`, which must be UTF-8.
-    pub fn of_bytes(body: &'b [u8]) -> Scan<Scanner<'b>> {
+    pub fn of_bytes(body: &'b [u8]) -> Result<Scanner<'b>, Fault> {
         std::str::from_utf8(body)
             .map(Scanner::new)
             .map_err(|fault| Fault::Syntax(fault.valid_up_to()))
     }
 
+    /// Why it stopped, after it has.
+    pub fn fault(&self) -> Fault {
+        if self.depth > JSON_DEPTH_MAX {
+            Fault::Depth(self.at)
+        } else {
+            Fault::Syntax(self.at)
+        }
+    }
+
     /// The first byte of the next value, or `None` at the end.
+    #[inline]
     pub fn peek(&mut self) -> Option<u8> {
+        let byte = *self.text.as_bytes().get(self.at)?;
+        // Most requests are written without blanks.
+        if byte > b' ' { Some(byte) } else { self.peek_past_blanks() }
+    }
+
+    #[cold]
+    fn peek_past_blanks(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
-        while let Some(byte) = bytes.get(self.at) {
-            match byte {
+        loop {
+            match *bytes.get(self.at)? {
                 b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
-                _ => return Some(*byte),
+                byte => return Some(byte),
             }
         }
-        None
     }
 
     /// Checks that only white space is left.
     pub fn end(&mut self) -> Scan {
         match self.peek() {
             None => Ok(()),
-            Some(_) => self.fault(),
+            Some(_) => Err(Stopped),
         }
     }
 
     /// Passes over a value.
     pub fn skip(&mut self) -> Scan {
-        match self.peek() {
-            Some(b'"') => self.string().map(drop),
-            Some(b'{') => self.members(|s, _| s.skip()),
-            Some(b'[') => self.array(Scanner::skip),
-            Some(b't') => self.literal("true").map(drop),
-            Some(b'f') => self.literal("false").map(drop),
-            Some(b'n') => self.literal("null").map(drop),
-            _ => self.number_text().map(drop),
+        let outside = self.depth;
+        // Of each level entered, the innermost lowest: whether it is an object.
+        let mut objects = 0u64;
+        loop {
+            match self.peek() {
+                Some(b'"') => drop(self.string()?),
+                Some(open @ (b'{' | b'[')) => {
+                    self.enter()?;
+                    let is_object = open == b'{';
+                    if self.peek() == Some(open + 2) {
+                        self.leave()?;
+                    } else {
+                        objects = objects << 1 | u64::from(is_object);
+                        if is_object {
+                            self.key()?;
+                        }
+                        continue;
+                    }
+                }
+                _ => drop(self.plain_scalar()?),
+            }
+            loop {
+                if self.depth == outside {
+                    return Ok(());
+                }
+                let is_object = objects & 1 == 1;
+                match self.peek() {
+                    Some(b',') => {
+                        self.at += 1;
+                        if is_object {
+                            self.key()?;
+                        }
+                        break;
+                    }
+                    Some(b'}') if is_object => self.leave()?,
+                    Some(b']') if !is_object => self.leave()?,
+                    _ => return Err(Stopped),
+                }
+                objects >>= 1;
+            }
         }
     }
 
@@ -99,10 +163,8 @@ impl<'b> Scanner<'b> {
     pub fn scalar(&mut self) -> Scan<Text<'b>> {
         match self.peek() {
             Some(b'"') => self.string().map(Text::new),
-            Some(b't') => self.literal("true").map(Text::new),
-            Some(b'f') => self.literal("false").map(Text::new),
             Some(b'n' | b'{' | b'[') => self.skip().map(|()| Text::default()),
-            _ => self.number_text().map(Text::new),
+            _ => self.plain_scalar().map(Text::new),
         }
     }
 
@@ -161,6 +223,9 @@ impl<'b> Scanner<'b> {
     /// Calls `visit` with every key of an object, and says whether there was an object. `visit` must
     /// read the value. An array given for an object is read as the objects in it, one after another.
     pub fn object(&mut self, mut visit: impl FnMut(&mut Self, &str) -> Scan) -> Scan<bool> {
+        if self.peek() == Some(b'{') {
+            return self.members(&mut visit).map(|()| true);
+        }
         self.objects(|s| s.members(&mut visit))
     }
 
@@ -171,12 +236,8 @@ impl<'b> Scanner<'b> {
             return self.leave();
         }
         loop {
-            if self.peek() != Some(b'"') {
-                return self.fault();
-            }
-            let (key, escaped) = self.string_and_kind()?;
-            self.expect(b':')?;
-            if escaped {
+            let key = self.key()?;
+            if self.escaped {
                 visit(self, Text::new(key).unescape_within(&mut [0; KEY_BYTES_MAX]).unwrap_or(""))?;
             } else {
                 visit(self, key)?;
@@ -184,7 +245,7 @@ impl<'b> Scanner<'b> {
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => return self.leave(),
-                _ => return self.fault(),
+                _ => return Err(Stopped),
             }
         }
     }
@@ -200,63 +261,99 @@ impl<'b> Scanner<'b> {
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b']') => return self.leave(),
-                _ => return self.fault(),
+                _ => return Err(Stopped),
             }
         }
     }
 
-    /// The content of the string that starts here, escapes checked and left as they are.
-    fn string(&mut self) -> Scan<&'b str> {
-        self.string_and_kind().map(|(content, _)| content)
+    /// The key that must come next, and its colon.
+    fn key(&mut self) -> Scan<&'b str> {
+        if self.peek() != Some(b'"') {
+            return Err(Stopped);
+        }
+        let key = self.string()?;
+        if self.peek() != Some(b':') {
+            return Err(Stopped);
+        }
+        self.at += 1;
+        Ok(key)
     }
 
-    /// As [`Scanner::string`], and whether there are escapes in it.
-    fn string_and_kind(&mut self) -> Scan<(&'b str, bool)> {
+    /// The content of the string that starts here, escapes checked and left as they are.
+    fn string(&mut self) -> Scan<&'b str> {
+        let start = self.at + 1;
+        let rest = self.text.get(start..).unwrap_or_default();
+        let run = plain_run(rest.as_bytes());
+        if rest.as_bytes().get(run) == Some(&b'"') {
+            self.at = start + run + 1;
+            self.escaped = false;
+            return Ok(rest.get(..run).unwrap_or_default());
+        }
+        self.at = start + run;
+        self.escapes()?;
+        let content = self.since(start);
         self.at += 1;
-        let start = self.at;
-        let mut escaped = false;
+        Ok(content)
+    }
+
+    /// What follows of a string after a plain run, up to the closing quote.
+    #[cold]
+    fn escapes(&mut self) -> Scan {
+        self.escaped = true;
         let bytes = self.text.as_bytes();
         loop {
-            self.at += plain_run(bytes.get(self.at..).unwrap_or_default());
             match bytes.get(self.at) {
-                Some(b'"') => {
-                    let content = self.since(start);
-                    self.at += 1;
-                    return Ok((content, escaped));
-                }
+                Some(b'"') => return Ok(()),
                 Some(b'\\') => {
-                    escaped = true;
                     let mut rest = self.text.get(self.at + 1..).unwrap_or_default().chars();
                     if unescape_one(&mut rest).is_none() {
-                        return self.fault();
+                        return Err(Stopped);
                     }
                     self.at = self.text.len() - rest.as_str().len();
                 }
-                _ => return self.fault(),
+                _ => return Err(Stopped),
             }
+            self.at += plain_run(bytes.get(self.at..).unwrap_or_default());
+        }
+    }
+
+    /// The number, boolean or `null` that starts here.
+    fn plain_scalar(&mut self) -> Scan<&'b str> {
+        match self.text.as_bytes().get(self.at) {
+            Some(b't') => self.literal("true"),
+            Some(b'f') => self.literal("false"),
+            Some(b'n') => self.literal("null"),
+            _ => self.number_text(),
         }
     }
 
     /// The number that starts here. One beyond the range of an `f64` is refused, as serde_json does.
     fn number_text(&mut self) -> Scan<&'b str> {
         let start = self.at;
-        self.accept(b"-");
-        if !self.accept(b"0") && self.digits() == 0 {
-            return self.fault();
+        let rest = self.text.get(start..).unwrap_or_default();
+        let bytes = rest.as_bytes();
+        let sign = usize::from(bytes.first() == Some(&b'-'));
+        let digits = bytes[sign..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        // Nothing may follow a leading zero, and what does is no part of the number.
+        let digits = if bytes.get(sign) == Some(&b'0') { 1 } else { digits };
+        let whole = sign + digits;
+        self.at = start + whole;
+        if digits == 0 {
+            return Err(Stopped);
         }
         // Most numbers end here.
-        if !matches!(self.text.as_bytes().get(self.at), Some(b'.' | b'e' | b'E')) && self.at - start < NUMBER_BYTES_SURE {
-            return Ok(self.since(start));
+        if !matches!(bytes.get(whole), Some(b'.' | b'e' | b'E')) && whole < NUMBER_BYTES_SURE {
+            return Ok(rest.get(..whole).unwrap_or_default());
         }
         if self.accept(b".") && self.digits() == 0 {
-            return self.fault();
+            return Err(Stopped);
         }
         let mut exponent = 0;
         if self.accept(b"eE") {
             self.accept(b"+-");
             exponent = self.digits();
             if exponent == 0 {
-                return self.fault();
+                return Err(Stopped);
             }
         }
         let raw = self.since(start);
@@ -264,24 +361,25 @@ impl<'b> Scanner<'b> {
         if sure || raw.parse::<f64>().is_ok_and(f64::is_finite) {
             Ok(raw)
         } else {
-            self.fault()
+            Err(Stopped)
         }
     }
 
     fn literal(&mut self, word: &'static str) -> Scan<&'b str> {
         let start = self.at;
         if !self.text.as_bytes().get(start..).unwrap_or_default().starts_with(word.as_bytes()) {
-            return self.fault();
+            return Err(Stopped);
         }
         self.at += word.len();
         Ok(self.since(start))
     }
 
     fn digits(&mut self) -> usize {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        count
+        let start = self.at;
+        while self.text.as_bytes().get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        self.at - start
     }
 
     fn accept(&mut self, any_of: &[u8]) -> bool {
@@ -290,17 +388,10 @@ impl<'b> Scanner<'b> {
         found
     }
 
-    fn expect(&mut self, byte: u8) -> Scan {
-        if self.peek() != Some(byte) {
-            return self.fault();
-        }
-        self.at += 1;
-        Ok(())
-    }
-
     fn enter(&mut self) -> Scan {
         if self.depth >= JSON_DEPTH_MAX {
-            return Err(Fault::Depth(self.at));
+            self.depth = JSON_DEPTH_MAX + 1;
+            return Err(Stopped);
         }
         self.depth += 1;
         self.at += 1;
@@ -315,10 +406,6 @@ impl<'b> Scanner<'b> {
 
     fn since(&self, start: usize) -> &'b str {
         self.text.get(start..self.at).unwrap_or_default()
-    }
-
-    fn fault<T>(&self) -> Scan<T> {
-        Err(Fault::Syntax(self.at))
     }
 }
 
@@ -350,25 +437,6 @@ pub fn write_string(text: &str, out: &mut BytesMut) {
         rest = &rest[run + 1..];
     }
     out.put_u8(b'"');
-}
-
-/// How many bytes come before the first quote, backslash or control character; eight at a time.
-fn plain_run(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (n, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
-        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
-        let slash = below(word ^ (ONES * u64::from(b'\\')), 1);
-        let stop = (below(word, 0x20) | quote | slash) & HIGH;
-        if stop != 0 {
-            return n * 8 + stop.trailing_zeros() as usize / 8;
-        }
-    }
-    let stop = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-    bytes.len() - tail.len() + stop.unwrap_or(tail.len())
 }
 
 #[cfg(test)]

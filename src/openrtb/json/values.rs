@@ -97,6 +97,10 @@ impl<'b> Text<'b> {
     /// An integer: `1`, `1.0`, `1e2`, `"1"`, `true`. Decimals are cut, what is beyond 64 bits becomes
     /// the nearest; `None` where the text is no number.
     pub fn integer(&self) -> Option<i64> {
+        // Most are a few digits.
+        if (1..=18).contains(&self.raw.len()) && self.raw.bytes().all(|b| b.is_ascii_digit()) {
+            return Some(self.raw.bytes().fold(0, |sum, b| sum * 10 + i64::from(b - b'0')));
+        }
         let mut buffer = [0; NUMBER_BYTES_MAX];
         let text = self.unescape_within(&mut buffer)?.trim();
         if let Ok(number) = text.parse() {
@@ -193,9 +197,9 @@ impl<'b> List<'b> {
     /// Its scalars that are not empty. One string given for an array is read as its parts between
     /// commas, for some write lists so.
     pub fn iter(&self) -> impl Iterator<Item = Text<'b>> + use<'b> {
-        let array = self.raw.starts_with('[');
-        elements(self.raw)
-            .filter_map(|raw| Scanner::new(raw).scalar().ok())
+        let mut elements = elements(self.raw);
+        let array = elements.array;
+        std::iter::from_fn(move || elements.next_as(Scanner::scalar))
             .flat_map(move |text| parts(text, !array))
             .filter(Text::is_present)
     }
@@ -239,14 +243,22 @@ impl<'b> Iterator for Elements<'b> {
     type Item = &'b str;
 
     fn next(&mut self) -> Option<&'b str> {
+        self.next_as(|s| {
+            let start = s.at;
+            s.skip().map(|()| s.since(start))
+        })
+    }
+}
+
+impl<'b> Elements<'b> {
+    /// The next value, as `read` reads it.
+    fn next_as<T>(&mut self, read: impl FnOnce(&mut Scanner<'b>) -> Scan<T>) -> Option<T> {
         let scanner = &mut self.scanner;
         if self.array && scanner.peek()? == b',' {
             scanner.at += 1;
         }
         scanner.peek()?;
-        let start = scanner.at;
-        scanner.skip().ok()?;
-        Some(scanner.since(start))
+        read(scanner).ok()
     }
 }
 
