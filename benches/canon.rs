@@ -94,19 +94,19 @@ fn sku(n: usize) -> String {
     format!("sku-{}", n % PRODUCTS)
 }
 
-/// What the n-th shopper did at a shop, as one batch of events: four of ten left a cart, one of ten
+/// What the n-th shopper did at a shop, as one batch of events: thirteen of thirty left a cart, three
 /// looked at several things, the rest bought or hardly looked.
 pub fn batch(uid: &str, n: usize) -> Value {
     let event = |name: &str, product: usize| json!({"event": name, "items": [{"item_id": sku(product), "price": 60, "quantity": 1}]});
-    let events = match n % 10 {
-        0..4 => vec![
+    let events = match n % 30 {
+        0..13 => vec![
             event("view_item", n),
             event("view_item", n + 1),
             event("add_to_cart", n),
             event("add_to_cart", n + 1),
         ],
-        4 => (0..4).map(|step| event("view_item", n + 2 * step)).collect(),
-        5 | 6 => vec![event("view_item", n), event("add_to_cart", n), event("purchase", n)],
+        13..16 => (0..4).map(|step| event("view_item", n + 2 * step)).collect(),
+        16..22 => vec![event("view_item", n), event("add_to_cart", n), event("purchase", n)],
         _ => vec![json!({"event": "page_view"}), event("view_item", n)],
     };
     json!({"user": {"exchange_ids": {EXCHANGE: uid}}, "events": events})
