@@ -67,7 +67,7 @@ impl Market {
         for pick in picks {
             state.cap_holds.free(pick.user, pick.tag);
             for book in [pick.campaign, pick.advertiser_book] {
-                state.books.release(book, pick.hold, pick.at, pick.hold_s, NOW.to_secs());
+                state.books.release(book, &pick.taken(), NOW.to_secs());
             }
         }
     }

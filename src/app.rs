@@ -321,7 +321,7 @@ fn load(store: &Store, names: &Names) -> io::Result<State> {
             install_row(&row, &state);
         }
     }
-    let rest: Vec<_> = [Table::Holds, Table::Pending]
+    let rest: Vec<_> = [Table::Holds, Table::Paces, Table::Pending]
         .into_iter()
         .flat_map(|table| store.rows(table))
         .collect::<io::Result<_>>()?;

@@ -93,6 +93,13 @@ pub struct Scratch {
     pub feedback: Range<usize>,
 }
 
+impl Scratch {
+    /// Books with an even pace that the last request was a chance to bid for.
+    pub fn chances(&self) -> &[CampaignNo] {
+        &self.narrowed.chances
+    }
+}
+
 /// What is known of the user asked about.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -140,6 +147,7 @@ pub fn decide<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &m
     scratch.picks.clear();
     scratch.out.clear();
     scratch.feedback = 0..0;
+    scratch.narrowed.chances.clear();
     match path(world, state, ask, scratch, trace) {
         Ok(outcome) => outcome,
         Err(why) => Outcome::NoBid(why),

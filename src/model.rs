@@ -10,6 +10,7 @@ pub mod choice;
 pub mod event;
 pub mod exchange;
 pub mod exposure;
+pub mod hold;
 pub mod house;
 pub mod links;
 pub mod offer;

@@ -6,11 +6,14 @@
 //! a disk.
 
 pub mod approvals;
+mod book;
 pub mod books;
 pub mod holds;
 pub mod maps;
+pub mod pacing;
 pub mod popular;
 pub mod resolved;
+mod wins;
 pub mod world;
 
 use std::collections::{BTreeMap, HashMap};

@@ -53,6 +53,8 @@ pub const RING_BUCKETS: usize = 64;
 pub const RING_BUCKET_S: u32 = 32;
 /// The longest a budget hold may last.
 pub const HOLD_S_MAX: u32 = RING_BUCKET_S * (RING_BUCKETS as u32 - 2);
+/// In the last 1/20 of a budget every bid is held in full, whatever it is likely to cost.
+pub const BUDGET_LAST_PART: i128 = 20;
 /// Lost and settled bids remembered so that a repeated notice frees nothing twice.
 pub const RESOLVED_MAX: usize = 1 << 20;
 

@@ -42,6 +42,14 @@ impl Millis {
         Day::from_date(zone.to_datetime(timestamp).date())
     }
 
+    /// The date on a clock of `zone`, and the seconds that this clock shows past midnight.
+    pub fn local(self, zone: &TimeZone) -> (Day, u32) {
+        let timestamp = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        let local = zone.to_datetime(timestamp);
+        let seconds = local.time().duration_since(jiff::civil::Time::midnight()).as_secs();
+        (Day::from_date(local.date()), seconds.max(0) as u32)
+    }
+
     /// As RFC 3339 in UTC, for people.
     pub fn to_rfc3339(self) -> String {
         Timestamp::from_millisecond(self.0).map_or_else(|_| self.0.to_string(), |t| t.to_string())

@@ -8,6 +8,7 @@ use std::collections::BinaryHeap;
 
 use super::price::has_rates;
 use super::{Case, Furthest, Known, Trace};
+use crate::base::id::CampaignNo;
 use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, REFUSALS_MAX, SIZES_MAX};
 use crate::base::money::Ratio;
 use crate::model::advertiser::{Advertiser, Campaign, Creative, Shop, Size, Status};
@@ -30,6 +31,8 @@ pub struct Narrowed {
     pub offers: Vec<Offer>,
     /// Their ranks: the best is taken first, and few are ever taken.
     pub ranks: BinaryHeap<Rank>,
+    /// Books with an even pace that could have been bid on, caps allowing.
+    pub chances: Vec<CampaignNo>,
     sizes: Vec<(u32, u32)>,
     blocked: Vec<u32>,
     has_rates: bool,
@@ -101,8 +104,8 @@ fn candidates<T: Trace>(
                 shop: section.advertiser,
                 campaign: index as u32,
                 multiplier,
-                left: None,
-                value: None,
+                room: None,
+                worth: None,
             }),
             Ok(_) => furthest.note(NoBid::Targeting),
             Err(why) => {

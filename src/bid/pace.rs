@@ -8,7 +8,8 @@ use super::{Case, Furthest, Known, Trace};
 use crate::base::id::{CampaignNo, CreativeNo};
 use crate::base::money::Money;
 use crate::base::time::Secs;
-use crate::model::advertiser::{Advertiser, Cap, CapScope};
+use crate::model::advertiser::{Advertiser, Budget, Cap, CapScope};
+use crate::model::hold::Room;
 use crate::model::offer::Offer;
 use crate::model::outcome::{NoBid, Pick};
 use crate::state::holds::Hold;
@@ -21,7 +22,12 @@ pub fn pace<T: Trace>(
     furthest: &mut Furthest,
     trace: &mut T,
 ) -> Result<(), NoBid> {
-    let Narrowed { candidates, offers, .. } = narrowed;
+    let Narrowed {
+        candidates,
+        offers,
+        chances,
+        ..
+    } = narrowed;
     let now = case.ask.now.to_secs();
     let free = known.holds.free();
     let (mut of_imp, mut of_shop) = (None, None);
@@ -42,22 +48,33 @@ pub fn pace<T: Trace>(
             trace.dropped(offer.no, NoBid::Frequency, || "too many bids under way for this user".to_owned());
             return false;
         }
-        let left = *candidates[usize::from(offer.candidate)].left.get_or_insert_with(|| {
+        let room = *candidates[usize::from(offer.candidate)].room.get_or_insert_with(|| {
             let (day, of_all) = once(&mut of_shop, offer.shop, || {
+                note_chance(chances, advertiser.book, &advertiser.budget);
                 let day = case.ask.now.local_day(&advertiser.timezone);
-                (day, case.state.books.left(advertiser.book, &advertiser.budget, day, now))
+                (day, case.state.books.room(advertiser.book, &advertiser.budget, day, now))
             });
-            let of_campaign = case.state.books.left(offer.no, &campaign.budget, day, now);
-            of_campaign.into_iter().chain(of_all).min()
+            note_chance(chances, offer.no, &campaign.budget);
+            let of_campaign = case.state.books.room(offer.no, &campaign.budget, day, now);
+            of_campaign.into_iter().chain(of_all).reduce(Room::min)
         });
-        if case.ask.barred == Some(offer.no) || left.is_some_and(|left| left <= Money::ZERO) {
+        if case.ask.barred == Some(offer.no) || room.is_some_and(|room| room.is_empty()) {
             furthest.note(NoBid::Budget);
-            trace.dropped(offer.no, NoBid::Budget, || format!("{} left", left.unwrap_or_default()));
+            trace.dropped(offer.no, NoBid::Budget, || {
+                format!("{} left", room.map_or(Money::ZERO, |room| room.full))
+            });
             return false;
         }
         true
     });
     if offers.is_empty() { Err(furthest.0) } else { Ok(()) }
+}
+
+/// Notes that a book whose budget is spread evenly could have been bid on: its pace is told by whoever bids.
+fn note_chance(chances: &mut Vec<CampaignNo>, no: CampaignNo, budget: &Budget) {
+    if budget.even && !chances.contains(&no) {
+        chances.push(no);
+    }
 }
 
 /// Works a value out for a key unless it is the last one's again: offers of an imp, and of a shop, stand

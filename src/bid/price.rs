@@ -1,8 +1,8 @@
 //! Seventh stage: what each offer is worth, what is bid for it, and which is best.
 //!
 //! An advertiser's rule becomes a value (CPM); adjustments multiply it, `max_cpm` cuts it; the auction
-//! says how much of it is bid. A learned model would stand where `rates` does: it answers how likely a
-//! click and a conversion are.
+//! says how much of it is bid. A learned model would stand where `Entry::rates` does: it answers how likely
+//! a click and a conversion are.
 
 use std::cmp::Reverse;
 
@@ -10,19 +10,16 @@ use super::narrow::{Narrowed, in_hours};
 use super::pace::once;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
+use crate::base::id::CampaignNo;
 use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::{Secs, Span};
-use crate::model::advertiser::{BidKind, BidRule, Campaign, Shop};
+use crate::model::advertiser::{BidKind, BidRule, Budget, Campaign, Shop};
 use crate::model::audience::in_window;
-use crate::model::offer::{Candidate, Offer, Rank};
+use crate::model::offer::{Candidate, Offer, Rank, Worth};
 use crate::model::outcome::NoBid;
 use crate::model::targeting::{Adjustment, Format};
 use crate::openrtb::request::Imp;
-use crate::state::books::Entry;
 
-/// Events that a prior counts for: so many clicks or conversions have to be seen before observation
-/// weighs as much as the prior.
-const PRIOR_EVENTS: u64 = 20;
 /// Decimals of a bid: what exchanges read without rounding.
 const PRICE_DECIMALS: u32 = 6;
 
@@ -60,7 +57,7 @@ pub fn price<T: Trace>(
     ranks.extend(offers.iter().enumerate().map(|(at, offer)| {
         let of_offer = u64::from(offer.no.0) << 32 | u64::from(offer.imp) << 8 | u64::from(offer.creative_no.0);
         Rank {
-            value: candidates[usize::from(offer.candidate)].value.unwrap_or_default(),
+            value: candidates[usize::from(offer.candidate)].worth.unwrap_or_default().paced,
             tie: Reverse(mix(case.ask.seed as u64 ^ of_offer)),
             offer: at as u16,
         }
@@ -109,24 +106,48 @@ fn price_one<T: Trace>(
         trace.dropped(offer.no, NoBid::Currency, || NoBid::Currency.sentence().to_owned());
         return Err(NoBid::Currency);
     };
-    let value = match candidate.value {
-        Some(value) => value,
-        None => conversion.apply(
-            value(case, known, shop, offer, candidate.multiplier, last_event, trace),
-            Round::Down,
-        ),
+    let worth = match candidate.worth {
+        Some(worth) => worth,
+        None => {
+            let value = value(case, known, shop, offer, candidate.multiplier, last_event, trace);
+            let full = conversion.apply(value, Round::Down);
+            let paced = full.times(pace_of(case, shop, offer, trace), Round::Down);
+            Worth { full, paced }
+        }
     };
-    candidate.value = Some(value);
+    candidate.worth = Some(worth);
     let rule = &case.exchange.auction;
     let at = case.request.at.unwrap_or(i64::from(rule.default_at));
-    let wanted = if at == 2 { value } else { value.times(rule.shade, Round::Down) };
-    let bid = wanted.to_decimals(PRICE_DECIMALS, Round::Down).max(floor);
-    if bid > value || bid <= Money::ZERO {
-        trace.dropped(offer.no, NoBid::BelowFloor, || format!("worth {value} {currency}, floor {floor}"));
-        return Err(NoBid::BelowFloor);
-    }
+    let bid_at = |value: Money| {
+        let wanted = if at == 2 { value } else { value.times(rule.shade, Round::Down) };
+        let bid = wanted.to_decimals(PRICE_DECIMALS, Round::Down).max(floor);
+        (bid <= value && bid > Money::ZERO).then_some(bid)
+    };
+    let value = worth.paced;
+    let Some(bid) = bid_at(value) else {
+        let why = if bid_at(worth.full).is_some() {
+            NoBid::Pacing
+        } else {
+            NoBid::BelowFloor
+        };
+        trace.dropped(offer.no, why, || format!("worth {value} {currency}, floor {floor}"));
+        return Err(why);
+    };
     trace.priced(offer.no, || auction_line(at, rule.shade, value, floor, bid, currency));
     Ok(bid)
+}
+
+/// What pacing multiplies bids with: the campaign's, or all of the advertiser's where that is less.
+fn pace_of<T: Trace>(case: &Case<'_>, shop: &Shop, offer: &Offer, trace: &mut T) -> Ratio {
+    let advertiser = &shop.advertiser;
+    let campaign = &advertiser.campaigns[offer.campaign as usize];
+    let of = |no: CampaignNo, budget: &Budget| budget.even.then(|| case.state.books.multiplier(no));
+    let paces = [of(offer.no, &campaign.budget), of(advertiser.book, &advertiser.budget)];
+    let pace = paces.into_iter().flatten().min().unwrap_or(Ratio::ONE);
+    if pace != Ratio::ONE {
+        trace.priced(offer.no, || format!("even pacing × {pace}"));
+    }
+    pace
 }
 
 /// The imp's floor in the currency of the answer, rounded up to what can be bid.
@@ -151,7 +172,7 @@ fn value<T: Trace>(
     let rule = &campaign.bid;
     let rates = match rule.kind {
         BidKind::Cpm => (Ratio::ONE, Ratio::ONE),
-        BidKind::Cpc | BidKind::Cpa => rates(rule, case.state.books.entry(campaign.no)),
+        BidKind::Cpc | BidKind::Cpa => case.state.books.entry(campaign.no).rates(rule),
     };
     let base = base_value(rule, rates);
     trace.priced(campaign.no, || rule_line(rule, rates, base, shop.advertiser.currency));
@@ -190,17 +211,6 @@ fn rule_line(rule: &BidRule, (ctr, cvr): (Ratio, Ratio), base: Money, currency: 
             rule.amount
         ),
     }
-}
-
-/// Click and conversion rate: observed, shrunk to the prior.
-fn rates(rule: &BidRule, seen: &Entry) -> (Ratio, Ratio) {
-    use std::sync::atomic::Ordering::Relaxed;
-    let (impressions, clicks) = (seen.impressions.load(Relaxed), seen.clicks.load(Relaxed));
-    let conversions = seen.conversions.load(Relaxed);
-    (
-        Ratio::shrunk(clicks, impressions, rule.prior_ctr, PRIOR_EVENTS),
-        Ratio::shrunk(conversions, clicks, rule.prior_cvr, PRIOR_EVENTS),
-    )
 }
 
 /// Whether an adjustment holds for this request and user.

@@ -9,10 +9,11 @@ use super::narrow::Narrowed;
 use super::pace::reached;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::id::ProductKey;
-use crate::base::money::{Conversion, Currency, Money};
+use crate::base::money::{Conversion, Currency};
 use crate::base::seal::Audience;
 use crate::model::advertiser::{Shop, Size};
 use crate::model::choice::{Chosen, Shelves};
+use crate::model::hold::BudgetHold;
 use crate::model::links::{Sealing, nonce};
 use crate::model::offer::Offer;
 use crate::model::outcome::{NoBid, Pick};
@@ -72,7 +73,7 @@ pub fn render<T: Trace>(
         let imp_id = |imp: u16| case.request.imps[usize::from(imp)].id.raw();
         let imp_taken = picks.iter().any(|pick| imp_id(pick.imp) == imp_id(offer.imp));
         let of_shop = picks.iter().filter(|pick| pick.advertiser == offer.shop);
-        let (imps, held) = of_shop.fold((0, Money::ZERO), |(n, sum), pick| (n + 1, sum + pick.hold));
+        let (imps, held) = of_shop.fold((0, BudgetHold::NONE), |(n, sum), pick| (n + 1, sum + pick.hold));
         if imp_taken || imps >= shop.advertiser.per_request || !has_hold_left(known, shop, offer, picks) {
             continue;
         }
@@ -85,16 +86,13 @@ pub fn render<T: Trace>(
             continue;
         }
         let mut pick = pick(case, known, shop, offer, currency);
-        let left = narrowed.candidates[usize::from(offer.candidate)].left.flatten();
-        if let Some(left) = left.filter(|left| *left < held + pick.hold) {
+        let room = narrowed.candidates[usize::from(offer.candidate)].room.flatten();
+        if let Some(room) = room.filter(|room| !room.fits(held + pick.hold)) {
             furthest.note(NoBid::Budget);
             trace.dropped(offer.no, NoBid::Budget, || {
-                let others = if held > Money::ZERO {
-                    " beside other imps of this request"
-                } else {
-                    ""
-                };
-                format!("{left} left, {} to be held{others}", held + pick.hold)
+                let beside = held != BudgetHold::NONE;
+                let others = if beside { " beside other imps of this request" } else { "" };
+                format!("{} left, {} to be held{others}", room.full, (held + pick.hold).full)
             });
             continue;
         }
@@ -172,7 +170,8 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
         user: known.key,
         tag: Ticket::tag(&nonce(case.ask.seed, offer.imp, Audience::Notice)),
         price: offer.price,
-        hold: Money::ZERO,
+        hold: BudgetHold::NONE,
+        share: case.state.books.share(offer.no, exchange.no, case.ask.now.to_secs()),
         at: case.ask.now.to_secs(),
         hold_s: exp + exchange.notice_grace_s,
         cap_hold_s,
@@ -212,6 +211,7 @@ fn ticket(case: &Case<'_>, shop: &Shop, pick: &Pick, currency: Currency) -> Tick
         hold_s: u16::try_from(pick.hold_s).unwrap_or(u16::MAX),
         price: pick.price,
         conversion: case.world.rates.conversion(currency, shop.advertiser.currency).unwrap_or(identity),
+        share: pick.share,
     }
 }
 

@@ -194,7 +194,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
         feed: o.object("feed").and_then(|o| feed(r, &o)),
         landing: landing(&o, &domain)?,
         origins: origins(&o, &domain),
-        budget: o.object("budget").and_then(|o| budget(r, &o)).unwrap_or_default(),
+        budget: o.object("budget").and_then(|o| budget(&o)).unwrap_or_default(),
         frequency: caps(r, &o, retention),
         fee: o.read("fee_percent", fee)?,
         seats: seats(r, &o, &exchanges),

@@ -44,7 +44,7 @@ pub(super) struct Around<'a> {
 pub(super) fn campaign<'t>(r: &Reader<'t>, o: &Object<'_, 't>, around: &Around<'_>) -> Option<(Campaign, u32)> {
     let (start, end) = flight(r, o, around.timezone);
     let bid = o.object("bid").and_then(|o| bid(&o));
-    let budget = o.object("budget").and_then(|o| budget(r, &o));
+    let budget = o.object("budget").and_then(|o| budget(&o));
     let audiences = o.list("audiences", |r, n| audience_use(r, o, n, around.audiences));
     once(r, o, "audiences", audiences.iter().map(|used| used.audience));
     let creatives = o.list("creatives", |r, n| index(r, n, "creative", around.creatives));
@@ -116,15 +116,11 @@ fn bid(o: &Object<'_, '_>) -> Option<BidRule> {
 }
 
 /// `budget`, of a campaign or over all of an advertiser's.
-pub(super) fn budget<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> Option<Budget> {
-    let even = o.word("pacing", &[("even", true), ("asap", false)])?;
-    if let Some(node) = o.get("pacing").filter(|_| even) {
-        r.warn_unused(node, "budgets are spent as fast as bids are won");
-    }
+pub(super) fn budget(o: &Object<'_, '_>) -> Option<Budget> {
     Some(Budget {
         daily: o.money("daily"),
         total: o.money("total"),
-        even,
+        even: o.word("pacing", &[("even", true), ("asap", false)])?,
     })
 }
 

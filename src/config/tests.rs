@@ -141,7 +141,6 @@ fn the_contracts_advertiser_is_read_with_warnings_only() {
             "12:20 /feed/path no such file".to_owned(),
             format!("25:5 /creatives/2 {not_shown}"),
             format!("26:5 /creatives/3 {not_shown}"),
-            "38:63 /campaigns/0/budget/pacing read, but without effect in this version".to_owned(),
         ]
     );
     let (shop, _) = read.expect("read");

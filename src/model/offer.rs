@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 
 use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo};
 use crate::base::money::{Money, Ratio};
+use crate::model::hold::Room;
 
 /// A campaign that may bid, whatever the imp; later stages work its figures out once.
 #[derive(Clone, Copy, Debug)]
@@ -18,9 +19,18 @@ pub struct Candidate {
     /// What its audience multiplies the price by.
     pub multiplier: Ratio,
     /// What budgets leave, where that has been asked: an amount in the advertiser's currency, or no limit.
-    pub left: Option<Option<Money>>,
+    pub room: Option<Option<Room>>,
     /// What it is worth, where that has been asked: CPM in the currency of the answer.
-    pub value: Option<Money>,
+    pub worth: Option<Worth>,
+}
+
+/// What an impression is worth, CPM in the currency of the answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Worth {
+    /// By the advertiser's rule.
+    pub full: Money,
+    /// What of that its pace allows to be bid.
+    pub paced: Money,
 }
 
 /// A campaign's creative for one imp; later stages fill in the figures.

@@ -6,6 +6,7 @@
 use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, CreativeNo, ExchangeNo, ProductKey, UserKey};
 use crate::base::money::Money;
 use crate::base::time::Secs;
+use crate::model::hold::{BudgetHold, Taken, WinShare};
 
 macro_rules! reasons {
     ($($name:ident $label:literal $nbr:literal $sentence:literal),+ $(,)?) => {
@@ -102,7 +103,9 @@ pub struct Pick {
     /// The CPM bid, in the currency of the answer.
     pub price: Money,
     /// What is held of the budgets, in the advertiser's currency.
-    pub hold: Money,
+    pub hold: BudgetHold,
+    /// How much of it counts as likely to be paid.
+    pub share: WinShare,
     /// When the bid was made.
     pub at: Secs,
     /// How long the budget hold stands.
@@ -113,6 +116,18 @@ pub struct Pick {
     pub placement: u16,
     /// `test` requests cost nothing and hold nothing.
     pub test: bool,
+}
+
+impl Pick {
+    /// Its budget hold.
+    pub fn taken(&self) -> Taken {
+        Taken {
+            exchange: self.exchange,
+            amount: self.hold,
+            at: self.at,
+            hold_s: self.hold_s,
+        }
+    }
 }
 
 /// What `decide` ends in. The bytes of an answer are in the scratch it was made with.

@@ -28,6 +28,8 @@ pub enum Table {
     Days,
     /// Book to what is held, and when it was.
     Holds,
+    /// Book to how its budget is spread over the day.
+    Paces,
     /// When and bid tag to the ticket of a pixel that waits for its billing notice.
     Pending,
     /// Users who opted out, and the foreign ids that led to them.
@@ -40,7 +42,7 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 15] = [
+    pub const ALL: [Table; 16] = [
         Table::Users,
         Table::Exposures,
         Table::Matches,
@@ -52,6 +54,7 @@ impl Table {
         Table::Orphans,
         Table::Days,
         Table::Holds,
+        Table::Paces,
         Table::Pending,
         Table::OptedOut,
         Table::Facts,
@@ -72,6 +75,7 @@ impl Table {
             Table::Orphans => "orphans",
             Table::Days => "days",
             Table::Holds => "holds",
+            Table::Paces => "paces",
             Table::Pending => "pending",
             Table::OptedOut => "opted_out",
             Table::Facts => "facts",

@@ -10,6 +10,7 @@ use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, CreativeNo, ExchangeNo, 
 use crate::base::limits::PRODUCTS_PER_AD_MAX;
 use crate::base::money::{Conversion, Money, Ratio, Round};
 use crate::base::time::Secs;
+use crate::model::hold::{BudgetHold, Taken, WinShare};
 
 const VERSION: u8 = 1;
 /// Bytes of a ticket.
@@ -67,6 +68,8 @@ pub struct Ticket {
     pub price: Money,
     /// From the currency of the answer to the advertiser's, as it was then.
     pub conversion: Conversion,
+    /// How much of the bid its budget hold counts as likely to be paid.
+    pub share: WinShare,
 }
 
 impl Ticket {
@@ -75,7 +78,7 @@ impl Ticket {
         let mut out = [0u8; TICKET_BYTES];
         out[0] = VERSION;
         out[1] = self.exchange.0;
-        out[2] = u8::from(self.test) | u8::from(self.own_currency) << 1;
+        out[2] = u8::from(self.test) | u8::from(self.own_currency) << 1 | self.share.bits() << 2;
         out[3..7].copy_from_slice(&self.advertiser.0.to_le_bytes());
         out[7..11].copy_from_slice(&self.campaign.0.to_le_bytes());
         out[11] = self.creative.0;
@@ -114,6 +117,7 @@ impl Ticket {
                 from: long(39),
                 to: long(47),
             },
+            share: WinShare::from_bits(bytes[2] >> 2),
         })
     }
 
@@ -156,6 +160,7 @@ impl Ticket {
             hold_s: 0,
             price,
             conversion,
+            share: WinShare::FULL,
         }
     }
 
@@ -166,10 +171,20 @@ impl Ticket {
     }
 
     /// What is held of budgets until evidence: the full bid with fee and discrepancy, rounded up.
-    pub fn hold(&self, fee: Ratio, discrepancy: Ratio) -> Money {
+    pub fn hold(&self, fee: Ratio, discrepancy: Ratio) -> BudgetHold {
         let full = self.conversion.apply(self.price, Round::Up).per_impression(Round::Up);
         let with_fee = full + full.times(fee, Round::Up);
-        with_fee + with_fee.times(discrepancy, Round::Up)
+        self.share.of(with_fee + with_fee.times(discrepancy, Round::Up))
+    }
+
+    /// Its hold as it was taken.
+    pub fn taken(&self, fee: Ratio, discrepancy: Ratio) -> Taken {
+        Taken {
+            exchange: self.exchange,
+            amount: self.hold(fee, discrepancy),
+            at: self.at,
+            hold_s: u32::from(self.hold_s),
+        }
     }
 
     /// The tag of the bid whose token has this nonce.
@@ -207,6 +222,7 @@ mod tests {
                 from: 1_000_000_000,
                 to: 25_400_000_000_000,
             },
+            share: WinShare::from_bits(41),
         };
         assert_eq!(Ticket::read(&ticket.write()), Some(ticket));
         for cut in 0..TICKET_BYTES {

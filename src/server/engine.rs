@@ -211,8 +211,12 @@ impl Engine {
         if most.zip(rate).is_some_and(|(most, rate)| !rate.admits(most, ask.now)) {
             return Outcome::NoBid(NoBid::Overloaded);
         }
-        for _ in 0..2 {
+        for attempt in 0..2 {
             let outcome = decide(world, &self.state, &ask, scratch, &mut Silent);
+            // Once a request, however often it is decided.
+            for book in scratch.chances().iter().filter(|_| attempt == 0) {
+                self.state.books.chance(*book);
+            }
             let Outcome::Bid { epoch, .. } = outcome else { return outcome };
             match commit(&self.state, &scratch.picks, epoch, ask.now, |pick| limits(world, pick, ask.now)) {
                 Ok(()) => return outcome,

@@ -159,12 +159,15 @@ pub fn commit(state: &State, picks: &[Pick], epoch: u32, now: Millis, limits: im
         return Err(Refused::Stale);
     }
     for (at, pick) in picks.iter().enumerate() {
-        if !pick.test && !hold_budgets(state, pick, &limits(pick), now) {
+        if !pick.test && !hold_budgets(state, pick, &limits(pick)) {
             for taken in picks[..at].iter().filter(|taken| !taken.test) {
-                release_budgets(state, taken, now);
+                release_budgets(state, taken);
             }
             return Err(Refused::Budget(pick.campaign));
         }
+    }
+    for pick in picks.iter().filter(|pick| !pick.test) {
+        state.books.count_bid(pick.campaign, pick.advertiser_book, &pick.taken());
     }
     for pick in picks.iter().filter(|pick| !pick.test && pick.cap_hold_s > 0) {
         take_hold(&mut bucket, pick, now);
@@ -173,27 +176,21 @@ pub fn commit(state: &State, picks: &[Pick], epoch: u32, now: Millis, limits: im
     Ok(())
 }
 
-fn hold_budgets(state: &State, pick: &Pick, limits: &Limits, now: Millis) -> bool {
-    let secs = now.to_secs();
-    if !state
-        .books
-        .hold(pick.campaign, &limits.campaign, limits.day, pick.hold, secs, pick.hold_s)
-    {
+fn hold_budgets(state: &State, pick: &Pick, limits: &Limits) -> bool {
+    let taken = pick.taken();
+    if !state.books.hold(pick.campaign, &limits.campaign, limits.day, &taken) {
         return false;
     }
-    if state
-        .books
-        .hold(pick.advertiser_book, &limits.advertiser, limits.day, pick.hold, secs, pick.hold_s)
-    {
+    if state.books.hold(pick.advertiser_book, &limits.advertiser, limits.day, &taken) {
         return true;
     }
-    state.books.release(pick.campaign, pick.hold, secs, pick.hold_s, secs);
+    state.books.release(pick.campaign, &taken, taken.at);
     false
 }
 
-fn release_budgets(state: &State, pick: &Pick, now: Millis) {
+fn release_budgets(state: &State, pick: &Pick) {
     for book in [pick.campaign, pick.advertiser_book] {
-        state.books.release(book, pick.hold, now.to_secs(), pick.hold_s, now.to_secs());
+        state.books.release(book, &pick.taken(), pick.at);
     }
 }
 
@@ -223,6 +220,7 @@ mod tests {
     use super::*;
     use crate::base::id::{AdvertiserNo, ExchangeNo, ProductKey};
     use crate::base::money::Money;
+    use crate::model::hold::WinShare;
 
     const NOW: Millis = Millis(1_790_000_000_000);
 
@@ -239,7 +237,8 @@ mod tests {
             user: UserKey(77),
             tag: BidTag(tag),
             price: Money::units(1),
-            hold: Money::units(hold),
+            hold: WinShare::FULL.of(Money::units(hold)),
+            share: WinShare::FULL,
             at: NOW.to_secs(),
             hold_s: 60,
             cap_hold_s: 5,

@@ -12,6 +12,7 @@ use crate::base::money::Money;
 use crate::base::time::{Day, Secs};
 use crate::model::event::EventKind;
 use crate::model::exposure::{self, Exposure};
+use crate::model::hold::Taken;
 use crate::model::profile::Profile;
 use crate::model::rows::{Row, Table, head, pair, tail};
 use crate::model::ticket::Ticket;
@@ -41,8 +42,19 @@ pub enum Change {
     Seen(UserKey, BidTag, Hold),
     /// What caps count of a user has changed otherwise.
     Moved(UserKey),
-    /// A bid's budget hold is given back.
-    Release(Ticket, BidTag, CampaignNo, Money),
+    /// A bid has become an impression: its budget hold is given back.
+    Settled {
+        /// The bid.
+        tag: BidTag,
+        /// Whose.
+        campaign: CampaignNo,
+        /// The advertiser's book.
+        book: CampaignNo,
+        /// What was held.
+        taken: Taken,
+        /// What was spent instead.
+        billed: Money,
+    },
     /// A product was viewed.
     Viewed(AdvertiserNo, ProductKey, Secs),
     /// A share of a bid that was paid.

@@ -111,9 +111,9 @@ pub fn lose(world: &World, state: &State, opened: &Opened, now: Secs) -> bool {
     let shop = world.shop(ticket.advertiser);
     let fee = shop.map_or(Ratio(0), |shop| shop.advertiser.fee);
     let discrepancy = world.exchange(ticket.exchange).map_or(Ratio(0), |exchange| exchange.discrepancy);
-    let hold = ticket.hold(fee, discrepancy);
+    let taken = ticket.taken(fee, discrepancy);
     for book in [Some(ticket.campaign), shop.map(|shop| shop.advertiser.book)].into_iter().flatten() {
-        state.books.release(book, hold, ticket.at, u32::from(ticket.hold_s), now);
+        state.books.release(book, &taken, now);
     }
     state.cap_holds.free(ticket.user, opened.tag);
     true

@@ -225,8 +225,13 @@ fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Se
     if book != ticket.campaign {
         fold.changes.push(Change::Spend(book, day, billed));
     }
-    fold.changes
-        .push(Change::Release(*ticket, tag, book, ticket.hold(fee, discrepancy)));
+    fold.changes.push(Change::Settled {
+        tag,
+        campaign: ticket.campaign,
+        book,
+        taken: ticket.taken(fee, discrepancy),
+        billed,
+    });
     log(
         fold,
         "impression",

@@ -12,9 +12,11 @@ use crate::base::limits::FACTS_PER_COMMIT_MAX;
 use crate::base::money::Money;
 use crate::base::time::{Day, Millis, Secs};
 use crate::model::event::EventKind;
+use crate::model::hold::BudgetHold;
 use crate::model::profile::Profile;
 use crate::model::rows::{Row, Table, head, tail};
 use crate::model::ticket::Ticket;
+use crate::state::pacing;
 use crate::state::world::World;
 use crate::state::{DayRow, State};
 
@@ -22,6 +24,8 @@ use crate::state::{DayRow, State};
 #[derive(Debug, Default)]
 pub struct Writer {
     next_fact: u64,
+    /// When paces were last turned.
+    turned: Secs,
 }
 
 /// The store refused a read or a write: nothing of the batch has taken effect.
@@ -38,7 +42,10 @@ pub struct Unrecorded {
 impl Writer {
     /// A writer that numbers facts from `next_fact`.
     pub fn new(next_fact: u64) -> Writer {
-        Writer { next_fact }
+        Writer {
+            next_fact,
+            ..Writer::default()
+        }
     }
 
     /// Records facts: folds them, commits them in one batch, then changes State. The effects are in
@@ -65,6 +72,10 @@ impl Writer {
                 folded
                     .rows
                     .extend(held.into_iter().map(|(no, held)| hold_row(no, held, now.to_secs())));
+                if now.to_secs() != self.turned {
+                    self.turned = now.to_secs();
+                    folded.rows.extend(pacing::turn(world, &state.books, now).into_iter().map(pace_row));
+                }
                 if !folded.rows.is_empty() {
                     disk.commit(&folded.rows)?;
                 }
@@ -118,12 +129,21 @@ impl Writer {
 }
 
 /// What is held at `now`: the sum, and when, for holds lapse without another row.
-fn hold_row(no: CampaignNo, held: Money, now: Secs) -> Row {
-    let value = (held.0 != 0).then(|| [&held.0.to_le_bytes()[..], &now.0.to_le_bytes()].concat());
+fn hold_row(no: CampaignNo, held: BudgetHold, now: Secs) -> Row {
+    let parts = || [&held.full.0.to_le_bytes()[..], &now.0.to_le_bytes(), &held.likely.0.to_le_bytes()].concat();
+    let value = (held != BudgetHold::NONE).then(parts);
     Row {
         table: Table::Holds,
         key: u64::from(no.0).to_be_bytes().to_vec(),
         value,
+    }
+}
+
+fn pace_row((no, pace): pacing::Written) -> Row {
+    Row {
+        table: Table::Paces,
+        key: u64::from(no.0).to_be_bytes().to_vec(),
+        value: Some(pace),
     }
 }
 
@@ -150,11 +170,17 @@ fn install(folded: &Folded, state: &State, now: Secs) {
                 }
             }
             Change::Moved(user) => state.cap_holds.moved(*user),
-            Change::Release(ticket, tag, book, hold) => {
+            Change::Settled {
+                tag,
+                campaign,
+                book,
+                taken,
+                billed,
+            } => {
+                state.books.count_win(*campaign, taken.exchange, taken.at, *billed);
                 if state.resolved.insert(*tag, now) {
-                    let further = Some(*book).filter(|book| *book != ticket.campaign);
-                    for no in std::iter::once(ticket.campaign).chain(further) {
-                        state.books.release(no, *hold, ticket.at, u32::from(ticket.hold_s), now);
+                    for no in std::iter::once(*campaign).chain(Some(*book).filter(|book| book != campaign)) {
+                        state.books.release(no, taken, now);
                     }
                 }
             }
@@ -217,11 +243,19 @@ pub fn restore(state: &State, rows: impl Iterator<Item = Row>, book_of: impl Fn(
         let Some(key) = head(&row.key) else { continue };
         match (row.table, &row.value) {
             (Table::Holds, Some(value)) => {
-                if let Some((held, as_of)) = value.split_first_chunk::<16>() {
-                    let as_of = as_of.first_chunk::<4>().map_or(now, |at| Secs(u32::from_le_bytes(*at)).min(now));
-                    let held = Money(i128::from_le_bytes(*held));
+                if let Some((full, rest)) = value.split_first_chunk::<16>() {
+                    let as_of = rest.first_chunk::<4>().map_or(now, |at| Secs(u32::from_le_bytes(*at)).min(now));
+                    // A store of before knows only full holds.
+                    let likely = rest.get(4..).and_then(|rest| rest.first_chunk::<16>()).unwrap_or(full);
+                    let held = BudgetHold {
+                        full: Money(i128::from_le_bytes(*full)),
+                        likely: Money(i128::from_le_bytes(*likely)),
+                    };
                     state.books.restore_held(CampaignNo(key as u32), held, as_of);
                 }
+            }
+            (Table::Paces, Some(value)) => {
+                state.books.restore_pace(CampaignNo(key as u32), value);
             }
             (Table::Pending, Some(value)) => {
                 if let (Some(tag), Some(ticket)) = (tail(&row.key), Ticket::read(value)) {

@@ -160,6 +160,13 @@ impl Game {
         for (shop, doc) in self.facts.shops.iter().enumerate() {
             let of_world = self.rig.shop(doc["id"].as_str().expect("an id")).advertiser.clone();
             let mut counts = Vec::new();
+            for no in of_world.campaigns.iter().map(|c| c.no).chain([of_world.book]) {
+                if self.rng.chance(40) {
+                    let log = -(self.rng.below(2_500) as f64) / 1_000.0;
+                    let stored = [&[1][..], &0i32.to_le_bytes(), &log.to_le_bytes(), &[0; 8 * 48]].concat();
+                    self.rig.state.books.restore_pace(no, &stored);
+                }
+            }
             for (campaign, c) in of_world.campaigns.iter().enumerate() {
                 let (impressions, clicks) = (self.rng.below(60_000), self.rng.below(200));
                 let seen = if self.rng.chance(50) {
@@ -191,6 +198,17 @@ impl Game {
                 });
             }
             self.facts.counts.push(counts);
+        }
+    }
+
+    /// What pacing multiplies bids with just now.
+    fn note_paces(&mut self) {
+        let multiplier = |no| i128::from(self.rig.state.books.multiplier(no).0);
+        (self.facts.paces, self.facts.own_paces) = (Vec::new(), Vec::new());
+        for doc in &self.facts.shops {
+            let shop = &self.rig.shop(doc["id"].as_str().expect("an id")).advertiser;
+            self.facts.paces.push(shop.campaigns.iter().map(|c| multiplier(c.no)).collect());
+            self.facts.own_paces.push(multiplier(shop.book));
         }
     }
 
@@ -239,6 +257,7 @@ impl Game {
         while !self.open.is_empty() && self.rng.chance(45) {
             self.hear();
         }
+        self.note_paces();
         self.asked += 1;
         // The same impression is offered again, as by another way to the same exchange.
         if let Some(last) = self.last.take().filter(|_| self.rng.chance(25)) {

@@ -47,17 +47,22 @@ impl Auction<'_> {
         let left = self.left(&bid);
         ensure(left.is_none_or(|left| left > 0), "budget")?;
         let own = rate(self.x, self.doc["currency"].as_str().unwrap_or("USD")).expect("a rate");
-        let value = down(self.value(c, campaign, multiplier) * to, own);
+        let full = down(self.value(c, campaign, multiplier) * to, own);
+        let paced = |budget: &Value| budget.is_object() && budget["pacing"] != "asap";
+        let own_pace = Some(self.x.paces[self.shop][campaign]).filter(|_| paced(&c["budget"]));
+        let all = Some(self.x.own_paces[self.shop]).filter(|_| paced(&self.doc["budget"]));
+        let pace = own_pace.into_iter().chain(all).min().unwrap_or(ONE);
+        let value = down(full * pace, ONE);
         let auction = &self.exchange()["auction"];
         let at = int(&self.r["at"]).or(int(&auction["default_at"])).unwrap_or(1);
-        let shade = if at == 2 {
-            ONE
-        } else {
-            nano(&auction["shade"]).unwrap_or(ONE * 8 / 10)
-        };
+        let shade = nano(&auction["shade"]).filter(|_| at != 2);
+        let shade = shade.unwrap_or(if at == 2 { ONE } else { ONE * 8 / 10 });
         // Exchanges read six decimals.
-        let price = (down(down(value * shade, ONE), 1_000) * 1_000).max(up(floor, 1_000) * 1_000);
-        ensure(price > 0 && price <= value, "below_floor")?;
+        let price = |value: i128| (down(down(value * shade, ONE), 1_000) * 1_000).max(up(floor, 1_000) * 1_000);
+        let fits = |value: i128| price(value) > 0 && price(value) <= value;
+        ensure(fits(full), "below_floor")?;
+        ensure(fits(value), "pacing")?;
+        let price = price(value);
         let fee = nano(&self.doc["fee_percent"]).unwrap_or(0) / 100;
         let full = up(up(price * own, to), 1_000);
         let with_fee = full + up(full * fee, ONE);

@@ -29,6 +29,7 @@ fn pick(rig: &Rig, ticket: &Ticket, tag: u64) -> Pick {
         tag: BidTag(tag),
         price: ticket.price,
         hold: ticket.hold(shop.fee, crate::base::money::Ratio(0)),
+        share: ticket.share,
         at: ticket.at,
         hold_s: u32::from(ticket.hold_s),
         cap_hold_s: 5,

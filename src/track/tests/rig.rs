@@ -10,6 +10,7 @@ use crate::base::money::{Conversion, Money};
 use crate::base::time::{Day, Millis, Span};
 use crate::model::advertiser::{Budget, Shop};
 use crate::model::exposure::{self, Exposure};
+use crate::model::hold::WinShare;
 use crate::model::profile::Profile;
 use crate::model::rows::{Row, Table, head};
 use crate::model::ticket::Ticket;
@@ -142,6 +143,7 @@ impl Rig {
             hold_s: 360,
             price: Money(2_500_000_000),
             conversion: Conversion { from: 1, to: 1 },
+            share: WinShare::FULL,
         }
     }
 
@@ -158,16 +160,11 @@ impl Rig {
     /// Takes a bid's budget holds, as committing it does.
     pub fn hold(&self, ticket: &Ticket) -> Money {
         let shop = self.shop("acme");
-        let amount = ticket.hold(shop.advertiser.fee, crate::base::money::Ratio(0));
+        let taken = ticket.taken(shop.advertiser.fee, crate::base::money::Ratio(0));
         for book in [ticket.campaign, shop.advertiser.book] {
-            let taken = (Budget::default(), Day(0));
-            assert!(
-                self.state
-                    .books
-                    .hold(book, &taken.0, taken.1, amount, ticket.at, u32::from(ticket.hold_s))
-            );
+            assert!(self.state.books.hold(book, &Budget::default(), Day(0), &taken));
         }
-        amount
+        taken.amount.full
     }
 
     pub fn lose(&self, ticket: Ticket, tag: u64) -> bool {
@@ -293,7 +290,7 @@ impl Rig {
                     daily: Some(Money::units(1_000)),
                     ..Budget::default()
                 };
-                state.books.left(no, &budget, day, now).map(|left| left + held)
+                state.books.room(no, &budget, day, now).map(|room| room.full + held)
             };
             let today = self.now.local_day(&jiff::tz::TimeZone::UTC);
             for day in (-2..=1).map(|n| today.plus(n)) {

@@ -53,6 +53,10 @@ pub struct Facts {
     pub bids: Vec<Bid>,
     /// Impressions, clicks and conversions of each shop's campaigns.
     pub counts: Vec<Vec<[i128; 3]>>,
+    /// What each shop's campaigns multiply their bids with where their budgets are spread, in billionths.
+    pub paces: Vec<Vec<i128>>,
+    /// And each shop over all of its campaigns.
+    pub own_paces: Vec<i128>,
     /// Exchange, shop, creative, and the second until which it is not offered there.
     pub suspended: Vec<(usize, Place, Place, i64)>,
     /// Why the server makes no bids at all, where it does not.
