@@ -27,7 +27,7 @@ use winback::state::world::World;
 use winback::track::events::{self, Sender};
 use winback::track::fact::{Effect, Fact};
 use winback::track::fold::Disk;
-use winback::track::writer::Writer;
+use winback::track::writer::{Writer, install_row, restore};
 
 /// A folder that does not exist.
 pub const NOWHERE: &str = "/nonexistent";
@@ -54,6 +54,16 @@ fn accept(file: File, document: &Value) {
 /// The store's rows, in memory.
 #[derive(Default)]
 pub struct MemoryDisk(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
+
+impl MemoryDisk {
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        self.0.iter().map(|((table, key), value)| Row {
+            table: *table,
+            key: key.clone(),
+            value: Some(value.clone()),
+        })
+    }
+}
 
 impl Disk for MemoryDisk {
     fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
@@ -200,6 +210,30 @@ impl Rig {
     pub fn record(&mut self, fact: Fact, at: Millis) -> Effect {
         let effects = self.writer.record(&[fact], &self.state, &self.world, &mut self.disk, at);
         effects.expect("memory takes it")[0]
+    }
+
+    /// Lets the writer do what is due at `at`, without any fact.
+    pub fn tick(&mut self, at: Millis) {
+        let done = self.writer.record(&[], &self.state, &self.world, &mut self.disk, at);
+        done.expect("memory takes it");
+    }
+
+    /// The process dies and starts again at `at`: what is on the disk is all that is left.
+    pub fn restart(&mut self, at: Millis) {
+        let state = State::default();
+        let rows: Vec<Row> = self.disk.rows().collect();
+        for row in &rows {
+            install_row(row, &state);
+        }
+        let shops: Vec<_> = self.world.shops().cloned().collect();
+        let book_of = |no: CampaignNo| {
+            let owner = shops.iter().find(|shop| shop.advertiser.campaigns.iter().any(|c| c.no == no));
+            owner.map(|shop| shop.advertiser.book)
+        };
+        let facts = rows.iter().filter(|row| row.table == Table::Facts).count();
+        restore(&state, rows.into_iter(), book_of, at.to_secs());
+        state.status.set_ready(true);
+        (self.state, self.writer) = (state, Writer::new(facts as u64));
     }
 
     /// The user an exchange calls `id`.

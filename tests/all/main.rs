@@ -6,6 +6,7 @@
 mod ads;
 mod agreement;
 mod bench_rig;
+mod budgets;
 mod caps;
 mod corpus;
 mod doors;
