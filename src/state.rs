@@ -134,9 +134,15 @@ pub struct DayRow {
     pub billed: Money,
     /// The shop's order values credited.
     pub conversion_value: Money,
+    /// Conversions that impressions of this day earned, whenever they came.
+    pub earned: u64,
+    /// Their order values.
+    pub earned_value: Money,
 }
 
-const DAY_ROW_BYTES: usize = 72;
+/// What rows end with that were written before it was known which day earned what.
+const SHORT_ROW_BYTES: usize = 72;
+const DAY_ROW_BYTES: usize = 96;
 
 impl DayRow {
     /// As stored.
@@ -148,14 +154,24 @@ impl DayRow {
         for (at, amount) in [self.media_cost, self.billed, self.conversion_value].into_iter().enumerate() {
             out[24 + at * 16..40 + at * 16].copy_from_slice(&amount.0.to_le_bytes());
         }
+        out[72..80].copy_from_slice(&self.earned.to_le_bytes());
+        out[80..].copy_from_slice(&self.earned_value.0.to_le_bytes());
         out
     }
 
     /// From what is stored.
     pub fn read(bytes: &[u8]) -> Option<DayRow> {
-        let (counts, amounts) = bytes.get(..DAY_ROW_BYTES)?.split_at(24);
+        let (counts, rest) = bytes.get(..SHORT_ROW_BYTES)?.split_at(24);
+        let earned = bytes
+            .get(72..80)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |n| u64::from_le_bytes(*n));
+        let earned_value = bytes
+            .get(80..96)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |n| i128::from_le_bytes(*n));
         let counts = counts.as_chunks::<8>().0;
-        let amounts = amounts.as_chunks::<16>().0;
+        let amounts = rest.as_chunks::<16>().0;
         Some(DayRow {
             impressions: u64::from_le_bytes(counts[0]),
             clicks: u64::from_le_bytes(counts[1]),
@@ -163,6 +179,8 @@ impl DayRow {
             media_cost: Money(i128::from_le_bytes(amounts[0])),
             billed: Money(i128::from_le_bytes(amounts[1])),
             conversion_value: Money(i128::from_le_bytes(amounts[2])),
+            earned,
+            earned_value: Money(earned_value),
         })
     }
 }
@@ -229,9 +247,21 @@ mod tests {
             media_cost: Money(i128::MAX),
             billed: Money(5),
             conversion_value: Money(-6),
+            earned: 7,
+            earned_value: Money(8),
         };
         assert_eq!(DayRow::read(&row.write()), Some(row));
-        assert_eq!(DayRow::read(&row.write()[1..]), None);
+        let of_before = DayRow {
+            earned: 0,
+            earned_value: Money::ZERO,
+            ..row
+        };
+        assert_eq!(
+            DayRow::read(&row.write()[..SHORT_ROW_BYTES]),
+            Some(of_before),
+            "a shorter row still reads"
+        );
+        assert_eq!(DayRow::read(&row.write()[..SHORT_ROW_BYTES - 1]), None);
     }
 
     #[test]
