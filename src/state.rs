@@ -145,6 +145,30 @@ const SHORT_ROW_BYTES: usize = 72;
 const DAY_ROW_BYTES: usize = 96;
 
 impl DayRow {
+    /// Books a conversion on the day it came.
+    pub fn convert(&mut self, value: Money) {
+        self.conversions += 1;
+        self.conversion_value += value;
+    }
+
+    /// Books it on the day of the impression that earned it.
+    pub fn earn(&mut self, value: Money) {
+        self.earned += 1;
+        self.earned_value += value;
+    }
+
+    /// Takes back what was refunded of a conversion that came this day, and all of it if it is `void`.
+    pub fn refund(&mut self, back: Money, is_void: bool) {
+        self.conversion_value -= back;
+        self.conversions = self.conversions.saturating_sub(u64::from(is_void));
+    }
+
+    /// The same of one that an impression of this day earned.
+    pub fn unearn(&mut self, back: Money, is_void: bool) {
+        self.earned_value -= back;
+        self.earned = self.earned.saturating_sub(u64::from(is_void));
+    }
+
     /// As stored.
     pub fn write(&self) -> [u8; DAY_ROW_BYTES] {
         let mut out = [0; DAY_ROW_BYTES];

@@ -214,8 +214,8 @@ fn csv(wanted: &Wanted, rows: &[Map<String, Value>]) -> Answer {
     let mut columns = vec!["advertiser", "currency"];
     columns.extend(keys.iter().filter(|(_, shown)| *shown).map(|(name, _)| *name));
     columns.extend(["impressions", "clicks", "conversions", "media_cost", "billed", "conversion_value"]);
-    columns.extend(["conversions_by_impression_day", "conversion_value_by_impression_day"]);
     columns.extend(["ctr", "cvr", "ecpm", "ecpc", "ecpa", "roas"]);
+    columns.extend(["conversions_by_impression_day", "conversion_value_by_impression_day"]);
     let cell = |value: Option<&Value>| match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),

@@ -12,13 +12,14 @@ use serde_json::json;
 use super::fact::{Clicked, NewEvent};
 use super::fold::{Change, Counted, Fold};
 use super::settle::day_of;
-use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, UserKey};
+use crate::base::id::{AdvertiserNo, CampaignNo, UserKey};
 use crate::base::limits::CLICK_LIFE;
 use crate::base::money::Money;
-use crate::base::time::{Day, Secs};
+use crate::base::time::{Day, Secs, Span};
 use crate::model::advertiser::Shop;
 use crate::model::exposure::{Exposure, evidence};
 use crate::model::rows::{Table, pair};
+use crate::model::ticket::Ticket;
 
 /// Bytes of the row of an order that was credited; of another it has the first eight alone.
 const ORDER_BYTES: usize = 53;
@@ -43,6 +44,15 @@ struct Order {
 }
 
 impl Order {
+    fn key(advertiser: AdvertiserNo, order: u64) -> Vec<u8> {
+        pair(u64::from(advertiser.0), order)
+    }
+
+    /// What may still be given back.
+    fn left(&self) -> Money {
+        self.value.less(self.refunded)
+    }
+
     fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(ORDER_BYTES);
         out.extend(self.at.to_be_bytes());
@@ -82,17 +92,56 @@ struct Touch {
     shown: Secs,
 }
 
+impl Touch {
+    fn click(e: &Exposure) -> Touch {
+        Touch {
+            at: e.clicked,
+            ..Touch::view(e)
+        }
+    }
+
+    fn view(e: &Exposure) -> Touch {
+        Touch {
+            campaign: e.campaign,
+            at: e.at,
+            shown: e.at,
+        }
+    }
+
+    fn unrecorded(ticket: &Ticket) -> Touch {
+        Touch {
+            campaign: ticket.campaign,
+            at: ticket.at,
+            shown: ticket.at,
+        }
+    }
+
+    /// Whether an order at `at` may be credited to it, within `window`.
+    fn counts(&self, at: Secs, window: Span) -> bool {
+        self.at <= at && at.since(self.at) <= window.0
+    }
+}
+
+fn is_clicked(e: &Exposure) -> bool {
+    e.flags & evidence::CLICK != 0
+}
+
+/// An auction won is no impression yet.
+fn is_shown(e: &Exposure) -> bool {
+    e.flags & (evidence::BILL | evidence::PIXEL | evidence::SETTLED) != 0
+}
+
+fn is_of(shop: &Shop, campaign: CampaignNo) -> bool {
+    shop.advertiser.campaigns.iter().any(|c| c.no == campaign)
+}
+
 /// Credits a conversion.
 pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent, now: Secs) {
     let Some(touch) = touched(fold, shop, user, event) else { return };
     let at = event.entries[0].at;
     let (day, earned_on) = (day_of(Some(shop), at), day_of(Some(shop), touch.shown));
-    let row = fold.day(touch.campaign, day);
-    row.conversions += 1;
-    row.conversion_value += event.value;
-    let row = fold.day(touch.campaign, earned_on);
-    row.earned += 1;
-    row.earned_value += event.value;
+    fold.day(touch.campaign, day).convert(event.value);
+    fold.day(touch.campaign, earned_on).earn(event.value);
     fold.changes.push(Change::Count(touch.campaign, Counted::Conversion));
     if let Some(order) = event.order {
         let kept = Order {
@@ -104,7 +153,7 @@ pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent
             refunded: Money::ZERO,
             is_void: false,
         };
-        fold.put(Table::Orders, pair(u64::from(shop.advertiser.no.0), order), Some(kept.write()));
+        fold.put(Table::Orders, Order::key(shop.advertiser.no, order), Some(kept.write()));
     }
     fold.log(
         &json!({"fact": "conversion", "campaign": touch.campaign.0, "day": day.to_string(), "impression_day": earned_on.to_string(),
@@ -116,50 +165,35 @@ pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent
 fn touched(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent) -> Option<Touch> {
     let at = event.entries[0].at;
     let windows = shop.advertiser.attribution;
-    let ours = |campaign: CampaignNo| shop.advertiser.campaigns.iter().any(|c| c.no == campaign);
     let told = event.click.and_then(|click| told(fold, click));
     let seen = fold.exposures(user);
-    let own = seen.iter().filter(|e| e.flags & evidence::CLICK != 0).map(|e| Touch {
-        campaign: e.campaign,
-        at: e.clicked,
-        shown: e.at,
-    });
-    // An auction won is no impression yet.
-    let shown = evidence::BILL | evidence::PIXEL | evidence::SETTLED;
-    let views = seen.iter().filter(|e| e.flags & shown != 0).map(|e| Touch {
-        campaign: e.campaign,
-        at: e.at,
-        shown: e.at,
-    });
-    let counts = |touch: &Touch, window: u32| ours(touch.campaign) && touch.at <= at && at.since(touch.at) <= window;
-    let clicks = own.chain(told).filter(|touch| counts(touch, windows.click.0));
-    let click = clicks.max_by_key(|touch| touch.at);
-    click.or_else(|| views.filter(|touch| counts(touch, windows.view.0)).max_by_key(|touch| touch.at))
+    let own = seen.iter().filter(|e| is_clicked(e)).map(Touch::click);
+    let views = seen.iter().filter(|e| is_shown(e)).map(Touch::view);
+    let last = |touches: &mut dyn Iterator<Item = Touch>, window| {
+        let counted = touches.filter(|touch| is_of(shop, touch.campaign) && touch.counts(at, window));
+        counted.max_by_key(|touch| touch.at)
+    };
+    last(&mut own.chain(told), windows.click).or_else(|| last(&mut { views }, windows.view))
 }
 
 /// The click that a landing page tells of, whoever is there now. Of one that was not recorded it is known
 /// only that it came after the bid.
 fn told(fold: &mut Fold<'_>, Clicked { ticket, tag }: Clicked) -> Option<Touch> {
-    let of_bid = |e: &&Exposure, tag: BidTag| e.tag == tag && e.flags & evidence::CLICK != 0;
     let user = fold.canonical(ticket.user);
-    let recorded = fold.exposures(user).iter().find(|e| of_bid(e, tag)).copied();
-    let clicked = recorded.map_or(ticket.at, |e| e.clicked);
-    (clicked.since(ticket.at) <= CLICK_LIFE.0).then_some(Touch {
-        campaign: ticket.campaign,
-        at: clicked,
-        shown: recorded.map_or(ticket.at, |e| e.at),
-    })
+    let recorded = fold.exposures(user).iter().find(|e| e.tag == tag && is_clicked(e));
+    let touch = recorded.map_or(Touch::unrecorded(&ticket), Touch::click);
+    (touch.at.since(ticket.at) <= CLICK_LIFE.0).then_some(touch)
 }
 
 /// Takes back what a refund says of its order, at most what is left of it; without a value or items all of
 /// it. An order all of which is taken back is no conversion any more.
 pub fn refund(fold: &mut Fold<'_>, advertiser: AdvertiserNo, event: &NewEvent, now: Secs) -> io::Result<()> {
     let Some(order) = event.order else { return Ok(()) };
-    let key = pair(u64::from(advertiser.0), order);
+    let key = Order::key(advertiser, order);
     let Some(mut order) = fold.get(Table::Orders, &key)?.and_then(|row| Order::read(&row)) else {
         return Ok(());
     };
-    let left = order.value.less(order.refunded);
+    let left = order.left();
     let back = if event.is_stated { event.value.min(left) } else { left };
     let ends = !order.is_void && (back == left && (!event.is_stated || back > Money::ZERO));
     if back == Money::ZERO && !ends {
@@ -167,12 +201,8 @@ pub fn refund(fold: &mut Fold<'_>, advertiser: AdvertiserNo, event: &NewEvent, n
     }
     order.refunded += back;
     order.is_void |= ends;
-    let row = fold.day(order.campaign, order.day);
-    row.conversion_value -= back;
-    row.conversions = row.conversions.saturating_sub(u64::from(ends));
-    let row = fold.day(order.campaign, order.earned_on);
-    row.earned_value -= back;
-    row.earned = row.earned.saturating_sub(u64::from(ends));
+    fold.day(order.campaign, order.day).refund(back, ends);
+    fold.day(order.campaign, order.earned_on).unearn(back, ends);
     if ends {
         fold.changes.push(Change::Uncount(order.campaign));
     }

@@ -315,7 +315,7 @@ async fn reports_are_exact() {
         "{}",
         csv.text
     );
-    assert_eq!(lines[2], "acme-shoes,USD,resting,0,0,0,0,0,0,,,,,,");
+    assert_eq!(lines[2], "acme-shoes,USD,resting,0,0,0,0,0,0,,,,,,,0,0");
     for bad in [
         "by=hour",
         "from=yesterday",
