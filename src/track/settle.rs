@@ -1,5 +1,4 @@
-//! Impressions, clicks and conversions: the first evidence bills, once; the last click or view is
-//! credited with an order (contract §2 `billing`, §3 `attribution`).
+//! Impressions and clicks: the first evidence bills, once (contract §2 `billing`).
 //!
 //! Idempotent by the bid's tag: a repeat finds its flag set. Booked on the advertiser's local day of
 //! the auction.
@@ -8,7 +7,7 @@ use std::io;
 
 use serde_json::json;
 
-use super::fact::{Effect, Evidence, NewEvent, Paid, Sign};
+use super::fact::{Effect, Evidence, Paid, Sign};
 use super::fold::{Change, Counted, Fold, Hold};
 use crate::base::id::{BidTag, ExchangeNo, UserKey};
 use crate::base::limits::{CLICK_LIFE, EXPOSURES_MAX, NOTICE_LIFE};
@@ -61,13 +60,13 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     if user != sign.ticket.user {
         fold.changes.push(Change::Moved(user));
     }
-    let due = Secs(sign.ticket.at.0.saturating_add(NOTICE_LIFE.0));
+    let due = due(sign);
     if settles {
         settle(fold, &sign.ticket, sign.tag, sign.paid, sign.at);
-        if before & evidence::PIXEL != 0 {
+        if before & proofs(billing) != 0 {
             wait_no_more(fold, due, sign.tag);
         }
-    } else if sign.sign == Sign::Pixel && billing == Billing::Burl && before & evidence::SETTLED == 0 {
+    } else if flag & proofs(billing) != 0 && before & (proofs(billing) | evidence::SETTLED) == 0 {
         fold.put(
             Table::Pending,
             pair(u64::from(due.0), sign.tag.0),
@@ -81,7 +80,28 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     Ok(if settles { Effect::Settled } else { Effect::Recorded })
 }
 
-/// Bills a pixel whose billing notice never came, now that the token's billing time has ended.
+/// The signs that there was an impression to be billed, beside the one that bills it: where that is lost,
+/// the exchange charges all the same, and a budget must know of it.
+const fn proofs(billing: Billing) -> u8 {
+    match billing {
+        Billing::Burl => evidence::PIXEL,
+        Billing::Impression => evidence::BILL,
+        Billing::Nurl => evidence::PIXEL | evidence::BILL,
+    }
+}
+
+/// How long such a sign waits for the one that bills: until the bid's hold would lapse, for what has been
+/// spent must not be spent again meanwhile; one that comes later than that, for the token's life.
+fn due(sign: &Evidence) -> Secs {
+    let Ticket { at, hold_s, .. } = sign.ticket;
+    let lapses = Secs(at.0.saturating_add(u32::from(hold_s)));
+    if sign.at < lapses {
+        return lapses;
+    }
+    Secs(at.0.saturating_add(NOTICE_LIFE.0))
+}
+
+/// Bills an impression whose billing sign never came, now that the token's billing time has ended.
 pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now: Secs) -> io::Result<()> {
     wait_no_more(fold, due, tag);
     let user = fold.canonical(ticket.user);
@@ -98,30 +118,6 @@ pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now
         settle(fold, ticket, tag, sign.paid, now);
     }
     Ok(())
-}
-
-/// Credits a conversion: to the last click in its window, else to the last impression in its own.
-pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent, now: Secs) {
-    let at = event.entries[0].at;
-    let windows = shop.advertiser.attribution;
-    let ours = |e: &&Exposure| shop.advertiser.campaigns.iter().any(|campaign| campaign.no == e.campaign);
-    let seen = fold.exposures(user);
-    let clicked = |e: &&Exposure| e.flags & evidence::CLICK != 0 && e.clicked <= at && at.since(e.clicked) <= windows.click.0;
-    // An auction won is no impression yet.
-    let shown = evidence::BILL | evidence::PIXEL | evidence::SETTLED;
-    let viewed = |e: &&Exposure| e.flags & shown != 0 && e.at <= at && at.since(e.at) <= windows.view.0;
-    let credited = seen.iter().filter(ours).filter(clicked).max_by_key(|e| e.clicked);
-    let credited = credited.or_else(|| seen.iter().filter(ours).filter(viewed).max_by_key(|e| e.at));
-    let Some(campaign) = credited.map(|e| e.campaign) else { return };
-    let day = at.to_millis().local_day(&shop.advertiser.timezone);
-    let row = fold.day(campaign, day);
-    row.conversions += 1;
-    row.conversion_value += event.value;
-    fold.changes.push(Change::Count(campaign, Counted::Conversion));
-    fold.log(
-        &json!({"fact": "conversion", "campaign": campaign.0, "day": day.to_string(), "at": now.to_millis().to_rfc3339(),
-        "value": event.value.to_string(), "currency": shop.advertiser.currency.as_str()}),
-    );
 }
 
 /// What is known of a bid before a sign of it.
@@ -260,7 +256,8 @@ fn click(fold: &mut Fold<'_>, sign: &Evidence) {
     log(fold, "click", &sign.ticket, day, sign.at, &[]);
 }
 
-fn day_of(shop: Option<&Shop>, auction: Secs) -> Day {
+/// The local day of an instant on the shop's clock.
+pub(super) fn day_of(shop: Option<&Shop>, auction: Secs) -> Day {
     let utc = jiff::tz::TimeZone::UTC;
     auction.to_millis().local_day(shop.map_or(&utc, |shop| &shop.advertiser.timezone))
 }
