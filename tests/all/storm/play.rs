@@ -229,7 +229,7 @@ impl<'a> Storm<'a> {
                 made: self.now,
                 lapses: self.now + i64::from(pick.cap_hold_s) * 1_000,
                 price: opened.ticket.price.0,
-                hold: pick.hold.0,
+                hold: pick.hold.full.0,
                 charged: None,
                 holding: pick.cap_hold_s > 0,
                 forgotten: false,
