@@ -49,11 +49,7 @@ enum Command {
     /// Plays an exchange against a running bidder: open-loop load, auctions, notices, clicks, purchases.
     Exchange(Box<cli::Exchange>),
     /// Serves.
-    Serve {
-        /// The server's config.
-        #[arg(long)]
-        config: PathBuf,
-    },
+    Serve(cli::Serve),
 }
 
 fn main() -> ExitCode {
@@ -71,7 +67,7 @@ fn main() -> ExitCode {
         Command::Init(init) => cli::init(&init),
         Command::Schema { file } => cli::print_schema(file),
         Command::Exchange(exchange) => cli::exchange(&exchange),
-        Command::Serve { config } => cli::serve(&config),
+        Command::Serve(serve) => cli::serve(&serve),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -36,11 +36,13 @@ pub enum Table {
     Facts,
     /// Names to the numbers given to them.
     Names,
+    /// Hashes of erased keys to when: on disk only, and in a list that outlives the store.
+    Erased,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 15] = [
+    pub const ALL: [Table; 16] = [
         Table::Users,
         Table::Exposures,
         Table::Matches,
@@ -56,6 +58,7 @@ impl Table {
         Table::OptedOut,
         Table::Facts,
         Table::Names,
+        Table::Erased,
     ];
 
     /// Its name on disk: never change one.
@@ -76,6 +79,7 @@ impl Table {
             Table::OptedOut => "opted_out",
             Table::Facts => "facts",
             Table::Names => "names",
+            Table::Erased => "erased",
         }
     }
 }
