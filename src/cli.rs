@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output; what went wrong goes back to the caller, who prints it once.
 
+mod backup;
 mod check;
 mod exchange;
 mod init;
@@ -18,6 +19,7 @@ use crate::config::schema;
 use crate::sim;
 use crate::store::Store;
 
+pub use backup::{Backup, Compact, Restore, backup, compact, restore};
 pub use check::check;
 pub use exchange::{Exchange, exchange};
 pub use init::{Init, init};

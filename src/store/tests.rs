@@ -7,6 +7,11 @@ use std::path::Path;
 use super::*;
 use crate::base::hash::Hashes;
 
+/// A folder in memory where there is one: what a disk does to be durable is not what is tested.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("folder")
+}
+
 fn row(table: Table, key: u64, value: Option<&[u8]>) -> Row {
     Row {
         table,
@@ -17,7 +22,7 @@ fn row(table: Table, key: u64, value: Option<&[u8]>) -> Row {
 
 #[test]
 fn what_is_committed_is_there_after_reopening() {
-    let dir = tempfile::tempdir().expect("folder");
+    let dir = folder();
     let mut store = Store::open(dir.path()).expect("open");
     let (one, two) = (row(Table::Facts, 1, Some(b"a")), row(Table::Facts, 2, Some(b"b")));
     store.commit(&[one, two]).expect("commit");
@@ -53,7 +58,7 @@ fn three(dir: &Path) -> (PathBuf, Vec<u8>) {
 
 #[test]
 fn a_store_that_lost_its_end_is_refused_as_it_was_found() {
-    let dir = tempfile::tempdir().expect("folder");
+    let dir = folder();
     let (journal, shorter) = three(dir.path());
     // Half a commit at the end, which opening cuts off.
     let torn = [shorter.as_slice(), &shorter[shorter.len() - 30..shorter.len() - 10]].concat();
@@ -108,7 +113,7 @@ fn each_trouble_says_what_to_do() {
         ),
     ];
     for (name, spoil, said) in cases {
-        let dir = tempfile::tempdir().expect("folder");
+        let dir = folder();
         three(dir.path());
         spoil(dir.path());
         let refused = Store::open(dir.path()).err().unwrap_or_else(|| panic!("{name} is not refused"));
@@ -118,7 +123,7 @@ fn each_trouble_says_what_to_do() {
 
 #[test]
 fn a_store_of_an_older_program_opens_and_one_of_a_newer_does_not() {
-    let dir = tempfile::tempdir().expect("folder");
+    let dir = folder();
     let raw = |change: &dyn Fn(&Database)| {
         let db = Database::builder(dir.path().join("store")).worker_threads(1).open().expect("fjall");
         change(&db);
@@ -143,11 +148,7 @@ fn a_store_of_an_older_program_opens_and_one_of_a_newer_does_not() {
 #[test]
 fn a_backup_restores_what_was_there_less_whom_was_erased_since() {
     let hashes = Hashes::from_hex(&"5a".repeat(16)).expect("key");
-    let (dir, seals, file) = (
-        tempfile::tempdir().expect("folder"),
-        tempfile::tempdir().expect("folder"),
-        tempfile::tempdir().expect("folder"),
-    );
+    let (dir, seals, file) = (folder(), folder(), folder());
     fs::write(dir.path().join("hash-key"), "5a".repeat(16)).expect("key");
     fs::write(seals.path().join("1.key"), "ab".repeat(32)).expect("key");
     let mut store = Store::open(dir.path()).expect("open");
@@ -177,7 +178,7 @@ fn a_backup_restores_what_was_there_less_whom_was_erased_since() {
     assert!(tried >= 350 && refused == tried, "{refused} of {tried} single bits are noticed");
     assert_eq!(backup::check(&mut bytes.as_slice()).expect("whole"), rows);
 
-    let (new, new_seals) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
+    let (new, new_seals) = (folder(), folder());
     fs::copy(dir.path().join("erased"), new.path().join("erased")).expect("the list outlives the store");
     let restored = restore::restore(&path, new.path(), new_seals.path()).expect("restored");
     assert_eq!((restored.left_out, restored.commit), (1, 3));
@@ -191,7 +192,7 @@ fn a_backup_restores_what_was_there_less_whom_was_erased_since() {
 
 #[test]
 fn after_a_turn_what_was_erased_is_nowhere() {
-    let dir = tempfile::tempdir().expect("folder");
+    let dir = folder();
     let secret = b"a secret that is to go";
     let mut store = Store::open(dir.path()).expect("open");
     store
@@ -208,7 +209,7 @@ fn after_a_turn_what_was_erased_is_nowhere() {
 /// How many files below a folder hold these bytes.
 fn holding(dir: &Path, bytes: &[u8]) -> usize {
     let entries = fs::read_dir(dir).expect("folder").map(|entry| entry.expect("entry").path());
-    let has = |path: &Path| fs::read(path).expect("file").windows(bytes.len()).any(|window| window == bytes);
+    let has = |path: &Path| memchr::memmem::find(&fs::read(path).expect("file"), bytes).is_some();
     entries
         .map(|path| {
             if path.is_dir() {
@@ -223,7 +224,7 @@ fn holding(dir: &Path, bytes: &[u8]) -> usize {
 #[test]
 fn an_erasure_that_was_noted_only_is_done_at_the_next_start() {
     let hashes = Hashes::new(&[3; 16]);
-    let dir = tempfile::tempdir().expect("folder");
+    let dir = folder();
     let mut store = Store::open(dir.path()).expect("open");
     let matched = row(Table::Matches, 9, Some(&1u64.to_be_bytes()));
     store
