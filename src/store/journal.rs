@@ -6,10 +6,11 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "journal-copy";
+const BLOCK_BYTES: usize = 64 * 1024;
 
 /// Copies of the journals, until it is known that the store is whole.
 pub struct Copies {
@@ -30,22 +31,18 @@ impl Copies {
         }
         let unfinished = data_dir.join(format!("{FOLDER}.new"));
         remove_folder(&unfinished)?;
-        fs::create_dir_all(&unfinished)?;
-        for journal in journals(store)? {
-            let copy = unfinished.join(journal.file_name().unwrap_or_default());
-            copy_file(&journal, &copy)?;
+        let copied = copy_journals(store, &unfinished).and_then(|()| fs::rename(&unfinished, &copies.kept));
+        if copied.is_err() {
+            remove_folder(&unfinished)?;
         }
-        fs::rename(&unfinished, &copies.kept)?;
+        copied?;
         File::open(data_dir)?.sync_all()?;
         Ok(copies)
     }
 
     /// The store did not pass: its journals are again what they were.
     pub fn put_back(&self) -> io::Result<()> {
-        for copy in journals(&self.kept)? {
-            let journal = self.store.join(copy.file_name().unwrap_or_default());
-            copy_file(&copy, &journal)?;
-        }
+        copy_journals(&self.kept, &self.store)?;
         File::open(&self.store)?.sync_all()?;
         self.drop()
     }
@@ -60,10 +57,34 @@ impl Copies {
     }
 }
 
-/// Copies a file; returns once the copy is durable.
-fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    fs::copy(from, to)?;
-    File::open(to)?.sync_all()
+/// Copies the journals of a folder into another; returns once the copies are durable.
+fn copy_journals(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for journal in journals(from)? {
+        let copy = to.join(journal.file_name().unwrap_or_default());
+        // What is put back is written over, and not after it was emptied: a full disk has no room twice.
+        let mut copy = File::options().create(true).truncate(false).write(true).open(copy)?;
+        copy_sparse(&mut File::open(&journal)?, &mut copy)?;
+    }
+    Ok(())
+}
+
+/// Copies what is not zero: fjall makes journals of 64 MiB in advance, and most of that is a hole.
+fn copy_sparse(from: &mut File, to: &mut File) -> io::Result<()> {
+    let mut block = vec![0; BLOCK_BYTES];
+    loop {
+        let read = from.read(&mut block)?;
+        if read == 0 {
+            break;
+        }
+        if block[..read].iter().any(|byte| *byte != 0) {
+            to.write_all(&block[..read])?;
+        } else {
+            to.seek(SeekFrom::Current(read as i64))?;
+        }
+    }
+    to.set_len(from.stream_position()?)?;
+    to.sync_all()
 }
 
 /// Removes a folder, if there is one.

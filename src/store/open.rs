@@ -58,11 +58,16 @@ pub(super) fn open(data_dir: &Path, accept_loss: bool) -> Result<Store, Trouble>
     let (db, tables, meta, commit) = match judged {
         Ok(opened) => opened,
         Err(trouble) => {
-            copies.put_back().map_err(Trouble::io("put back the journals of", &dir))?;
+            if let Err(error) = copies.put_back() {
+                tracing::warn!("the journals of {} are put back at the next start: {error}", dir.display());
+            }
             return Err(trouble);
         }
     };
-    write_version(&db, &meta).map_err(Trouble::io("write", &dir))?;
+    if !commit.numbered {
+        write_version(&db, &meta).map_err(Trouble::io("write", &dir))?;
+    }
+    let commit = commit.at;
     copies.drop().map_err(Trouble::io("remove the copies of the journals of", &dir))?;
     let mark = Mark::open(data_dir, commit).map_err(Trouble::io("write", &data_dir.join(mark::FILE)))?;
     let erased = Erased::open(data_dir).map_err(Trouble::io("open the list of the erased in", data_dir))?;
@@ -154,23 +159,28 @@ fn read_number(db: &Database, key: &str) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// The number of the last commit, held against what was acknowledged.
-fn judge(data_dir: &Path, dir: &Path, meta: &Keyspace, seen: Seen, accept_loss: bool) -> Result<u64, Trouble> {
+fn judge(data_dir: &Path, dir: &Path, meta: &Keyspace, seen: Seen, accept_loss: bool) -> Result<Last, Trouble> {
     let get = |key: &str| meta.get(key).map_err(other).map_err(Trouble::io("read", dir));
     let commit = get(COMMIT)?.and_then(|number| number.first_chunk::<8>().map(|number| u64::from_le_bytes(*number)));
     let numbered = get(VERSION_KEY)?.is_some();
     let at = commit.unwrap_or(0);
-    if accept_loss {
-        return Ok(at);
-    }
+    let last = Last { at, numbered };
     let unknown = |problem| Trouble::Mark {
         file: data_dir.join(mark::FILE),
         problem,
     };
     match seen {
+        _ if accept_loss => Ok(last),
         Seen::At(acknowledged) if at < acknowledged => Err(Trouble::Short { at, acknowledged }),
-        Seen::At(_) => Ok(at),
         Seen::Damaged => Err(unknown("is damaged")),
         Seen::Nothing if numbered && at > 0 => Err(unknown("is missing")),
-        Seen::Nothing => Ok(at),
+        Seen::At(_) | Seen::Nothing => Ok(last),
     }
+}
+
+/// The last commit of a store.
+struct Last {
+    at: u64,
+    /// Whether its commits are numbered: those of an older program are not.
+    numbered: bool,
 }

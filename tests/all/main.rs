@@ -8,6 +8,7 @@ mod agreement;
 mod bench_rig;
 mod caps;
 mod corpus;
+mod crash;
 mod doors;
 mod exchange;
 mod feeds;
