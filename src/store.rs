@@ -7,6 +7,7 @@
 pub mod backup;
 mod erased;
 mod journal;
+mod manifest;
 mod mark;
 mod open;
 pub mod restore;

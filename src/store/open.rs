@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::erased::Erased;
 use super::journal::{self, Copies};
+use super::manifest;
 use super::mark::{self, Mark, Seen};
 use super::trouble::Trouble;
 use super::{Beside, COMMIT, META, Store, other, restore, turn};
@@ -110,7 +111,8 @@ fn open_tables(dir: &Path) -> Result<(Database, Vec<Keyspace>, Keyspace), Troubl
         dir: dir.to_owned(),
         problem,
     };
-    if let Some(problem) = journal::disorder(dir).map_err(Trouble::io("read the journals of", dir))? {
+    let looked = manifest::damage(dir).and_then(|found| found.map_or_else(|| journal::disorder(dir), |found| Ok(Some(found))));
+    if let Some(problem) = looked.map_err(Trouble::io("read", dir))? {
         return Err(damaged(problem));
     }
     // A panic is how some damage shows.

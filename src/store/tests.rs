@@ -206,6 +206,28 @@ fn after_a_turn_what_was_erased_is_nowhere() {
     assert_eq!((store.rows(Table::Users).count(), store.last_commit(), rows), (1, 2, 3));
 }
 
+#[test]
+fn a_turn_that_is_interrupted_leaves_one_whole_store() {
+    // What a crash leaves: `spare` is another whole store, as the turn made it or as it was before.
+    let moved = |dir: &Path, from: &str, to: &str| fs::rename(dir.join(from), dir.join(to)).expect("moved");
+    let cases: [(&str, &[(&str, &str)]); 3] = [
+        ("all of the next, not yet in place", &[("spare", "store.new")]),
+        ("the store moved away", &[("store", "store.old"), ("spare", "store.new")]),
+        ("the next in place", &[("spare", "store.old")]),
+    ];
+    for (name, moves) in cases {
+        let (dir, spare) = (folder(), folder());
+        three(dir.path());
+        three(spare.path());
+        fs::rename(spare.path().join("store"), dir.path().join("spare")).expect("moved");
+        moves.iter().for_each(|(from, to)| moved(dir.path(), from, to));
+        let store = Store::open(dir.path()).unwrap_or_else(|trouble| panic!("{name}: {trouble}"));
+        assert_eq!((store.rows(Table::Users).count(), store.last_commit()), (3, 3), "{name}");
+        let left = ["store.old", "store.new"].map(|folder| dir.path().join(folder).exists());
+        assert_eq!(left, [false; 2], "{name}");
+    }
+}
+
 /// How many files below a folder hold these bytes.
 fn holding(dir: &Path, bytes: &[u8]) -> usize {
     let entries = fs::read_dir(dir).expect("folder").map(|entry| entry.expect("entry").path());
