@@ -21,7 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fjall::{Database, Keyspace, PersistMode, Readable, Snapshot};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use parking_lot::Mutex;
 
 use crate::model::rows::{Row, Table};
@@ -36,6 +36,11 @@ pub use trouble::Trouble;
 const COMMIT: &str = "commit";
 /// The keyspace of what the store keeps of itself.
 const META: &str = "meta";
+
+/// How new tables are made; those there are stay as they were made.
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+}
 
 /// An open store. Clones share it.
 #[derive(Clone)]
@@ -111,7 +116,7 @@ impl Store {
         let _quiet = self.beside.lock();
         let snapshot = self.db.snapshot();
         let names = self.db.list_keyspace_names();
-        let tables = names.iter().map(|name| self.db.keyspace(name, Default::default).map_err(other));
+        let tables = names.iter().map(|name| self.db.keyspace(name, options).map_err(other));
         let mut tables = tables.collect::<io::Result<Vec<_>>>()?;
         tables.sort_by(|a, b| a.name().cmp(b.name()));
         Ok(View { snapshot, tables })

@@ -9,9 +9,11 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-use super::Store;
+use fjall::{Database, PersistMode};
+
+use super::{Store, options, other};
 use crate::base::hash::Hashes;
-use crate::model::exposure;
+use crate::model::exposure::{self, Exposure};
 use crate::model::rows::{Row, Table, head, tail};
 use crate::track::fold::Disk;
 
@@ -83,7 +85,7 @@ impl Store {
         if gone.is_empty() {
             return Ok(0);
         }
-        let mut rows = Vec::new();
+        let (mut rows, mut seen) = (Vec::new(), Vec::new());
         for table in [
             Table::Users,
             Table::Exposures,
@@ -101,27 +103,34 @@ impl Store {
                 if table == Table::Exposures {
                     let mut list = Vec::new();
                     exposure::read(value, &mut list);
-                    rows.extend(list.iter().map(|seen| change(Table::Orphans, seen.tag.0, Some(vec![seen.flags]))));
+                    seen.extend(list);
                 }
                 rows.push(Row { value: None, ..row });
             }
         }
         let went = rows.len();
-        rows.extend(
-            gone.iter()
-                .map(|(key, at)| change(Table::Erased, *key, Some(at.to_le_bytes().to_vec()))),
-        );
+        rows.extend(gone.iter().map(|(key, at)| Row {
+            table: Table::Erased,
+            key: key.to_be_bytes().to_vec(),
+            value: Some(at.to_le_bytes().to_vec()),
+        }));
+        orphan(&self.db, &seen)?;
         self.commit(&rows)?;
         Ok(went)
     }
 }
 
-fn change(table: Table, key: u64, value: Option<Vec<u8>>) -> Row {
-    Row {
-        table,
-        key: key.to_be_bytes().to_vec(),
-        value,
+/// Keeps what was seen of the bids of people who are gone: a repeated notice must not bill again.
+pub fn orphan(db: &Database, seen: &[Exposure]) -> io::Result<()> {
+    if seen.is_empty() {
+        return Ok(());
     }
+    let orphans = db.keyspace(Table::Orphans.name(), options).map_err(other)?;
+    let mut batch = db.batch().durability(Some(PersistMode::SyncAll));
+    for exposure in seen {
+        batch.insert(&orphans, exposure.tag.0.to_be_bytes(), [exposure.flags]);
+    }
+    batch.commit().map_err(other)
 }
 
 /// What of the list a store does not know of, by its own rows.

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, PersistMode};
 use parking_lot::Mutex;
 
 use super::erased::Erased;
@@ -16,7 +16,7 @@ use super::journal::{self, Copies};
 use super::manifest;
 use super::mark::{self, Mark, Seen};
 use super::trouble::Trouble;
-use super::{Beside, COMMIT, META, Store, other, restore, turn};
+use super::{Beside, COMMIT, META, Store, options, other, restore, turn};
 use crate::model::rows::Table;
 
 /// What this program writes. Stores without a version are older: the same tables, no numbered commits.
@@ -92,7 +92,7 @@ pub(super) fn open(data_dir: &Path, accept_loss: bool) -> Result<Store, Trouble>
 fn make(data_dir: &Path) -> Result<(), Trouble> {
     let fresh = turn::unfinished(data_dir);
     let made = turn::fresh(data_dir).and_then(|db| {
-        let meta = db.keyspace(META, KeyspaceCreateOptions::default).map_err(other)?;
+        let meta = db.keyspace(META, options).map_err(other)?;
         write_version(&db, &meta)
     });
     made.map_err(Trouble::io("make a store in", &fresh))?;
@@ -132,7 +132,7 @@ fn open_tables(dir: &Path) -> Result<(Database, Vec<Keyspace>, Keyspace), Troubl
             known: VERSION,
         });
     }
-    let keyspace = |name: &str| db.keyspace(name, KeyspaceCreateOptions::default).map_err(other);
+    let keyspace = |name: &str| db.keyspace(name, options).map_err(other);
     let tables = Table::ALL
         .iter()
         .map(|table| keyspace(table.name()))
@@ -156,7 +156,7 @@ fn read_number(db: &Database, key: &str) -> io::Result<Option<Vec<u8>>> {
     if !db.keyspace_exists(META) {
         return Ok(None);
     }
-    let meta = db.keyspace(META, KeyspaceCreateOptions::default).map_err(other)?;
+    let meta = db.keyspace(META, options).map_err(other)?;
     Ok(meta.get(key).map_err(other)?.map(|value| value.to_vec()))
 }
 

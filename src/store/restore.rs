@@ -7,14 +7,14 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use fjall::{Database, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, PersistMode};
 
 use super::backup::{HASH_KEY, Part, Parts, SEAL_KEYS};
 use super::erased::{self, Erased, Gone, is_of, when};
 use super::mark::{self, Mark};
 use super::open::{VERSION, lock};
 use super::trouble::Trouble;
-use super::{COMMIT, META, other, turn};
+use super::{COMMIT, META, options, other, turn};
 use crate::base::hash::Hashes;
 use crate::model::exposure;
 use crate::model::rows::{Table, head};
@@ -203,7 +203,7 @@ fn fill(file: &Path, data_dir: &Path, survey: &Survey, hashes: &Hashes) -> io::R
         commit: survey.commit,
         ..Restored::default()
     };
-    let mut orphans = Vec::new();
+    let mut seen = Vec::new();
     let mut reader = BufReader::new(File::open(file)?);
     let mut parts = Parts::open(&mut reader)?;
     let mut next = parts.next()?;
@@ -212,7 +212,7 @@ fn fill(file: &Path, data_dir: &Path, survey: &Survey, hashes: &Hashes) -> io::R
             next = parts.next()?;
             continue;
         };
-        let keyspace = fresh.keyspace(&table, KeyspaceCreateOptions::default).map_err(other)?;
+        let keyspace = fresh.keyspace(&table, options).map_err(other)?;
         let mut ingestion = keyspace.start_ingestion().map_err(other)?;
         next = parts.next()?;
         while let Some(Part::Rows(rows)) = next {
@@ -222,7 +222,7 @@ fn fill(file: &Path, data_dir: &Path, survey: &Survey, hashes: &Hashes) -> io::R
                     if table == Table::Exposures.name() {
                         let mut list = Vec::new();
                         exposure::read(&value, &mut list);
-                        orphans.extend(list);
+                        seen.extend(list);
                     }
                 } else {
                     restored.rows += 1;
@@ -233,22 +233,19 @@ fn fill(file: &Path, data_dir: &Path, survey: &Survey, hashes: &Hashes) -> io::R
         }
         ingestion.finish().map_err(other)?;
     }
-    let mut erased = survey.erased.clone();
-    erased.extend(gone);
-    add(&fresh, &erased, &orphans)?;
+    let mut all = survey.erased.clone();
+    all.extend(gone);
+    note(&fresh, &all)?;
+    erased::orphan(&fresh, &seen)?;
     Ok(restored)
 }
 
-/// Who is erased by now, and the impressions of those left out: a repeated notice must not bill again.
-fn add(fresh: &Database, gone: &Gone, exposures: &[exposure::Exposure]) -> io::Result<()> {
-    let table = |table: Table| fresh.keyspace(table.name(), KeyspaceCreateOptions::default).map_err(other);
-    let (erased, orphans) = (table(Table::Erased)?, table(Table::Orphans)?);
+/// Who is erased by now.
+fn note(fresh: &Database, gone: &Gone) -> io::Result<()> {
+    let erased = fresh.keyspace(Table::Erased.name(), options).map_err(other)?;
     let mut batch = fresh.batch().durability(Some(PersistMode::SyncAll));
     for (key, at) in gone {
         batch.insert(&erased, key.to_be_bytes(), at.to_le_bytes());
-    }
-    for exposure in exposures {
-        batch.insert(&orphans, exposure.tag.0.to_be_bytes(), [exposure.flags]);
     }
     batch.commit().map_err(other)
 }

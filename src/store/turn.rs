@@ -7,11 +7,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fjall::{Database, KeyspaceCreateOptions};
+use fjall::Database;
 
 use super::journal::remove_folder;
 use super::trouble::Trouble;
-use super::{Store, other};
+use super::{Store, options, other};
 
 /// The store's folder.
 pub fn folder(data_dir: &Path) -> PathBuf {
@@ -94,7 +94,7 @@ fn stream(store: &Store, data_dir: &Path) -> io::Result<u64> {
     let view = store.view()?;
     let mut rows = 0;
     for table in &view.tables {
-        let into = fresh.keyspace(table.name(), KeyspaceCreateOptions::default).map_err(other)?;
+        let into = fresh.keyspace(table.name(), options).map_err(other)?;
         let mut ingestion = into.start_ingestion().map_err(other)?;
         for row in view.rows(table) {
             let (key, value) = row?;
