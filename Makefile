@@ -1,6 +1,6 @@
 # What there is to run. Every target does its own set-up; a Rust toolchain is all that is needed.
 
-.PHONY: help test show demo count bench-wire mutants sim fmt lint docs
+.PHONY: help test show demo count bench-wire mutants sim crash fmt lint docs
 .DEFAULT_GOAL := help
 
 # Which Show lines: an issue's name (a file of tools/shows) or all.
@@ -14,6 +14,9 @@ PLANT ?=
 # Arguments of the demo, such as DEMO_ARGS="--seconds 60".
 DEMO_ARGS ?=
 
+# How often `make crash` kills the server.
+ROUNDS ?= 200
+
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
@@ -25,6 +28,9 @@ show: ## The Show lines: make show ISSUE=path, or all
 
 demo: ## Build for a newcomer and run everything on embedded defaults
 	cargo run --locked --profile demo -- demo $(DEMO_ARGS)
+
+crash: ## What the store survives, at length: ROUNDS=200 of kill -9 under load, torn and flipped journals, troubles
+	ROUNDS=$(ROUNDS) cargo test --locked --test all -- kill:: crash:: --nocapture --test-threads 1
 
 count: ## Instructions of a decision beside those recorded; a rise of more than 3 % fails
 	@tools/count

@@ -4,35 +4,35 @@
 //! Start-up refuses rather than half-starts; a drain answers what is in flight and makes every fact
 //! durable.
 
+mod writer;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::base::hash::Hashes;
+use crate::base::hash::{Hashes, decode_hex};
 use crate::base::id::ExchangeNo;
-use crate::base::limits::{COMMIT_LINGER_MS, EXCHANGES_MAX, FACTS_PER_COMMIT_MAX, FACTS_QUEUE_MAX};
+use crate::base::limits::{EXCHANGES_MAX, FACTS_QUEUE_MAX};
 use crate::base::seal::Seals;
 use crate::base::time::Millis;
 use crate::config::server::GdprWhenUnknown;
 use crate::config::{self, Fault, Server};
 use crate::model::rows::Table;
-use crate::server::engine::{Door, Engine, Envelope, Facts, Parts, Settings, Unavailable};
+use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
 use crate::server::names::Names;
 use crate::server::{bids, public, shops, sizes};
 use crate::state::State;
 use crate::state::world::World;
-use crate::store::Store;
-use crate::track::writer::{Writer, install_row, recount_views, restore};
+use crate::store::{Store, Trouble};
+use crate::track::writer::{install_row, recount_views, restore};
 
-/// The writer wakes this often without facts: for pixels whose time is up and holds that changed.
-const WRITER_TICK: Duration = Duration::from_millis(250);
 /// How often it is looked whether a feed is due.
 const FEED_TICK: Duration = Duration::from_secs(10);
 /// Browsers and admins may hold a drain up for so long.
@@ -52,6 +52,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The store is not what it was, or not for us: exit code 3.
+    #[error(transparent)]
+    Store(#[from] Trouble),
 }
 
 fn environment(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
@@ -81,19 +84,21 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the config, opens the store, loads it, reads every advertiser and feed, and listens.
-    pub fn start(config: &Path, prometheus: metrics_exporter_prometheus::PrometheusHandle) -> Result<App, StartError> {
+    /// Reads the config, opens the store with `open`, loads it, reads every advertiser and feed, and listens.
+    pub fn start(
+        config: &Path,
+        prometheus: metrics_exporter_prometheus::PrometheusHandle,
+        open: fn(&Path) -> Result<Store, Trouble>,
+    ) -> Result<App, StartError> {
         let (server, warnings) = config::server(config).map_err(faults)?;
-        let store = Store::open(&server.data_dir.join("store")).map_err(environment(format!(
-            "cannot open the store in {} (is another server running on it?)",
-            server.data_dir.display()
-        )))?;
+        let mut store = open(&server.data_dir)?;
+        let hashes = hashes(&server.data_dir, &store)?;
+        store.finish_erasures(&hashes).map_err(environment("cannot erase in the store"))?;
         let names = Names::open(store.clone()).map_err(environment("cannot read the store"))?;
         let (server, settings) = settings(server, &names)?;
         let (public, admin) = (listen(server.public)?, listen(server.admin)?);
         let bid = listen(server.bid)?;
         let public_url = server.url(address(&public)?);
-        let hashes = Hashes::new(&hash_key(&server.data_dir)?);
         let seals = seals(&server.seal_keys_dir)?;
         let world = world(&server, &public_url, hashes, seals);
         let (world, mut remarks) = shops::load_all(world, &server, &names);
@@ -111,7 +116,7 @@ impl App {
         };
         let engine = Arc::new(Engine::new(parts).map_err(environment("cannot draw a secret"))?);
         let closing = Arc::new(AtomicBool::new(false));
-        let writer = spawn_writer(engine.clone(), store, receiver, closing.clone()).map_err(environment("cannot start the writer"))?;
+        let writer = writer::spawn(engine.clone(), store, receiver, closing.clone()).map_err(environment("cannot start the writer"))?;
         let (stop, stopping) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -256,12 +261,16 @@ fn apply_server(world: &mut World, server: &Server) {
     world.gdpr_when_unknown = server.privacy.gdpr_when_unknown == GdprWhenUnknown::True;
 }
 
-/// The key of all hashes: made once, kept beside the store.
-fn hash_key(data_dir: &Path) -> Result<[u8; 16], StartError> {
+/// All hashes are under one key: made with the store, kept beside it. Under another one nobody in the
+/// store would ever be found.
+fn hashes(data_dir: &Path, store: &Store) -> Result<Hashes, StartError> {
     let path = data_dir.join("hash-key");
+    if store.last_commit() > 0 && !path.exists() {
+        let missing = format!("{} is missing: restore it from the backup", path.display());
+        return Err(StartError::Input(missing));
+    }
     let text = config::secret(&path).map_err(environment(format!("cannot read {}", path.display())))?;
-    let key = decode_hex::<16>(&text);
-    key.ok_or_else(|| {
+    Hashes::from_hex(&text).ok_or_else(|| {
         StartError::Input(format!(
             "{} holds no key of hexadecimal digits: restore it from the backup",
             path.display()
@@ -297,18 +306,6 @@ fn seals(dir: &Path) -> Result<Seals, StartError> {
     Ok(Seals::new(&keys, &inert))
 }
 
-fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes();
-    let mut key = [0; N];
-    if digits.len() < 2 * N || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    for (at, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(key)
-}
-
 /// Every user, match, impression and figure of the store into memory.
 fn load(store: &Store, names: &Names) -> io::Result<State> {
     let state = State::default();
@@ -332,72 +329,6 @@ fn load(store: &Store, names: &Names) -> io::Result<State> {
         Millis::wall_clock().to_secs(),
     );
     Ok(state)
-}
-
-/// The one thread that writes: it gathers what arrives within a moment and commits it together.
-fn spawn_writer(
-    engine: Arc<Engine>,
-    mut store: Store,
-    receiver: Receiver<Envelope>,
-    closing: Arc<AtomicBool>,
-) -> io::Result<JoinHandle<()>> {
-    let mut writer = Writer::new(store.next_number(Table::Facts)?);
-    std::thread::Builder::new().name("writer".into()).spawn(move || {
-        let _watch = PoisonOnPanic(engine.clone());
-        loop {
-            let last = closing.load(Ordering::Acquire);
-            let (batch, open) = gather(&receiver);
-            let idle = batch.is_empty();
-            let (facts, backs): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-            let world = engine.world.load_full();
-            let recorded = match engine.state.status.is_poisoned() {
-                true => Err(Unavailable::Poisoned),
-                false => writer
-                    .record(&facts, &engine.state, &world, &mut store, Millis::wall_clock())
-                    .map_err(|error| {
-                        tracing::error!("{error}: {}", error.source);
-                        Unavailable::Poisoned
-                    }),
-            };
-            for (at, back) in backs.into_iter().enumerate() {
-                // Whoever has stopped waiting hears nothing.
-                let _ = back.send(recorded.as_ref().map(|effects| effects[at]).map_err(|problem| *problem));
-            }
-            if !open || (last && idle) {
-                return;
-            }
-        }
-    })
-}
-
-/// A server whose writer died cannot record spending: it must not spend (architecture rule 5).
-struct PoisonOnPanic(Arc<Engine>);
-
-impl Drop for PoisonOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.state.status.poison();
-        }
-    }
-}
-
-/// What arrives until the first fact has waited long enough, and whether more may come.
-fn gather(receiver: &Receiver<Envelope>) -> (Vec<Envelope>, bool) {
-    let mut batch = Vec::new();
-    match receiver.recv_timeout(WRITER_TICK) {
-        Ok(first) => batch.push(first),
-        Err(RecvTimeoutError::Timeout) => return (batch, true),
-        Err(RecvTimeoutError::Disconnected) => return (batch, false),
-    }
-    let until = Instant::now() + Duration::from_millis(COMMIT_LINGER_MS);
-    while batch.len() < FACTS_PER_COMMIT_MAX {
-        match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(next) => batch.push(next),
-            Err(RecvTimeoutError::Timeout) => break,
-            Err(RecvTimeoutError::Disconnected) => return (batch, false),
-        }
-    }
-    (batch, true)
 }
 
 fn spawn_axum(

@@ -2,13 +2,14 @@
 //!
 //! Results go to standard output; what went wrong goes back to the caller, who prints it once.
 
+mod backup;
 mod check;
 mod exchange;
 mod init;
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,7 +17,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::{App, StartError};
 use crate::config::schema;
 use crate::sim;
+use crate::store::Store;
 
+pub use backup::{Backup, Compact, Restore, backup, compact, restore};
 pub use check::check;
 pub use exchange::{Exchange, exchange};
 pub use init::{Init, init};
@@ -51,7 +54,9 @@ impl Failure {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Failure::Faults(_) | Failure::Demo(_) | Failure::Start(StartError::Input(_)) => 1,
-            Failure::Environment { .. } | Failure::Unreachable(_) | Failure::Start(StartError::Environment { .. }) => 3,
+            Failure::Environment { .. }
+            | Failure::Unreachable(_)
+            | Failure::Start(StartError::Environment { .. } | StartError::Store(_)) => 3,
         }
     }
 }
@@ -95,9 +100,25 @@ fn recorder() -> Result<PrometheusHandle, Failure> {
     Ok(handle)
 }
 
+/// Arguments of `winback serve`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Serve {
+    /// The server's config.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Go on from where the store ends, even if more was acknowledged: what is missing is lost.
+    #[arg(long)]
+    pub accept_loss: bool,
+}
+
 /// `winback serve`: until SIGTERM or Ctrl-C.
-pub fn serve(config: &Path) -> Result<(), Failure> {
-    let app = App::start(config, recorder()?)?;
+pub fn serve(arguments: &Serve) -> Result<(), Failure> {
+    let open = if arguments.accept_loss {
+        Store::open_with_losses
+    } else {
+        Store::open
+    };
+    let app = App::start(&arguments.config, recorder()?, open)?;
     for remark in &app.remarks {
         tracing::warn!("{remark}");
     }
@@ -164,7 +185,7 @@ pub fn demo(arguments: &Demo) -> Result<(), Failure> {
         admin: pick(arguments.admin, 9090)?,
     };
     let config = sim::write_config(dir, pages, &listen).map_err(environment("cannot write the demo's config"))?;
-    let app = App::start(&config, recorder()?)?;
+    let app = App::start(&config, recorder()?, Store::open)?;
     println!(
         "bid listening on {}\npublic listening on {}\nadmin listening on {}, its token in {}\n",
         app.bid,

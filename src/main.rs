@@ -48,12 +48,14 @@ enum Command {
     },
     /// Plays an exchange against a running bidder: open-loop load, auctions, notices, clicks, purchases.
     Exchange(Box<cli::Exchange>),
+    /// Writes all that the server knows into one file, while it runs or while it does not.
+    Backup(cli::Backup),
+    /// Puts a backup into an empty `data_dir`; whoever was erased since stays erased.
+    Restore(cli::Restore),
+    /// Writes the store anew, so that what was erased is no longer on the disk; the server must not run.
+    Compact(cli::Compact),
     /// Serves.
-    Serve {
-        /// The server's config.
-        #[arg(long)]
-        config: PathBuf,
-    },
+    Serve(cli::Serve),
 }
 
 fn main() -> ExitCode {
@@ -71,7 +73,10 @@ fn main() -> ExitCode {
         Command::Init(init) => cli::init(&init),
         Command::Schema { file } => cli::print_schema(file),
         Command::Exchange(exchange) => cli::exchange(&exchange),
-        Command::Serve { config } => cli::serve(&config),
+        Command::Backup(backup) => cli::backup(&backup),
+        Command::Restore(restore) => cli::restore(&restore),
+        Command::Compact(compact) => cli::compact(&compact),
+        Command::Serve(serve) => cli::serve(&serve),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,32 +1,87 @@
-//! The durable store: fjall in `data_dir`, one keyspace for each table.
+//! The durable store: fjall in `data_dir/store`, one keyspace for each table, and beside it what tells
+//! whether it is whole: a lock, a high-water mark, the list of the erased.
 //!
-//! A struct, not a trait: the seam is `track::fold::Disk`. One thread writes, in batches that are
-//! synced before they are answered. Never interprets a value.
+//! A struct, not a trait: the seam is `track::fold::Disk`. One commit at a time, in batches that are
+//! synced before they are answered. Never interprets a value, but for the rows it is told to erase.
 
+pub mod backup;
+mod erased;
+mod journal;
+mod manifest;
+mod mark;
+mod open;
+pub mod restore;
+mod trouble;
+mod turn;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use parking_lot::Mutex;
 
 use crate::model::rows::{Row, Table};
 use crate::track::fold::Disk;
+use erased::Erased;
+use mark::Mark;
+
+pub use open::VERSION;
+pub use trouble::Trouble;
+
+/// What the number of the last group commit is kept under.
+const COMMIT: &str = "commit";
+/// The keyspace of what the store keeps of itself.
+const META: &str = "meta";
+
+/// How new tables are made; those there are stay as they were made.
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+}
 
 /// An open store. Clones share it.
 #[derive(Clone)]
 pub struct Store {
     db: Database,
     tables: Vec<Keyspace>,
+    meta: Keyspace,
+    beside: Arc<Mutex<Beside>>,
+}
+
+/// What is kept in files beside the store, and the number of the last commit.
+struct Beside {
+    data_dir: PathBuf,
+    commit: u64,
+    mark: Mark,
+    erased: Erased,
+    /// A file beside the store could not be written: nothing more is taken.
+    broken: bool,
+    /// Last, so that it is let go when all else is closed.
+    _lock: File,
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes it.
-    pub fn open(dir: &Path) -> io::Result<Store> {
-        let db = Database::builder(dir).worker_threads(1).open().map_err(other)?;
-        let tables = Table::ALL
-            .iter()
-            .map(|table| db.keyspace(table.name(), KeyspaceCreateOptions::default).map_err(other));
-        let tables = tables.collect::<io::Result<Vec<_>>>()?;
-        Ok(Store { db, tables })
+    /// Opens the store of a data folder, or makes it.
+    pub fn open(data_dir: &Path) -> Result<Store, Trouble> {
+        open::open(data_dir, false)
+    }
+
+    /// As [`Store::open`], but goes on from where the store ends even if more was acknowledged.
+    pub fn open_with_losses(data_dir: &Path) -> Result<Store, Trouble> {
+        open::open(data_dir, true)
+    }
+
+    /// The number of the last group commit.
+    pub fn last_commit(&self) -> u64 {
+        self.beside.lock().commit
+    }
+
+    /// The folder that the store and its keys are in.
+    pub fn data_dir(&self) -> PathBuf {
+        self.beside.lock().data_dir.clone()
     }
 
     fn table(&self, table: Table) -> &Keyspace {
@@ -54,6 +109,31 @@ impl Store {
             .transpose()?;
         Ok(last.and_then(|key| crate::model::rows::head(&key)).map_or(0, |n| n + 1))
     }
+
+    /// Everything as it is now, whatever is committed while it is read.
+    fn view(&self) -> io::Result<View> {
+        // No commit is half done while the lock is held.
+        let _quiet = self.beside.lock();
+        let snapshot = self.db.snapshot();
+        let names = self.db.list_keyspace_names();
+        let tables = names.iter().map(|name| self.db.keyspace(name, options).map_err(other));
+        let mut tables = tables.collect::<io::Result<Vec<_>>>()?;
+        tables.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(View { snapshot, tables })
+    }
+}
+
+/// A consistent view of every table.
+struct View {
+    snapshot: Snapshot,
+    tables: Vec<Keyspace>,
+}
+
+impl View {
+    /// The rows of a table in the order of keys.
+    fn rows<'a>(&'a self, table: &'a Keyspace) -> impl Iterator<Item = io::Result<fjall::KvPair>> + 'a {
+        self.snapshot.iter(table).map(|guard| guard.into_inner().map_err(other))
+    }
 }
 
 impl Disk for Store {
@@ -67,6 +147,15 @@ impl Disk for Store {
     }
 
     fn commit(&mut self, rows: &[Row]) -> io::Result<()> {
+        let mut beside = self.beside.lock();
+        if beside.broken {
+            return Err(io::Error::other("an earlier write beside the store failed"));
+        }
+        // Noted before it is done: an erasure that is noted and not done is done at the next start.
+        let noted = beside.erased.note(rows.iter().filter(|row| row.table == Table::Erased));
+        beside.broken |= noted.is_err();
+        noted?;
+        let number = beside.commit + 1;
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
         for row in rows {
             match &row.value {
@@ -74,35 +163,19 @@ impl Disk for Store {
                 None => batch.remove(self.table(row.table), row.key.as_slice()),
             }
         }
-        batch.commit().map_err(other)
+        batch.insert(&self.meta, COMMIT, number.to_le_bytes());
+        batch.commit().map_err(other)?;
+        beside.commit = number;
+        let raised = beside.mark.raise(number);
+        beside.broken |= raised.is_err();
+        raised
     }
 }
 
 fn other(error: fjall::Error) -> io::Error {
-    io::Error::other(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_committed_is_there_after_reopening() {
-        let dir = tempfile::tempdir().expect("folder");
-        let row = |key: u64, value: Option<&[u8]>| Row {
-            table: Table::Facts,
-            key: key.to_be_bytes().to_vec(),
-            value: value.map(<[u8]>::to_vec),
-        };
-        let mut store = Store::open(dir.path()).expect("open");
-        store.commit(&[row(1, Some(b"a")), row(2, Some(b"b"))]).expect("commit");
-        store.commit(&[row(1, None)]).expect("commit");
-        drop(store);
-        let store = Store::open(dir.path()).expect("reopen");
-        assert_eq!(store.get(Table::Facts, &2u64.to_be_bytes()).expect("get"), Some(b"b".to_vec()));
-        assert_eq!(store.get(Table::Facts, &1u64.to_be_bytes()).expect("get"), None);
-        assert_eq!(store.rows(Table::Facts).count(), 1);
-        assert_eq!(store.next_number(Table::Facts).expect("number"), 3);
-        assert_eq!(store.prefix(Table::Facts, &[0, 0]).expect("scan").len(), 1);
+    match error {
+        fjall::Error::Io(error) => error,
+        fjall::Error::Storage(fjall::LsmError::Io(error)) => error,
+        other => io::Error::other(other.to_string()),
     }
 }

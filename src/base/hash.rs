@@ -22,6 +22,11 @@ impl Hashes {
         }
     }
 
+    /// Hashes under a key of at least 32 hexadecimal digits, as its file holds it.
+    pub fn from_hex(text: &str) -> Option<Hashes> {
+        decode_hex(text).map(|key| Hashes::new(&key))
+    }
+
     /// The 64-bit hash of a domain and parts.
     pub fn of(&self, domain: &str, parts: &[&[u8]]) -> u64 {
         let mut hasher = self.empty;
@@ -44,6 +49,11 @@ impl Hashes {
         MatchKey(self.of("match", &[namespace.as_bytes(), id]))
     }
 
+    /// What the key of somebody erased is remembered by.
+    pub fn erased(&self, key: u64) -> u64 {
+        self.of("erased", &[&key.to_be_bytes()])
+    }
+
     /// What stands for a custom event in records and rules, by its name with `custom:`.
     pub fn custom_event(&self, name: &str) -> ProductKey {
         ProductKey((self.of("custom", &[name.as_bytes()]) & 0xff_ffff_ffff).max(1))
@@ -59,6 +69,19 @@ impl Hashes {
         let hash = self.of("product", &[&advertiser.0.to_le_bytes(), item_id.as_bytes()]);
         ProductKey((hash & 0xff_ffff_ffff).max(1))
     }
+}
+
+/// The first `N` bytes that hexadecimal digits stand for.
+pub fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    let mut key = [0; N];
+    if digits.len() < 2 * N || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    for (at, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(key)
 }
 
 /// The namespace of an exchange's ids of our users.

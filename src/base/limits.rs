@@ -62,8 +62,8 @@ pub const RESOLVED_MAX: usize = 1 << 20;
 pub const FACTS_QUEUE_MAX: usize = 8_192;
 /// Facts of one commit.
 pub const FACTS_PER_COMMIT_MAX: usize = 512;
-/// How long the writer waits for company before it commits, in milliseconds.
-pub const COMMIT_LINGER_MS: u64 = 2;
+/// How long the writer may be told to wait for company before it commits, in milliseconds.
+pub const COMMIT_LINGER_MS_MAX: u32 = 100;
 
 /// Products of one category, or of a whole shop, that an ad without a better idea chooses among.
 pub const RANKED_MAX: usize = 64;

@@ -123,6 +123,8 @@ pub struct Limits {
     pub memory_mib: Option<u32>,
     /// A bid request's body.
     pub body_kib: u32,
+    /// How long a fact waits for others before they are made durable together.
+    pub commit_linger_ms: u32,
 }
 
 /// Reads a server config; what it returns beside it are warnings.
@@ -283,6 +285,7 @@ fn limits(server: &Object<'_, '_>) -> Option<Limits> {
     Some(Limits {
         memory_mib: o.integer("memory_mib"),
         body_kib: o.integer("body_kib")?,
+        commit_linger_ms: o.integer("commit_linger_ms")?,
     })
 }
 

@@ -38,11 +38,13 @@ pub enum Table {
     Facts,
     /// Names to the numbers given to them.
     Names,
+    /// Hashes of erased keys to when: on disk only, and in a list that outlives the store.
+    Erased,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 16] = [
+    pub const ALL: [Table; 17] = [
         Table::Users,
         Table::Exposures,
         Table::Matches,
@@ -59,6 +61,7 @@ impl Table {
         Table::OptedOut,
         Table::Facts,
         Table::Names,
+        Table::Erased,
     ];
 
     /// Its name on disk: never change one.
@@ -80,6 +83,7 @@ impl Table {
             Table::OptedOut => "opted_out",
             Table::Facts => "facts",
             Table::Names => "names",
+            Table::Erased => "erased",
         }
     }
 }

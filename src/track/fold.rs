@@ -208,8 +208,9 @@ impl<'a> Fold<'a> {
     }
 
     /// Erases a user: record, impressions, matches and names; what was billed stays, without a name.
-    /// An opt-out bars every id that led to the user, or the next sync would undo it.
-    pub fn forget(&mut self, named: UserKey, opt_out: bool) -> io::Result<()> {
+    /// An opt-out bars every id that led to the user, or the next sync would undo it. Returns the keys that
+    /// led to them.
+    pub fn forget(&mut self, named: UserKey, opt_out: bool) -> io::Result<Vec<u64>> {
         let user = self.canonical(named);
         let mut barred = vec![named.0, user.0];
         for exposure in std::mem::take(self.exposures(user)) {
@@ -226,10 +227,19 @@ impl<'a> Fold<'a> {
         }
         self.put(Table::UserIds, user.0.to_be_bytes().to_vec(), None);
         self.put(Table::Claims, user.0.to_be_bytes().to_vec(), None);
-        for key in barred.into_iter().filter(|_| opt_out) {
+        for key in barred.iter().filter(|_| opt_out) {
             self.put(Table::OptedOut, key.to_be_bytes().to_vec(), Some(Vec::new()));
         }
         self.changes.push(Change::Moved(user));
+        Ok(barred)
+    }
+
+    /// Forgets a user for good: noted by hashes, so that no backup brings them back.
+    pub fn erase(&mut self, named: UserKey, opt_out: bool, now: Secs) -> io::Result<()> {
+        for key in self.forget(named, opt_out)? {
+            let erased = self.world.hashes.erased(key).to_be_bytes().to_vec();
+            self.put(Table::Erased, erased, Some(now.0.to_le_bytes().to_vec()));
+        }
         Ok(())
     }
 

@@ -121,7 +121,7 @@ impl Writer {
                     _ => Effect::Repeat,
                 },
                 Fact::Evidence(sign) => settle::evidence(&mut fold, sign)?,
-                Fact::Forget { user, opt_out } => fold.forget(*user, *opt_out).map(|()| Effect::Recorded)?,
+                Fact::Forget { user, opt_out } => fold.erase(*user, *opt_out, now).map(|()| Effect::Recorded)?,
             });
         }
         Ok((fold.finish(), effects))

@@ -1,6 +1,7 @@
 //! kill -9 in the middle of events, notices and edits: what was acknowledged is there, once.
 //!
-//! `ROUNDS` says how often; 3 where it is not set, 15 for acceptance.
+//! `ROUNDS` says how often: 3 where it is not set, 15 in the ordinary run, 200 for `make crash`. At the
+//! end the books must equal what the exchange was told, to the billionth.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -108,6 +109,13 @@ fn acknowledged_is_there_once() {
     figures.exactly("kill.missing", missing + lost, 0);
     figures.exactly("kill.doubled", doubled + twice, 0);
     figures.exactly("kill.refused", refused.len(), 0);
+    let ledger: i128 = tally.notices.lock().unwrap().iter().map(|notice| notice.cpm / 1_000).sum();
+    let (_, books) = reported(&mut server.api());
+    figures.exactly("crash.rounds", rounds, rounds);
+    figures.at_least("crash.acknowledged", tally.acknowledged.load(Ordering::Relaxed), 100 * rounds);
+    figures.exactly("crash.lost", missing + lost, 0);
+    figures.exactly("crash.doubled", doubled + twice, 0);
+    figures.exactly("crash.ledger_billionths", books - ledger, 0);
     figures.settle();
 }
 

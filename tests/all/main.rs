@@ -9,6 +9,7 @@ mod bench_rig;
 mod budgets;
 mod caps;
 mod corpus;
+mod crash;
 mod doors;
 mod exchange;
 mod feeds;

@@ -148,6 +148,11 @@ impl Server {
         None
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The folder of its config.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -3,7 +3,7 @@
 use super::exchange::EXCHANGE;
 use super::form::{ADDRESS, BASE_URL, CURRENCY, CURRENCY_KEY, NETWORK, PATH, TEXT, URL};
 use super::{Kind, Literals, Shape, may, or};
-use crate::base::limits::BODY_BYTES_MAX;
+use crate::base::limits::{BODY_BYTES_MAX, COMMIT_LINGER_MS_MAX};
 use crate::base::time::Span;
 
 /// Counts a minute or a day that count as invalid traffic.
@@ -262,6 +262,12 @@ static LIMITS: Shape = Shape {
             Kind::Integer(1, (BODY_BYTES_MAX / 1024) as u32),
             "256",
             "Kibibytes of a bid request; larger ones are answered 413.",
+        ),
+        or(
+            "commit_linger_ms",
+            Kind::Integer(0, COMMIT_LINGER_MS_MAX),
+            "2",
+            "Milliseconds a fact waits for others before they are made durable together: more is fewer writes and later answers.",
         ),
     ],
     rules: &[],

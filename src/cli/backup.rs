@@ -1,0 +1,191 @@
+//! `winback backup`, `winback restore` and `winback compact`: the store as a whole.
+//!
+//! A backup is asked of the running server; where none answers, the folder is opened. Files are whole
+//! or not there, and only their owner may read them: a backup holds the keys.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::Request;
+use hyper::client::conn::http1::handshake;
+use hyper::header::{AUTHORIZATION, HOST};
+use hyper_util::rt::TokioIo;
+use tempfile::NamedTempFile;
+
+use super::Failure;
+use crate::app::StartError;
+use crate::config::{self, Server};
+use crate::store::restore::Refused;
+use crate::store::{Store, Trouble, backup as format, restore as from_backup};
+
+/// A server that has not begun to answer by then is none.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// Arguments of `winback backup`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Backup {
+    /// Where to write it; it must not be there yet.
+    pub file: PathBuf,
+    /// The server's config.
+    #[arg(long)]
+    pub config: PathBuf,
+}
+
+/// Arguments of `winback restore`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Restore {
+    /// A file that `winback backup` wrote.
+    pub file: PathBuf,
+    /// The config of the server to be; its `data_dir` must hold nothing but the list of the erased.
+    #[arg(long)]
+    pub config: PathBuf,
+}
+
+/// Arguments of `winback compact`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Compact {
+    /// The server's config.
+    #[arg(long)]
+    pub config: PathBuf,
+}
+
+/// `winback backup`.
+pub fn backup(arguments: &Backup) -> Result<(), Failure> {
+    let server = server(&arguments.config)?;
+    let file = &arguments.file;
+    let failed = |error: io::Error| Failure::Unreachable(format!("cannot write {}: {error}", file.display()));
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if file.exists() {
+        return Err(Failure::Faults(format!("{} is there already: name another file", file.display())));
+    }
+    let mut draft = NamedTempFile::new_in(dir).map_err(failed)?;
+    let from = if ask(&server, draft.as_file_mut()).map_err(|problem| broken(file, &problem))? {
+        "the running server"
+    } else {
+        open_and_write(&server, draft.as_file_mut())?;
+        "its folder"
+    };
+    draft.as_file().sync_all().map_err(failed)?;
+    let mut written = BufReader::new(File::open(draft.path()).map_err(failed)?);
+    let rows = format::check(&mut written).map_err(|error| broken(file, &error.to_string()))?;
+    draft.persist_noclobber(file).map_err(|error| failed(error.error))?;
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
+    println!(
+        "{rows} rows of {from} in {}: it holds the keys, so keep it as you keep them",
+        file.display()
+    );
+    Ok(())
+}
+
+/// `winback restore`.
+pub fn restore(arguments: &Restore) -> Result<(), Failure> {
+    let server = server(&arguments.config)?;
+    let restored = from_backup::restore(&arguments.file, &server.data_dir, &server.seal_keys_dir)?;
+    println!(
+        "{} rows restored up to commit {}, {} left out of people who were erased since",
+        restored.rows, restored.commit, restored.left_out
+    );
+    Ok(())
+}
+
+/// `winback compact`.
+pub fn compact(arguments: &Compact) -> Result<(), Failure> {
+    let server = server(&arguments.config)?;
+    let rows = existing(&server)?.turn()?;
+    println!(
+        "{rows} rows written anew: what was erased is no longer in {}",
+        server.data_dir.display()
+    );
+    Ok(())
+}
+
+fn server(config: &Path) -> Result<Server, Failure> {
+    let read = config::server(config);
+    let (server, _) = read.map_err(|faults| Failure::Faults(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    Ok(server)
+}
+
+/// The store of a server that has one: a mistyped folder is not made.
+fn existing(server: &Server) -> Result<Store, Failure> {
+    if !server.data_dir.exists() {
+        let missing = format!("there is no {}: check `data_dir`", server.data_dir.display());
+        return Err(Failure::Faults(missing));
+    }
+    Ok(Store::open(&server.data_dir)?)
+}
+
+fn open_and_write(server: &Server, out: &mut File) -> Result<(), Failure> {
+    let store = existing(server)?;
+    let failed = |source| Failure::Environment {
+        what: "cannot take the backup",
+        source,
+    };
+    let keys = format::keys(&server.data_dir, &server.seal_keys_dir).map_err(failed)?;
+    let mut out = BufWriter::new(out);
+    format::write(&store, &keys, &mut out).map_err(failed)?;
+    Ok(())
+}
+
+fn broken(file: &Path, problem: &str) -> Failure {
+    Failure::Unreachable(format!("cannot back up into {}: {problem}: try again", file.display()))
+}
+
+/// Asks the running server; false where none answers.
+fn ask(server: &Server, out: &mut File) -> Result<bool, String> {
+    let Ok(token) = fs::read_to_string(&server.token_file) else {
+        return Ok(false);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(fetch(server.admin, token.trim(), out))
+}
+
+async fn fetch(admin: SocketAddr, token: &str, out: &mut File) -> Result<bool, String> {
+    let connecting = tokio::time::timeout(CONNECT_MAX, tokio::net::TcpStream::connect(admin)).await;
+    let Ok(Ok(stream)) = connecting else { return Ok(false) };
+    let said = |error: hyper::Error| format!("the server at {admin} broke off: {error}");
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(said)?;
+    // Ends by itself; what breaks shows in the answer.
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    let request = Request::post("/api/backup")
+        .header(HOST, admin.to_string())
+        .header(AUTHORIZATION, format!("Bearer {token}"))
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let answer = sender.send_request(request).await.map_err(said)?;
+    if !answer.status().is_success() {
+        return Err(format!("the server at {admin} answered {}", answer.status()));
+    }
+    let mut body = answer.into_body();
+    let mut out = BufWriter::new(out);
+    while let Some(frame) = body.frame().await {
+        if let Ok(bytes) = frame.map_err(said)?.into_data() {
+            out.write_all(&bytes).map_err(|error| error.to_string())?;
+        }
+    }
+    out.flush().map_err(|error| error.to_string())?;
+    Ok(true)
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Failure {
+        match refused {
+            Refused::Trouble(trouble) => StartError::from(trouble).into(),
+            Refused::File { .. } => Failure::Faults(refused.to_string()),
+            Refused::NotEmpty { .. } | Refused::OtherKey(_) => Failure::Unreachable(refused.to_string()),
+        }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Failure {
+        StartError::from(trouble).into()
+    }
+}

@@ -1,0 +1,51 @@
+//! What the store survives: every cut and single flipped bit of its journal, a full disk, a failed sync, a
+//! second process, another version, an erasure and a restore. What is acknowledged is durable by then.
+//!
+//! The rounds of kill -9 are in `kill`. Each part prints how much it tried.
+
+mod backup;
+mod images;
+mod outcomes;
+mod trace;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("the folder") {
+        let entry = entry.expect("an entry");
+        let place = to.join(entry.file_name());
+        match entry.file_type().expect("a kind").is_dir() {
+            true => copy(&entry.path(), &place),
+            false => drop(fs::copy(entry.path(), place).expect("copied")),
+        }
+    }
+}
+
+/// A folder in memory where there is one: images are opened by the hundred.
+fn in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
+}
+
+/// Whether a tool works here. In CI it must.
+fn has(tool: &str, arguments: &[&str]) -> bool {
+    let run = Command::new(tool)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let works = run.is_ok_and(|status| status.success());
+    assert!(works || std::env::var_os("CI").is_none(), "{tool} does not work here");
+    works
+}
+
+/// Whether system calls can be traced and made to fail here.
+fn has_strace() -> bool {
+    has(
+        "strace",
+        &["-f", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO", "true"],
+    )
+}

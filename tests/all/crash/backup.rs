@@ -1,0 +1,110 @@
+//! Backup, erasure, compaction and restore of the real binary: nobody comes back, nothing is billed twice.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use winback::base::hash::Hashes;
+
+use crate::http::Client;
+use crate::kill::reported;
+use crate::rig::{Server, ask, bids, call, tell, winback};
+use crate::shop::{Setup, cart, request, theirs};
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    winback().args(arguments).current_dir(folder).output().expect("the binary runs")
+}
+
+fn stop(mut server: Server) {
+    server.signal("TERM");
+    assert!(server.ended(Duration::from_secs(10)).is_some_and(|status| status.success()));
+}
+
+fn status(api: &mut Client, user: &str) -> u16 {
+    api.get(&format!("/api/users/x:{user}")).expect("an answer").status
+}
+
+/// How many files below a folder hold these bytes.
+fn holding(dir: &Path, bytes: &[u8]) -> usize {
+    let entries = fs::read_dir(dir).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let has = |path: &Path| memchr::memmem::find(&fs::read(path).expect("a file"), bytes).is_some();
+    entries
+        .map(|path| {
+            if path.is_dir() {
+                holding(&path, bytes)
+            } else {
+                usize::from(has(&path))
+            }
+        })
+        .sum()
+}
+
+/// Two shoppers with an impression each; their notices, and the id and key of the second.
+fn shoppers(server: &Server) -> (Vec<String>, [Vec<u8>; 2]) {
+    let (mut shop, mut exchange, mut api) = (server.shop(), server.exchange(), server.api());
+    let mut notices = Vec::new();
+    for user in ["stays", "goes"] {
+        tell(&mut shop, "acme", &cart(theirs(user), "acme", 1));
+        let bid = bids(&ask(&mut exchange, &request(user, user, 1))).remove(0);
+        notices.push(call(&bid["burl"], "1.25"));
+        assert_eq!(exchange.get(notices.last().unwrap()).expect("an answer").status, 200);
+    }
+    let shown = api.get("/api/users/x:goes").expect("the user").json();
+    let id = shown["id"].as_str().expect("an id").to_owned();
+    let key = fs::read_to_string(server.folder().join("data/hash-key")).expect("the key of hashes");
+    let key = Hashes::from_hex(key.trim()).expect("a key").user(id.as_bytes());
+    (notices, [id.into_bytes(), key.0.to_be_bytes().to_vec()])
+}
+
+#[test]
+fn nobody_erased_comes_back_and_nothing_is_billed_twice() {
+    let setup = Setup::acme();
+    setup.write();
+    let folder = setup.path();
+    let server = Server::start(folder);
+    let (notices, [id, key]) = shoppers(&server);
+    let mut api = server.api();
+    let config = fs::read_to_string(setup.config_path()).expect("the config");
+    // The command finds the running server where the config says.
+    let running = config.replacen("\"listen\": \"127.0.0.1:0\"", &format!("\"listen\": \"{}\"", server.admin), 1);
+    fs::write(folder.join("running.json"), running).expect("written");
+    let taken = run(folder, &["backup", "backup.wb", "--config", "running.json"]);
+    let said = String::from_utf8_lossy(&taken.stdout).into_owned();
+    assert!(taken.status.success() && said.contains("the running server"), "{taken:?}");
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(folder.join("backup.wb")).expect("the backup").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "only its owner may read the keys in it");
+
+    assert_eq!(api.send("DELETE", "/api/users/x:goes", &[], b"").expect("an answer").status, 204);
+    assert_eq!((status(&mut api, "goes"), status(&mut api, "stays")), (404, 200));
+    let books = reported(&mut api);
+    stop(server);
+    let data = folder.join("data");
+    let before = [holding(&data, &id), holding(&data, &key)];
+    let compacted = run(folder, &["compact", "--config", "winback.json"]);
+    assert!(compacted.status.success(), "{compacted:?}");
+    assert!(before[0] > 0 && before[1] > 0, "the journal still has both: {before:?}");
+    assert_eq!([holding(&data, &id), holding(&data, &key)], [0, 0], "nowhere after compact");
+
+    // It is gone after a restart and in a restore; a notice sent again changes nothing.
+    for step in ["restart", "restore"] {
+        if step == "restore" {
+            fs::rename(&data, folder.join("data.old")).expect("moved");
+            fs::create_dir(&data).expect("a folder");
+            fs::copy(folder.join("data.old/erased"), data.join("erased")).expect("the list of the erased");
+            let restored = run(folder, &["restore", "backup.wb", "--config", "winback.json"]);
+            let said = String::from_utf8_lossy(&restored.stdout).into_owned();
+            assert!(restored.status.success() && !said.contains(" 0 left out"), "{restored:?}");
+            assert_eq!([holding(&data, &id), holding(&data, &key)], [0, 0], "nowhere after restore");
+        }
+        let server = Server::start(folder);
+        let (mut api, mut exchange) = (server.api(), server.exchange());
+        assert_eq!((status(&mut api, "goes"), status(&mut api, "stays")), (404, 200), "{step}");
+        for notice in &notices {
+            assert_eq!(exchange.get(notice).expect("an answer").status, 200, "{step}");
+        }
+        assert_eq!(reported(&mut api), books, "{step}");
+        stop(server);
+    }
+}
