@@ -134,11 +134,41 @@ pub struct DayRow {
     pub billed: Money,
     /// The shop's order values credited.
     pub conversion_value: Money,
+    /// Conversions that impressions of this day earned, whenever they came.
+    pub earned: u64,
+    /// Their order values.
+    pub earned_value: Money,
 }
 
-const DAY_ROW_BYTES: usize = 72;
+/// What rows end with that were written before it was known which day earned what.
+const SHORT_ROW_BYTES: usize = 72;
+const DAY_ROW_BYTES: usize = 96;
 
 impl DayRow {
+    /// Books a conversion on the day it came.
+    pub fn convert(&mut self, value: Money) {
+        self.conversions += 1;
+        self.conversion_value += value;
+    }
+
+    /// Books it on the day of the impression that earned it.
+    pub fn earn(&mut self, value: Money) {
+        self.earned += 1;
+        self.earned_value += value;
+    }
+
+    /// Takes back what was refunded of a conversion that came this day, and all of it if it is `void`.
+    pub fn refund(&mut self, back: Money, is_void: bool) {
+        self.conversion_value -= back;
+        self.conversions = self.conversions.saturating_sub(u64::from(is_void));
+    }
+
+    /// The same of one that an impression of this day earned.
+    pub fn unearn(&mut self, back: Money, is_void: bool) {
+        self.earned_value -= back;
+        self.earned = self.earned.saturating_sub(u64::from(is_void));
+    }
+
     /// As stored.
     pub fn write(&self) -> [u8; DAY_ROW_BYTES] {
         let mut out = [0; DAY_ROW_BYTES];
@@ -148,14 +178,24 @@ impl DayRow {
         for (at, amount) in [self.media_cost, self.billed, self.conversion_value].into_iter().enumerate() {
             out[24 + at * 16..40 + at * 16].copy_from_slice(&amount.0.to_le_bytes());
         }
+        out[72..80].copy_from_slice(&self.earned.to_le_bytes());
+        out[80..].copy_from_slice(&self.earned_value.0.to_le_bytes());
         out
     }
 
     /// From what is stored.
     pub fn read(bytes: &[u8]) -> Option<DayRow> {
-        let (counts, amounts) = bytes.get(..DAY_ROW_BYTES)?.split_at(24);
+        let (counts, rest) = bytes.get(..SHORT_ROW_BYTES)?.split_at(24);
+        let earned = bytes
+            .get(72..80)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |n| u64::from_le_bytes(*n));
+        let earned_value = bytes
+            .get(80..96)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |n| i128::from_le_bytes(*n));
         let counts = counts.as_chunks::<8>().0;
-        let amounts = amounts.as_chunks::<16>().0;
+        let amounts = rest.as_chunks::<16>().0;
         Some(DayRow {
             impressions: u64::from_le_bytes(counts[0]),
             clicks: u64::from_le_bytes(counts[1]),
@@ -163,6 +203,8 @@ impl DayRow {
             media_cost: Money(i128::from_le_bytes(amounts[0])),
             billed: Money(i128::from_le_bytes(amounts[1])),
             conversion_value: Money(i128::from_le_bytes(amounts[2])),
+            earned,
+            earned_value: Money(earned_value),
         })
     }
 }
@@ -229,9 +271,21 @@ mod tests {
             media_cost: Money(i128::MAX),
             billed: Money(5),
             conversion_value: Money(-6),
+            earned: 7,
+            earned_value: Money(8),
         };
         assert_eq!(DayRow::read(&row.write()), Some(row));
-        assert_eq!(DayRow::read(&row.write()[1..]), None);
+        let of_before = DayRow {
+            earned: 0,
+            earned_value: Money::ZERO,
+            ..row
+        };
+        assert_eq!(
+            DayRow::read(&row.write()[..SHORT_ROW_BYTES]),
+            Some(of_before),
+            "a shorter row still reads"
+        );
+        assert_eq!(DayRow::read(&row.write()[..SHORT_ROW_BYTES - 1]), None);
     }
 
     #[test]

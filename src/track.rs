@@ -5,6 +5,7 @@
 //! reads a clock or does IO; the disk is a trait.
 
 pub mod approval;
+pub mod credit;
 pub mod events;
 pub mod fact;
 pub mod fold;

@@ -3,6 +3,8 @@
 //! Rows are made of the day rows that settled impressions, clicks and conversions were added to.
 //! Amounts are in each advertiser's currency, so no row ever adds up two advertisers. A campaign
 //! without figures has a row of zeros, but not where rows are by day.
+//!
+//! Conversions stand on the day they came; beside them, on the day of the impression that earned them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -162,6 +164,8 @@ fn add(sum: &mut DayRow, more: &DayRow) {
     sum.media_cost += more.media_cost;
     sum.billed += more.billed;
     sum.conversion_value += more.conversion_value;
+    sum.earned += more.earned;
+    sum.earned_value += more.earned_value;
 }
 
 /// A row as it is shown: amounts and ratios as decimal text, ratios over nothing null.
@@ -184,6 +188,8 @@ fn line(owners: &HashMap<String, Owner>, (advertiser, campaign, day): &Key, row:
     put("media_cost", json!(row.media_cost.to_string()));
     put("billed", json!(row.billed.to_string()));
     put("conversion_value", json!(row.conversion_value.to_string()));
+    put("conversions_by_impression_day", json!(row.earned));
+    put("conversion_value_by_impression_day", json!(row.earned_value.to_string()));
     put("ctr", ratio(clicks * MILLION, impressions));
     put("cvr", ratio(conversions * MILLION, clicks));
     put("ecpm", ratio(row.billed.to_cpm().0, impressions.saturating_mul(STEP)));
@@ -209,6 +215,7 @@ fn csv(wanted: &Wanted, rows: &[Map<String, Value>]) -> Answer {
     columns.extend(keys.iter().filter(|(_, shown)| *shown).map(|(name, _)| *name));
     columns.extend(["impressions", "clicks", "conversions", "media_cost", "billed", "conversion_value"]);
     columns.extend(["ctr", "cvr", "ecpm", "ecpc", "ecpa", "roas"]);
+    columns.extend(["conversions_by_impression_day", "conversion_value_by_impression_day"]);
     let cell = |value: Option<&Value>| match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),

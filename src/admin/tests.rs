@@ -231,6 +231,8 @@ impl Rig {
             media_cost: billed,
             billed,
             conversion_value: Money::units(if clicks > 0 { 10 } else { 0 }),
+            earned: clicks / 3,
+            earned_value: Money::units(if clicks > 0 { 9 } else { 0 }),
         };
         self.engine.state.days.lock().insert((self.campaign(campaign), day), row);
     }

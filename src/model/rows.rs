@@ -19,7 +19,7 @@ pub enum Table {
     UserMatches,
     /// Advertiser and hash of `event_id` to when: on disk only.
     EventIds,
-    /// Advertiser and hash of `transaction_id`: on disk only.
+    /// Advertiser and hash of `transaction_id` to when, and to what it was credited: on disk only.
     Orders,
     /// Bid tag to evidence flags, for users who are gone and impressions beyond those remembered: on disk
     /// only.

@@ -9,11 +9,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use smallvec::{SmallVec, smallvec};
 
-use super::fact::{EventBatch, IdRef, NewEvent};
+use super::fact::{Clicked, EventBatch, IdRef, NewEvent};
+use super::notice;
 use crate::base::hash::{NS_EMAIL, NS_IFA};
 use crate::base::id::{ProductKey, UserKey};
 use crate::base::limits::{EVENTS_PER_BATCH_MAX, ITEMS_PER_EVENT_MAX};
 use crate::base::money::{Currency, Money, Round};
+use crate::base::seal::Audience;
 use crate::base::time::{Millis, Secs};
 use crate::model::advertiser::Shop;
 use crate::model::event::{Aspect, EventKind, Happening, Marks};
@@ -110,6 +112,7 @@ struct RawEvent<'a> {
     transaction_id: Option<String>,
     channel: Option<String>,
     url: Option<String>,
+    click_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -150,7 +153,7 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
     if !raw.consent.map_or(Regime::default(), |consent| regime(&consent)).allows_ids() {
         return Ok(refused(raw.events.len(), "the consent given does not allow storing events"));
     }
-    let ids = match sender {
+    let mut ids = match sender {
         Sender::Server => server_ids(world, shop, raw.user)?,
         Sender::Browser { cookie } => browser_ids(world, shop, cookie.as_deref(), raw.user)?,
         Sender::Objector => {
@@ -160,14 +163,23 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
             ));
         }
     };
-    if ids.is_empty() && *sender == Sender::Server {
-        return Err("no user: give at least one of `id`, `first_party_id`, `email_sha256`, `ifa`, `exchange_ids`".into());
-    }
     let (mut events, mut rejected) = (Vec::new(), Vec::new());
     for (index, text) in raw.events.iter().enumerate() {
         match event(world, shop, sender, text, now) {
             Ok(event) => events.push(event),
             Err((pointer, problem)) => rejected.push(Rejected { index, pointer, problem }),
+        }
+    }
+    if *sender == Sender::Server {
+        // A shop knows its customer: whoever clicked is the one it names. A browser could name anybody.
+        ids.extend(
+            events
+                .iter()
+                .filter_map(|event| event.click)
+                .map(|click| IdRef::Clicked(click.ticket.user)),
+        );
+        if ids.is_empty() {
+            return Err("no user: give at least one of `id`, `first_party_id`, `email_sha256`, `ifa`, `exchange_ids`".into());
         }
     }
     let accepted = events.len();
@@ -309,7 +321,16 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
         event_id: hash("event_id", raw.event_id),
         order: hash("order", raw.transaction_id),
         value: total.unwrap_or(sum),
+        is_stated: total.is_some() || !raw.items.is_empty(),
+        click: raw.click_id.as_deref().and_then(|token| clicked(world, shop, token)),
     })
+}
+
+/// The click that a `click_id` stands for: none where it is not ours, another shop's or of a test. An event
+/// is not rejected for what became of a parameter on its way.
+fn clicked(world: &World, shop: &Shop, token: &str) -> Option<Clicked> {
+    let notice::Opened { ticket, tag, .. } = notice::open(world, Audience::View, token.trim())?;
+    (ticket.advertiser == shop.advertiser.no && !ticket.test).then_some(Clicked { ticket, tag })
 }
 
 /// One entry for each item, `into_own` making amounts the shop's.

@@ -36,6 +36,8 @@ pub enum IdRef {
     Ours(UserKey, String),
     /// Somebody else's, in their namespace.
     Foreign(MatchKey, String),
+    /// Whose ad was clicked, by the token of the click: makes no user of somebody unknown.
+    Clicked(UserKey),
 }
 
 /// Events of one user.
@@ -62,6 +64,19 @@ pub struct NewEvent {
     pub order: Option<u64>,
     /// Its value in the advertiser's currency.
     pub value: Money,
+    /// Whether it says a value or items: a refund that does not is of the whole order.
+    pub is_stated: bool,
+    /// The click that led to the page it happened on.
+    pub click: Option<Clicked>,
+}
+
+/// A click, as the token on a landing page tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clicked {
+    /// The bid whose ad was clicked.
+    pub ticket: Ticket,
+    /// Its tag.
+    pub tag: BidTag,
 }
 
 /// What a sign says.

@@ -17,8 +17,8 @@ use crate::model::rows::{Row, Table, head, pair, tail};
 use crate::model::ticket::Ticket;
 use crate::state::world::World;
 use crate::state::{DayRow, State};
+use crate::track::credit;
 use crate::track::fact::{EventBatch, IdRef, NewEvent};
-use crate::track::settle;
 
 /// Reads of the disk, for what is kept there only; and the one write.
 pub trait Disk {
@@ -37,6 +37,8 @@ pub enum Change {
     Spend(CampaignNo, Day, Money),
     /// One more impression, click or conversion of a campaign.
     Count(CampaignNo, Counted),
+    /// A conversion of a campaign was refunded.
+    Uncount(CampaignNo),
     /// A frequency hold, where there was to be one, has become an impression.
     Seen(UserKey, BidTag, Hold),
     /// What caps count of a user has changed otherwise.
@@ -144,7 +146,9 @@ impl<'a> Fold<'a> {
             self.changes
                 .extend(viewed.map(|entry| Change::Viewed(advertiser, entry.product, entry.at)));
             if batch.shop.advertiser.attribution.goal.is(&event.entries[0]) {
-                settle::convert(self, &batch.shop, user, event, now);
+                credit::convert(self, &batch.shop, user, event, now);
+            } else if event.entries[0].kind == EventKind::Refund {
+                credit::refund(self, advertiser, event, now)?;
             }
         }
         Ok(())
@@ -156,7 +160,7 @@ impl<'a> Fold<'a> {
         let known: Vec<UserKey> = ids.iter().filter_map(|id| self.user_of(id)).collect();
         let named = ids.iter().find_map(|id| match id {
             IdRef::Ours(key, name) => Some((self.canonical(*key), name)),
-            IdRef::Foreign(..) => None,
+            IdRef::Foreign(..) | IdRef::Clicked(_) => None,
         });
         let user = match (named, known.first()) {
             (Some((user, name)), _) => {
@@ -330,6 +334,7 @@ impl<'a> Fold<'a> {
         let own = match id {
             IdRef::Ours(key, _) => key.0,
             IdRef::Foreign(key, _) => key.0,
+            IdRef::Clicked(key) => key.0,
         };
         let now_gone = |key: u64| self.rows.contains_key(&(Table::OptedOut, key.to_be_bytes().to_vec()));
         let gone = |key: u64| self.state.opted_out.contains(key) || now_gone(key);
@@ -338,7 +343,7 @@ impl<'a> Fold<'a> {
 
     fn user_of(&self, id: &IdRef) -> Option<UserKey> {
         match id {
-            IdRef::Ours(key, _) => self.alias(*key).or_else(|| self.is_known(*key).then_some(*key)),
+            IdRef::Ours(key, _) | IdRef::Clicked(key) => self.alias(*key).or_else(|| self.is_known(*key).then_some(*key)),
             IdRef::Foreign(key, _) => self.matched(*key),
         }
     }

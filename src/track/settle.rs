@@ -1,5 +1,4 @@
-//! Impressions, clicks and conversions: the first evidence bills, once; the last click or view is
-//! credited with an order (contract §2 `billing`, §3 `attribution`).
+//! Impressions and clicks: the first evidence bills, once (contract §2 `billing`).
 //!
 //! Idempotent by the bid's tag: a repeat finds its flag set. Booked on the advertiser's local day of
 //! the auction.
@@ -8,7 +7,7 @@ use std::io;
 
 use serde_json::json;
 
-use super::fact::{Effect, Evidence, NewEvent, Paid, Sign};
+use super::fact::{Effect, Evidence, Paid, Sign};
 use super::fold::{Change, Counted, Fold, Hold};
 use crate::base::id::{BidTag, ExchangeNo, UserKey};
 use crate::base::limits::{CLICK_LIFE, EXPOSURES_MAX, NOTICE_LIFE};
@@ -98,30 +97,6 @@ pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now
         settle(fold, ticket, tag, sign.paid, now);
     }
     Ok(())
-}
-
-/// Credits a conversion: to the last click in its window, else to the last impression in its own.
-pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent, now: Secs) {
-    let at = event.entries[0].at;
-    let windows = shop.advertiser.attribution;
-    let ours = |e: &&Exposure| shop.advertiser.campaigns.iter().any(|campaign| campaign.no == e.campaign);
-    let seen = fold.exposures(user);
-    let clicked = |e: &&Exposure| e.flags & evidence::CLICK != 0 && e.clicked <= at && at.since(e.clicked) <= windows.click.0;
-    // An auction won is no impression yet.
-    let shown = evidence::BILL | evidence::PIXEL | evidence::SETTLED;
-    let viewed = |e: &&Exposure| e.flags & shown != 0 && e.at <= at && at.since(e.at) <= windows.view.0;
-    let credited = seen.iter().filter(ours).filter(clicked).max_by_key(|e| e.clicked);
-    let credited = credited.or_else(|| seen.iter().filter(ours).filter(viewed).max_by_key(|e| e.at));
-    let Some(campaign) = credited.map(|e| e.campaign) else { return };
-    let day = at.to_millis().local_day(&shop.advertiser.timezone);
-    let row = fold.day(campaign, day);
-    row.conversions += 1;
-    row.conversion_value += event.value;
-    fold.changes.push(Change::Count(campaign, Counted::Conversion));
-    fold.log(
-        &json!({"fact": "conversion", "campaign": campaign.0, "day": day.to_string(), "at": now.to_millis().to_rfc3339(),
-        "value": event.value.to_string(), "currency": shop.advertiser.currency.as_str()}),
-    );
 }
 
 /// What is known of a bid before a sign of it.
@@ -255,7 +230,8 @@ fn click(fold: &mut Fold<'_>, sign: &Evidence) {
     log(fold, "click", &sign.ticket, day, sign.at, &[]);
 }
 
-fn day_of(shop: Option<&Shop>, auction: Secs) -> Day {
+/// The local day of an instant on the shop's clock.
+pub(super) fn day_of(shop: Option<&Shop>, auction: Secs) -> Day {
     let utc = jiff::tz::TimeZone::UTC;
     auction.to_millis().local_day(shop.map_or(&utc, |shop| &shop.advertiser.timezone))
 }

@@ -144,6 +144,11 @@ fn install(folded: &Folded, state: &State, now: Secs) {
                 };
                 counter.fetch_add(1, Relaxed);
             }
+            Change::Uncount(campaign) => {
+                let conversions = &state.books.entry(*campaign).conversions;
+                // Only this thread counts.
+                conversions.store(conversions.load(Relaxed).saturating_sub(1), Relaxed);
+            }
             Change::Seen(user, tag, hold) => {
                 if !state.cap_holds.free(*user, *tag) && *hold == Hold::Expected {
                     state.cap_late.fetch_add(1, Relaxed);

@@ -14,6 +14,7 @@ mod feeds;
 mod figures;
 mod game;
 mod http;
+mod journeys;
 mod judge;
 mod kill;
 mod life;

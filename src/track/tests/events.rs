@@ -170,6 +170,7 @@ fn browsers_name_neither_users_nor_times() {
         .map(|id| match id {
             crate::track::fact::IdRef::Ours(key, _) => key.0,
             crate::track::fact::IdRef::Foreign(key, _) => key.0,
+            crate::track::fact::IdRef::Clicked(key) => key.0,
         })
         .collect();
     let first_party = rig.world.hashes.foreign("acme.example", b"f").0;

@@ -232,6 +232,8 @@ impl Rig {
             media_cost: sum.media_cost + row.media_cost,
             billed: sum.billed + row.billed,
             conversion_value: sum.conversion_value + row.conversion_value,
+            earned: sum.earned + row.earned,
+            earned_value: sum.earned_value + row.earned_value,
         })
     }
 
