@@ -60,13 +60,13 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     if user != sign.ticket.user {
         fold.changes.push(Change::Moved(user));
     }
-    let due = Secs(sign.ticket.at.0.saturating_add(NOTICE_LIFE.0));
+    let due = due(sign);
     if settles {
         settle(fold, &sign.ticket, sign.tag, sign.paid, sign.at);
-        if before & evidence::PIXEL != 0 {
+        if before & proofs(billing) != 0 {
             wait_no_more(fold, due, sign.tag);
         }
-    } else if sign.sign == Sign::Pixel && billing == Billing::Burl && before & evidence::SETTLED == 0 {
+    } else if flag & proofs(billing) != 0 && before & (proofs(billing) | evidence::SETTLED) == 0 {
         fold.put(
             Table::Pending,
             pair(u64::from(due.0), sign.tag.0),
@@ -80,7 +80,28 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     Ok(if settles { Effect::Settled } else { Effect::Recorded })
 }
 
-/// Bills a pixel whose billing notice never came, now that the token's billing time has ended.
+/// The signs that there was an impression to be billed, beside the one that bills it: where that is lost,
+/// the exchange charges all the same, and a budget must know of it.
+const fn proofs(billing: Billing) -> u8 {
+    match billing {
+        Billing::Burl => evidence::PIXEL,
+        Billing::Impression => evidence::BILL,
+        Billing::Nurl => evidence::PIXEL | evidence::BILL,
+    }
+}
+
+/// How long such a sign waits for the one that bills: until the bid's hold would lapse, for what has been
+/// spent must not be spent again meanwhile; one that comes later than that, for the token's life.
+fn due(sign: &Evidence) -> Secs {
+    let Ticket { at, hold_s, .. } = sign.ticket;
+    let lapses = Secs(at.0.saturating_add(u32::from(hold_s)));
+    if sign.at < lapses {
+        return lapses;
+    }
+    Secs(at.0.saturating_add(NOTICE_LIFE.0))
+}
+
+/// Bills an impression whose billing sign never came, now that the token's billing time has ended.
 pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now: Secs) -> io::Result<()> {
     wait_no_more(fold, due, tag);
     let user = fold.canonical(ticket.user);

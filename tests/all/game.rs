@@ -35,7 +35,7 @@ use rng::Rng;
 
 /// Wednesday noon, UTC.
 const START_MS: i64 = 1_781_092_800_000;
-/// No pixel waits for its billing notice so long that it bills without one.
+/// No token is too old.
 const PLAYED_MS: i64 = 46 * 3_600_000;
 /// Impressions of one person: as many as a record keeps.
 const SHOWN_MAX: usize = 60;
@@ -356,22 +356,39 @@ impl Game {
         }
         let nth = self.rng.below(self.open[at].signs.len() as u64) as usize;
         let sign = self.open[at].signs.remove(nth);
+        self.sign(at, sign);
+        // No impression waits for what bills it so long that it is billed without a price.
+        let billing = self.billing(at);
+        let waits = matches!(sign, Sign::Pixel | Sign::Bill) && !self.settled.contains(&bid);
+        if let Some(nth) = self.open[at].signs.iter().position(|sign| *sign == billing && waits) {
+            self.open[at].signs.remove(nth);
+            self.sign(at, billing);
+        }
+    }
+
+    /// What bills an open bid's impression.
+    fn billing(&self, at: usize) -> Sign {
+        let exchange = self.open[at].opened.ticket.exchange;
+        match self.facts.server["exchanges"][usize::from(exchange.0)]["billing"].as_str() {
+            Some("impression") => Sign::Pixel,
+            Some("nurl") => Sign::Win,
+            _ => Sign::Bill,
+        }
+    }
+
+    /// One sign of an open bid's impression.
+    fn sign(&mut self, at: usize, sign: Sign) {
+        let bid = self.open[at].bid;
         let paid = self.open[at].price * i128::from(50 + self.rng.below(51)) / 100;
         let query = format!("price={}", Money(paid));
         let evidence = notice::evidence(&self.rig.world, sign, self.open[at].opened, Some(&query), Millis(self.now));
         let conversion = evidence.ticket.conversion;
         self.rig.record(Fact::Evidence(evidence), Millis(self.now));
-        let second = self.second();
+        let (second, billing) = (self.second(), self.billing(at));
         let of = &mut self.facts.bids[bid];
         let [_, shop, campaign, _] = of.who;
         of.capped = 0;
         of.seen = of.seen.or(Some(second));
-        let exchange = &self.facts.server["exchanges"][usize::from(evidence.ticket.exchange.0)];
-        let billing = match exchange["billing"].as_str() {
-            Some("impression") => Sign::Pixel,
-            Some("nurl") => Sign::Win,
-            _ => Sign::Bill,
-        };
         if sign == billing && !self.settled.contains(&bid) {
             self.settled.push(bid);
             let fee = nano(&self.facts.shops[shop]["fee_percent"]).unwrap_or(0) / 100;

@@ -187,7 +187,7 @@ fn an_advertiser_who_is_gone_is_still_billed_once_without_fee() {
 }
 
 #[test]
-fn a_pixel_without_burl_settles_when_its_time_is_over_once() {
+fn a_pixel_without_burl_settles_when_its_hold_would_lapse_once() {
     for restarts in [false, true] {
         let mut rig = Rig::new();
         for (n, user) in users(&mut rig).into_iter().enumerate() {
@@ -209,7 +209,7 @@ fn a_pixel_without_burl_settles_when_its_time_is_over_once() {
         if restarts {
             rig.restart();
         }
-        rig.later(NOTICE_LIFE.0 - 1);
+        rig.later(u32::from(paid.hold_s) - 1);
         rig.record(vec![]);
         assert_eq!(rig.row().impressions, 2);
         for _ in 0..3 {
@@ -227,6 +227,37 @@ fn a_pixel_without_burl_settles_when_its_time_is_over_once() {
         assert!(expected.contains(&each), "{each}");
         assert_eq!(rig.disk.count(Table::Pending), 0);
         rig.assert_durable();
+    }
+}
+
+#[test]
+fn an_impression_whose_billing_sign_is_lost_is_billed_on_any_other_proof_of_it() {
+    // By exchange: the signs that prove an impression, beside the one that bills it.
+    let proofs: [&[Sign]; 3] = [&[Sign::Pixel], &[Sign::Bill], &[Sign::Pixel, Sign::Bill]];
+    let billing = [Sign::Bill, Sign::Pixel, Sign::Win];
+    for (exchange, proofs) in proofs.into_iter().enumerate() {
+        for sign in SIGNS.into_iter().filter(|sign| *sign != billing[exchange]) {
+            let mut rig = Rig::new();
+            let [user, _] = users(&mut rig);
+            let early = rig.ticket(user, exchange as u8);
+            let facts = vec![rig.sign(sign, early, 1, "1"), rig.sign(sign, early, 1, "1")];
+            rig.record(facts);
+            rig.later(u32::from(early.hold_s));
+            rig.record(vec![]);
+            let expected = u64::from(proofs.contains(&sign));
+            assert_eq!(rig.row().impressions, expected, "{exchange} {sign:?}");
+            // What comes when the hold has lapsed anyway waits for its price as long as tokens live.
+            let late = rig.sign(sign, early, 2, "1");
+            rig.record(vec![late]);
+            rig.later(NOTICE_LIFE.0 - 1 - u32::from(early.hold_s));
+            rig.record(vec![]);
+            assert_eq!(rig.row().impressions, expected, "{exchange} {sign:?}");
+            rig.later(1);
+            rig.record(vec![]);
+            assert_eq!(rig.row().impressions, 2 * expected, "{exchange} {sign:?}");
+            assert_eq!(rig.disk.count(Table::Pending), 0);
+            rig.assert_durable();
+        }
     }
 }
 
