@@ -1,12 +1,16 @@
 # What there is to run. Every target does its own set-up; a Rust toolchain is all that is needed.
 
-.PHONY: help test show demo count bench-wire mutants fmt lint docs
+.PHONY: help test show demo count bench-wire mutants sim fmt lint docs
 .DEFAULT_GOAL := help
 
 # Which Show lines: an issue's name (a file of tools/shows) or all.
 ISSUE ?= all
 # A part of the sample of mutants, such as 2/6; without it all of it.
 PIECE ?=
+# Of `sim`: how many storms, of how many steps; PLANT=all plants faults, which it must notice.
+SEEDS ?= 1000
+STEPS ?= 2000
+PLANT ?=
 # Arguments of the demo, such as DEMO_ARGS="--seconds 60".
 DEMO_ARGS ?=
 
@@ -30,6 +34,13 @@ bench-wire: ## The canonical bench over sockets, beside a bare hyper server: PAI
 
 mutants: ## A fixed sample of mutants, and which of them no test catches: PIECE=1/6 for a sixth of it
 	@tools/mutants $(PIECE)
+
+sim: ## Storms on virtual time: memory and money against a model; SEEDS=1000 STEPS=2000, or PLANT=all
+ifeq ($(PLANT),)
+	@SEEDS=$(SEEDS) STEPS=$(STEPS) cargo test --locked --test all storm:: -- --nocapture
+else
+	@SEEDS=60 tools/plant sim $(filter-out all,$(PLANT))
+endif
 
 fmt: ## Format the code
 	cargo fmt

@@ -9,7 +9,7 @@ pub mod facts;
 #[path = "game/request.rs"]
 mod request;
 #[path = "game/rng.rs"]
-mod rng;
+pub mod rng;
 #[path = "game/world.rs"]
 mod world;
 

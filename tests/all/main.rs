@@ -25,5 +25,6 @@ mod rig;
 mod scenarios;
 mod shop;
 mod smoke;
+mod storm;
 mod tidy;
 mod check;
