@@ -12,6 +12,7 @@ mod doors;
 mod exchange;
 mod feeds;
 mod figures;
+mod frequency;
 mod game;
 mod http;
 mod journeys;

@@ -6,7 +6,7 @@
 
 mod model;
 mod play;
-mod server;
+pub mod server;
 mod tally;
 mod world;
 
