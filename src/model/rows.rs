@@ -28,7 +28,7 @@ pub enum Table {
     Days,
     /// Book to what is held, and when it was.
     Holds,
-    /// When and bid tag to the ticket of a pixel that waits for its billing notice.
+    /// When and bid tag to the ticket of an impression that waits for the sign that bills it.
     Pending,
     /// Users who opted out, and the foreign ids that led to them.
     OptedOut,
