@@ -65,7 +65,7 @@ impl Market {
     pub fn lose(&self, picks: &[Pick]) {
         let state = &self.rig.state;
         for pick in picks {
-            state.cap_holds.free(pick.user, pick.tag);
+            state.cap_holds.free(pick.user, pick.tag, NOW);
             for book in [pick.campaign, pick.advertiser_book] {
                 state.books.release(book, &pick.taken(), NOW.to_secs());
             }

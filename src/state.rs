@@ -51,7 +51,7 @@ pub struct State {
     pub resolved: Resolved,
     /// What reports are made of.
     pub days: Mutex<HashMap<(CampaignNo, Day), DayRow>>,
-    /// Pixels that wait for their billing notice.
+    /// Impressions that wait for the sign that bills them.
     pub pending: Mutex<BTreeMap<(Secs, BidTag), Ticket>>,
     /// What exchanges think of creatives.
     pub approvals: Approvals,

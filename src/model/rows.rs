@@ -30,7 +30,7 @@ pub enum Table {
     Holds,
     /// Book to how its budget is spread over the day.
     Paces,
-    /// When and bid tag to the ticket of a pixel that waits for its billing notice.
+    /// When and bid tag to the ticket of an impression that waits for the sign that bills it.
     Pending,
     /// Users who opted out, and the foreign ids that led to them.
     OptedOut,

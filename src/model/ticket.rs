@@ -62,7 +62,7 @@ pub struct Ticket {
     pub product: ProductKey,
     /// When the bid was made.
     pub at: Secs,
-    /// How long its budget hold stands.
+    /// How long its budget hold stands, and its impression waits for the sign that bills it.
     pub hold_s: u16,
     /// The CPM bid, in the currency of the answer; at most 9.2 billion units.
     pub price: Money,

@@ -109,15 +109,15 @@ impl CapHolds {
     }
 
     /// Frees a bid's hold: evidence has taken its place, or it lost. Moves the epoch; tells whether the
-    /// hold still stood.
-    pub fn free(&self, user: UserKey, tag: BidTag) -> bool {
+    /// hold still stood: one that has lapsed may not have been written over yet.
+    pub fn free(&self, user: UserKey, tag: BidTag, now: Millis) -> bool {
         let mut bucket = self.bucket(user).lock();
         bucket.epoch = bucket.epoch.wrapping_add(1);
         let found = bucket
             .holds
             .iter_mut()
             .find(|hold| hold.user == user.0 as u32 && hold.tag == tag.0 as u32);
-        found.map(|hold| *hold = Hold::default()).is_some()
+        found.is_some_and(|hold| std::mem::take(hold).lapses > now)
     }
 }
 
@@ -270,7 +270,7 @@ mod tests {
         );
         let view = state.cap_holds.view(UserKey(77), NOW);
         assert_eq!(view.holds().len(), 1);
-        state.cap_holds.free(UserKey(77), BidTag(5));
+        assert!(state.cap_holds.free(UserKey(77), BidTag(5), NOW));
         assert_eq!(
             commit(&state, &[pick(1, 6, 1)], view.epoch, NOW, |_| limits(10)),
             Err(Refused::Stale)
@@ -298,7 +298,9 @@ mod tests {
             assert_eq!(commit(&state, &[pick(1, tag, 0)], epoch, now, |_| limits(10)), Ok(()));
         }
         assert_eq!(state.cap_holds.view(UserKey(77), Millis(NOW.0 + 1_500)).holds().len(), 1);
-        assert_eq!(state.cap_holds.view(UserKey(77), Millis(NOW.0 + 6_500)).holds().len(), 0);
+        let lapsed = Millis(NOW.0 + 6_500);
+        assert_eq!(state.cap_holds.view(UserKey(77), lapsed).holds().len(), 0);
+        assert!(!state.cap_holds.free(UserKey(77), BidTag(5), lapsed), "it stands no more");
         assert_eq!(state.cap_holds.view(UserKey(78), NOW).holds().len(), 0, "another user's");
     }
 }

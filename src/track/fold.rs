@@ -61,7 +61,7 @@ pub enum Change {
     Viewed(AdvertiserNo, ProductKey, Secs),
     /// A share of a bid that was paid.
     Paid(u8, Money, Money),
-    /// A pixel waits for its billing notice.
+    /// An impression waits for the sign that bills it.
     Wait(Secs, BidTag, Ticket),
     /// It waits no more.
     Waited(Secs, BidTag),

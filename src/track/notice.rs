@@ -115,6 +115,6 @@ pub fn lose(world: &World, state: &State, opened: &Opened, now: Secs) -> bool {
     for book in [Some(ticket.campaign), shop.map(|shop| shop.advertiser.book)].into_iter().flatten() {
         state.books.release(book, &taken, now);
     }
-    state.cap_holds.free(ticket.user, opened.tag);
+    state.cap_holds.free(ticket.user, opened.tag, now.to_millis());
     true
 }

@@ -170,7 +170,7 @@ fn install(folded: &Folded, state: &State, now: Secs) {
                 conversions.store(conversions.load(Relaxed).saturating_sub(1), Relaxed);
             }
             Change::Seen(user, tag, hold) => {
-                if !state.cap_holds.free(*user, *tag) && *hold == Hold::Expected {
+                if !state.cap_holds.free(*user, *tag, now.to_millis()) && *hold == Hold::Expected {
                     state.cap_late.fetch_add(1, Relaxed);
                 }
             }

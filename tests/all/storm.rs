@@ -39,7 +39,7 @@ const LIVELY: [&str; 15] = [
     "broke",
     "conversions",
 ];
-const BREAKS: [&str; 8] = ["books", "rows", "budgets", "caps", "lost", "twice", "reload", "poison"];
+const BREAKS: [&str; 9] = ["books", "rows", "budgets", "caps", "lost", "twice", "reload", "poison", "late"];
 
 fn of_environment(name: &str, otherwise: usize) -> usize {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)

@@ -86,6 +86,8 @@ pub struct Model<'a> {
     sightings: usize,
     /// Impressions whose frequency hold had lapsed before any sign.
     pub lapsed: usize,
+    /// Those, and whose hold a crash forgot or a later bid for the same place took over.
+    pub late: usize,
 }
 
 /// The quotient nearest to the exact one, halves up; nothing here is negative.
@@ -117,6 +119,7 @@ impl<'a> Model<'a> {
             orders: BTreeMap::new(),
             sightings: 0,
             lapsed: 0,
+            late: 0,
         }
     }
 
@@ -212,7 +215,10 @@ impl<'a> Model<'a> {
         if bid.seen.is_none() {
             self.sightings += 1;
             bid.seen = Some((now_s, self.sightings));
-            self.lapsed += usize::from(bid.holding && bid.lapses <= now_ms);
+            // The server's clock of notices goes by seconds.
+            let stands = bid.holding && bid.lapses > now_s * 1_000;
+            self.lapsed += usize::from(bid.holding && !stands);
+            self.late += usize::from(bid.lapses > bid.made && !stands);
             bid.holding = false;
         }
         let proofs = if bill == Sign::Win {

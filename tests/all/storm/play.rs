@@ -2,13 +2,14 @@
 //! never, the disk fails and the server dies, on virtual time, from one seed.
 
 mod look;
+mod shopper;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Deserialize;
-use serde_json::json;
 use winback::base::id::UserKey;
-use winback::base::money::{Money, NANOS};
+use winback::base::money::Money;
 use winback::base::seal::Audience;
 use winback::base::time::Millis;
 use winback::model::outcome::{NoBid, Outcome};
@@ -68,6 +69,8 @@ struct Storm<'a> {
     last_sent: BTreeMap<usize, i64>,
     orders: Vec<(usize, usize, u64)>,
     tally: Tally,
+    /// Impressions without a hold that the servers before this one counted.
+    cap_late: u64,
     /// Impressions may come after their hold has lapsed.
     is_slow: bool,
 }
@@ -87,6 +90,7 @@ pub fn play(setting: &Setting, is_slow: bool, seed: u64, steps: usize) -> Tally 
         last_sent: BTreeMap::new(),
         orders: Vec::new(),
         tally: Tally::default(),
+        cap_late: 0,
         is_slow,
     };
     for user in 0..SHOPPERS as usize {
@@ -343,6 +347,7 @@ impl<'a> Storm<'a> {
         let is_written = is_said || (fault == Some(Fault::Unsaid) && self.server.disk.fault.is_none());
         if is_written {
             self.committed = self.now;
+            let late = self.model.late;
             self.model.overdue(self.now);
             for news in &batch {
                 match news {
@@ -355,6 +360,8 @@ impl<'a> Storm<'a> {
                     _ => {}
                 }
             }
+            // What was written and not said never reached the memory that counts.
+            self.model.late = if is_said { self.model.late } else { late };
         }
         if !is_said {
             self.tally.count(if is_written { "unsaid" } else { "refused" }, 1);
@@ -393,67 +400,6 @@ impl<'a> Storm<'a> {
         self.model.sign(bid, sign, self.paid[bid], self.now);
     }
 
-    fn tell(&mut self, user: usize, shop: usize, event: &str) {
-        self.sent += 1;
-        let event_id = self.sent;
-        let mut doc = json!({"event": event, "event_id": event_id.to_string(), "items": [{"item_id": "boot"}]});
-        let (mut order, is_refund) = (None, event == "refund");
-        if event == "purchase" {
-            // A reloaded page of thanks tells of the same order again.
-            let again = self
-                .orders
-                .last()
-                .filter(|(u, s, _)| (*u, *s) == (user, shop))
-                .map(|(.., order)| *order);
-            let number = again.unwrap_or(event_id);
-            self.orders.push((user, shop, number));
-            let value = i128::from(1 + self.rng.below(90)) * NANOS;
-            (doc["transaction_id"], doc["value"]) = (json!(number.to_string()), json!(Money(value).to_string()));
-            order = Some((number, Some(value)));
-        } else if is_refund {
-            let Some(nth) = (self.orders.len() as u64).checked_sub(1).map(|last| self.rng.below(last + 1)) else {
-                return;
-            };
-            let (buyer, of, number) = self.orders[nth as usize];
-            doc = json!({"event": event, "event_id": event_id.to_string(), "transaction_id": number.to_string()});
-            let part = self.rng.chance(50).then(|| i128::from(1 + self.rng.below(40)) * NANOS);
-            if let Some(part) = part {
-                doc["value"] = json!(Money(part).to_string());
-            }
-            order = Some((number, part));
-            return self.post(buyer, of, event_id, order, true, &doc);
-        }
-        self.post(user, shop, event_id, order, is_refund, &doc);
-    }
-
-    fn post(
-        &mut self,
-        user: usize,
-        shop: usize,
-        event_id: u64,
-        order: Option<(u64, Option<i128>)>,
-        is_refund: bool,
-        doc: &serde_json::Value,
-    ) {
-        let name = format!("u{user}");
-        let body = json!({"user": {"id": name, "exchange_ids": {"x": name, "y": name, "z": name}}, "events": [doc]}).to_string();
-        let told = Told {
-            user,
-            shop,
-            event_id,
-            order,
-            is_refund,
-        };
-        self.tally.count("events", 1);
-        let news = News::Told { told, body };
-        let after = 20 + self.rng.below(400);
-        self.send(after, news.clone());
-        if self.rng.chance(2) {
-            self.tally.count("doubled", 1);
-            self.send(after + 40, news);
-        }
-    }
-
     fn crash(&mut self) {
         self.tally.count("crashes", 1);
         self.restart(false);
@@ -462,6 +408,7 @@ impl<'a> Storm<'a> {
     /// The server ends and starts again; unless the last commit was written and not said, both know the same.
     fn restart(&mut self, is_ahead: bool) {
         let before = self.server.crash(Millis(self.now));
+        self.cap_late += before.cap_late.load(Relaxed);
         self.model.crash(self.committed);
         if !is_ahead {
             let books: Vec<_> = self
@@ -491,10 +438,15 @@ impl<'a> Storm<'a> {
         self.restart(false);
         self.check_facts();
         self.tally.count("lapsed", self.model.lapsed);
+        self.tally.count("cap_late", self.model.late);
         self.tally.count("capped", self.server.held_back.capped);
         self.tally.count("broke", self.server.held_back.broke);
         let orders: u64 = self.model.days.values().map(|row| row.conversions).sum();
         self.tally.count("conversions", orders as usize);
+        if self.cap_late != self.model.late as u64 {
+            let detail = format!("{} counted without a hold, {} is right", self.cap_late, self.model.late);
+            self.tally.broke("late", detail);
+        }
         self.check_budgets();
     }
 }
