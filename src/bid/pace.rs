@@ -94,16 +94,8 @@ pub fn reached(case: &Case<'_>, known: &Known, advertiser: &Advertiser, offer: &
         return None;
     }
     let now = case.ask.now;
-    let own = advertiser.campaigns[offer.campaign as usize].frequency.iter().copied();
-    // A cap of the advertiser itself is over all its campaigns.
-    let shared = advertiser.frequency.iter().map(|cap| match cap.scope {
-        CapScope::Campaign => Cap {
-            scope: CapScope::Advertiser,
-            ..*cap
-        },
-        _ => *cap,
-    });
-    own.chain(shared).find_map(|cap| {
+    let own = &advertiser.campaigns[offer.campaign as usize].frequency;
+    own.iter().chain(&advertiser.frequency).copied().find_map(|cap| {
         let counts = |campaign, creative| in_scope(advertiser, offer, cap.scope, campaign, creative);
         let in_window = |at: Secs| now.to_secs().since(at) < cap.per.0;
         let seen = known
