@@ -144,7 +144,7 @@ impl Book {
             let left = limit - spent;
             Room {
                 full: left - held.full,
-                likely: (left.0.saturating_mul(BUDGET_LAST_PART) > limit.0).then(|| left - held.likely),
+                likely: (left.0.wrapping_mul(BUDGET_LAST_PART) > limit.0).then(|| left - held.likely),
             }
         };
         let of_day = budget.daily.map(|daily| of(daily, self.spent_on(day)));
