@@ -4,6 +4,9 @@
 //! Start-up refuses rather than half-starts; a drain answers what is in flight and makes every fact
 //! durable.
 
+mod hand;
+mod load;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -26,10 +29,9 @@ use crate::model::rows::Table;
 use crate::server::engine::{Door, Engine, Envelope, Facts, Parts, Settings, Unavailable};
 use crate::server::names::Names;
 use crate::server::{bids, public, shops, sizes};
-use crate::state::State;
 use crate::state::world::World;
 use crate::store::Store;
-use crate::track::writer::{Writer, install_row, recount_views, restore};
+use crate::track::writer::Writer;
 
 /// The writer wakes this often without facts: for pixels whose time is up and holds that changed.
 const WRITER_TICK: Duration = Duration::from_millis(250);
@@ -77,6 +79,7 @@ pub struct App {
     bid_threads: Vec<JoinHandle<()>>,
     axum: Vec<tokio::task::JoinHandle<()>>,
     closing: Arc<AtomicBool>,
+    hand: JoinHandle<()>,
     writer: JoinHandle<()>,
 }
 
@@ -98,7 +101,8 @@ impl App {
         let world = world(&server, &public_url, hashes, seals);
         let (world, mut remarks) = shops::load_all(world, &server, &names);
         remarks.splice(0..0, warnings.iter().map(ToString::to_string));
-        let state = load(&store, &names).map_err(environment("cannot load the store"))?;
+        let state = load::load(&store, &names, Millis::wall_clock().to_secs()).map_err(environment("cannot load the store"))?;
+        state.time_by(hand::thread_cpu_ns);
         state.popular.rank(&world, Millis::wall_clock().to_secs());
         let (sender, receiver) = sync_channel(FACTS_QUEUE_MAX);
         let parts = Parts {
@@ -113,6 +117,7 @@ impl App {
         let closing = Arc::new(AtomicBool::new(false));
         let writer = spawn_writer(engine.clone(), store, receiver, closing.clone()).map_err(environment("cannot start the writer"))?;
         let (stop, stopping) = watch::channel(false);
+        let hand = hand::spawn(engine.clone(), stopping.clone()).map_err(environment("cannot start the hand"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("public")
@@ -143,6 +148,7 @@ impl App {
             bid_threads,
             axum,
             closing,
+            hand,
             writer,
         })
     }
@@ -180,6 +186,7 @@ impl App {
             }
         });
         sizes::write(&self.engine);
+        let _ = self.hand.join();
         // Nobody is left to send facts; what the writer has is committed before it ends.
         self.closing.store(true, Ordering::Release);
         let _ = self.writer.join();
@@ -307,31 +314,6 @@ fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
     }
     Some(key)
-}
-
-/// Every user, match, impression and figure of the store into memory.
-fn load(store: &Store, names: &Names) -> io::Result<State> {
-    let state = State::default();
-    for table in [Table::Users, Table::Exposures, Table::Matches, Table::Days, Table::OptedOut] {
-        for row in store.rows(table) {
-            let row = row?;
-            if let (Table::Users, Some(record)) = (table, &row.value) {
-                recount_views(record, &state);
-            }
-            install_row(&row, &state);
-        }
-    }
-    let rest: Vec<_> = [Table::Holds, Table::Pending]
-        .into_iter()
-        .flat_map(|table| store.rows(table))
-        .collect::<io::Result<_>>()?;
-    restore(
-        &state,
-        rest.into_iter(),
-        |campaign| names.book_of(campaign),
-        Millis::wall_clock().to_secs(),
-    );
-    Ok(state)
 }
 
 /// The one thread that writes: it gathers what arrives within a moment and commits it together.

@@ -87,6 +87,29 @@ impl Hasher for Identity {
     }
 }
 
+/// For keyed hashes whose top [`Turned::BITS`] bits have been used up: turns them to where they matter least.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Turned(Identity);
+
+impl Turned {
+    /// How many bits are turned away.
+    pub const BITS: u32 = 12;
+}
+
+impl Hasher for Turned {
+    fn finish(&self) -> u64 {
+        self.0.finish().rotate_left(Turned::BITS)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0.write_u64(key);
+    }
+}
+
 /// For keys that are keyed hashes of fewer than 64 bits, such as products': spreads them over all.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spread(Identity);

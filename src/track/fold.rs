@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, MatchKey, ProductKey, UserKey};
-use crate::base::limits::{EVENT_ID_LIFE, EXPOSURES_MAX};
+use crate::base::limits::{CLICK_LIFE, EVENT_ID_LIFE, EXPOSURES_MAX};
 use crate::base::money::Money;
 use crate::base::time::{Day, Secs};
 use crate::model::event::EventKind;
 use crate::model::exposure::{self, Exposure};
 use crate::model::profile::Profile;
-use crate::model::rows::{Row, Table, head, pair, tail};
+use crate::model::rows::{Parts, Row, Table, head, pair, tail};
 use crate::model::ticket::Ticket;
+use crate::state::hand::{Leaving, Why};
 use crate::state::world::World;
 use crate::state::{DayRow, State};
 use crate::track::fact::{EventBatch, IdRef, NewEvent};
@@ -41,6 +42,8 @@ pub enum Change {
     Seen(UserKey, BidTag, Hold),
     /// What caps count of a user has changed otherwise.
     Moved(UserKey),
+    /// A user has left.
+    Evicted(Why),
     /// A bid's budget hold is given back.
     Release(Ticket, BidTag, CampaignNo, Money),
     /// A product was viewed.
@@ -95,6 +98,7 @@ pub struct Fold<'a> {
     days: BTreeMap<(CampaignNo, Day), DayRow>,
     pub(super) changes: Vec<Change>,
     next_fact: u64,
+    now: Secs,
 }
 
 /// What a fold comes to.
@@ -109,8 +113,8 @@ pub struct Folded {
 }
 
 impl<'a> Fold<'a> {
-    /// Nothing laid over yet; facts are numbered from `next_fact`.
-    pub fn new(state: &'a State, world: &'a World, disk: &'a dyn Disk, next_fact: u64) -> Fold<'a> {
+    /// Nothing laid over yet, at `now`; facts are numbered from `next_fact`.
+    pub fn new(state: &'a State, world: &'a World, disk: &'a dyn Disk, next_fact: u64, now: Secs) -> Fold<'a> {
         Fold {
             state,
             world,
@@ -122,6 +126,7 @@ impl<'a> Fold<'a> {
             days: BTreeMap::new(),
             changes: Vec::new(),
             next_fact,
+            now,
         }
     }
 
@@ -147,7 +152,36 @@ impl<'a> Fold<'a> {
                 settle::convert(self, &batch.shop, user, event, now);
             }
         }
+        self.meet(user);
         Ok(())
+    }
+
+    /// Whoever is known by an id only has a record too, which says when, so that they leave in their turn.
+    pub(super) fn meet(&mut self, user: UserKey) {
+        if !self.is_known(user) {
+            self.profile(user).seen = self.now;
+        }
+    }
+
+    /// A known user was shown something: that counts as having been seen.
+    pub(super) fn touch(&mut self, user: UserKey, at: Secs) {
+        if self.is_known(user) {
+            let profile = self.profile(user);
+            profile.seen = profile.seen.max(at);
+        }
+    }
+
+    /// Lets users leave who were not seen since; true if any did.
+    pub fn evict(&mut self, leaving: &[Leaving]) -> io::Result<bool> {
+        let mut any = false;
+        for one in leaving {
+            if self.is_known(one.user) && self.profile(one.user).seen <= one.seen {
+                self.forget(one.user, false)?;
+                self.changes.push(Change::Evicted(one.why));
+                any = true;
+            }
+        }
+        Ok(any)
     }
 
     /// Makes all ids lead to one user, and returns it. Users that turn out to be the same person are
@@ -196,7 +230,9 @@ impl<'a> Fold<'a> {
     pub fn forget(&mut self, named: UserKey, opt_out: bool) -> io::Result<()> {
         let user = self.canonical(named);
         let mut barred = vec![named.0, user.0];
-        for exposure in std::mem::take(self.exposures(user)) {
+        let now = self.now;
+        let can_be_told_of = |exposure: &Exposure| now.since(exposure.at) <= CLICK_LIFE.0;
+        for exposure in std::mem::take(self.exposures(user)).into_iter().filter(can_be_told_of) {
             self.orphan(exposure.tag, exposure.flags);
         }
         self.users.insert(user, None);
@@ -264,17 +300,44 @@ impl<'a> Fold<'a> {
             .or_insert_with(|| state.days.lock().get(&(campaign, day)).copied().unwrap_or_default())
     }
 
-    /// A row of a table that is on disk only.
+    /// A row of a table that is on disk only; of one that is divided, from whichever part has it.
     pub fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let Some(parts) = table.parts() else {
+            return self.stored(table, key);
+        };
+        for part in (parts.oldest(self.now)..=parts.of(self.now)).rev() {
+            if let Some(value) = self.stored(table, &Parts::key(part, key))? {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    fn stored(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
         match self.rows.get(&(table, key.to_vec())) {
             Some(value) => Ok(value.clone()),
             None => self.disk.get(table, key),
         }
     }
 
-    /// Writes such a row.
+    /// Writes such a row; into a table that is divided, where its time begins anew.
     pub fn put(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let key = match table.parts() {
+            Some(parts) => Parts::key(parts.of(self.now), &key),
+            None => key,
+        };
         self.rows.insert((table, key), value);
+    }
+
+    /// Drops the parts of divided tables that are over.
+    pub fn drop_past(&mut self) {
+        for table in Table::ALL {
+            let past = table.parts().and_then(|parts| parts.oldest(self.now).checked_sub(1));
+            if let Some(past) = past {
+                let Row { table, key, value } = Parts::drop_through(table, past);
+                self.rows.insert((table, key), value);
+            }
+        }
     }
 
     /// Appends to the log of what happened.

@@ -11,7 +11,7 @@ use crate::base::time::{Day, Millis, Span};
 use crate::model::advertiser::{Budget, Shop};
 use crate::model::exposure::{self, Exposure};
 use crate::model::profile::Profile;
-use crate::model::rows::{Row, Table, head};
+use crate::model::rows::{Row, Table, drops_through, head};
 use crate::model::ticket::Ticket;
 use crate::state::world::World;
 use crate::state::{DayRow, State};
@@ -48,6 +48,9 @@ impl Disk for MemoryDisk {
             return Err(io::Error::other("disk full"));
         }
         for row in rows {
+            if let Some(last) = drops_through(row) {
+                self.rows.retain(|(table, key), _| *table != row.table || head(key) > Some(last));
+            }
             let key = (row.table, row.key.clone());
             match &row.value {
                 Some(value) => self.rows.insert(key, value.clone()),
@@ -303,7 +306,7 @@ impl Rig {
     }
 
     fn assert_mirrors(&self, state: &State) {
-        let mirrored = |table, map: &crate::state::maps::KeyedMap<Box<[u8]>>| {
+        let mirrored = |table, map: &crate::state::records::Records| {
             assert_eq!(map.len(), self.disk.count(table), "{table:?}");
             for (key, value) in self.disk.table(table) {
                 let key = head(key).expect("key");
