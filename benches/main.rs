@@ -14,6 +14,7 @@ mod canon;
 mod count;
 mod market;
 mod ratios;
+mod scale;
 mod wire;
 
 use std::hint::black_box;
@@ -260,6 +261,7 @@ fn main() {
             words[2].parse().expect("a number of pairs"),
             words.get(3).and_then(|users| users.parse().ok()),
         ),
+        Some("scale") => scale::scale(Path::new(&words[1]), words[2].parse().expect("a number of users")),
         Some("mix") => count::of_mix(words[1].parse().expect("a number of decisions")),
         Some("person") => count::of_person(&words[1], words[2].parse().expect("a number of decisions")),
         _ => criterion(),

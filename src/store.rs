@@ -15,6 +15,15 @@ use crate::model::rows::{Row, Table, drops_through};
 use crate::track::fold::Disk;
 use parts::Divided;
 
+/// What a table keeps in memory before it is written out: every table has its own, and what they take is not
+/// there for users.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+
+/// How new tables are made; those of older stores stay as they were made.
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+}
+
 /// An open store. Clones share it.
 #[derive(Clone)]
 pub struct Store {
@@ -31,7 +40,7 @@ impl Store {
         let divided = Divided::open(&db)?;
         let open = |table: &Table| match table.parts() {
             Some(_) => Ok(None),
-            None => db.keyspace(table.name(), KeyspaceCreateOptions::default).map(Some).map_err(other),
+            None => db.keyspace(table.name(), options).map(Some).map_err(other),
         };
         let tables = Table::ALL.iter().map(open).collect::<io::Result<Vec<_>>>()?;
         Ok(Store { db, tables, divided })

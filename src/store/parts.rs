@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, PersistMode};
 use parking_lot::RwLock;
 
-use super::other;
+use super::{options, other};
 use crate::base::time::Secs;
 use crate::model::rows::{Parts, Table, head};
 
@@ -41,7 +41,7 @@ impl Divided {
                 Some((table, part.parse().ok()?))
             });
             if let Some(part) = part {
-                open.insert(part, db.keyspace(&keyspace, KeyspaceCreateOptions::default).map_err(other)?);
+                open.insert(part, db.keyspace(&keyspace, options).map_err(other)?);
             }
         }
         Ok(Divided {
@@ -61,10 +61,7 @@ impl Divided {
             return Ok(part);
         }
         let part = head(key).ok_or_else(|| io::Error::other(format!("a key of `{}` has no part", table.name())))?;
-        let made = self
-            .db
-            .keyspace(&name(table, part), KeyspaceCreateOptions::default)
-            .map_err(other)?;
+        let made = self.db.keyspace(&name(table, part), options).map_err(other)?;
         self.open.write().insert((table, part), made.clone());
         Ok(made)
     }
@@ -93,7 +90,7 @@ impl Divided {
         let (Some(parts), true) = (table.parts(), self.db.keyspace_exists(table.name())) else {
             return Ok(0);
         };
-        let old = self.db.keyspace(table.name(), KeyspaceCreateOptions::default).map_err(other)?;
+        let old = self.db.keyspace(table.name(), options).map_err(other)?;
         let mut moved = 0;
         loop {
             let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
@@ -124,7 +121,7 @@ impl Divided {
 
 #[cfg(test)]
 mod tests {
-    use fjall::Database;
+    use fjall::{Database, KeyspaceCreateOptions};
 
     use super::*;
     use crate::base::time::Span;

@@ -16,6 +16,7 @@ mod game;
 mod http;
 mod judge;
 mod kill;
+mod leaving;
 mod life;
 #[path = "../oracle.rs"]
 mod oracle;
