@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -166,19 +167,19 @@ impl Bench {
         assert_eq!((answer.status, rejected), (200, Some(0)), "{}", answer.text());
     }
 
-    /// Tells of every shopper, from two connections.
+    /// Tells of every shopper, one body after another: one in the making while the other is on its way.
     fn tell(&self, public: SocketAddr) {
+        let client = &Mutex::new(Client::new(public));
         std::thread::scope(|scope| {
             for half in 0..2 {
                 scope.spawn(move || {
-                    let mut client = Client::new(public);
                     for start in (half * LINES..self.users).step_by(2 * LINES) {
                         let shop = start / LINES % SHOPS;
                         let mut body = String::with_capacity(LINES * 420);
                         for n in start..(start + LINES).min(self.users) {
                             line(&mut body, n);
                         }
-                        self.send(&mut client, shop, &body);
+                        self.send(&mut client.lock().expect("the connection"), shop, &body);
                     }
                 });
             }

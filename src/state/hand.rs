@@ -122,3 +122,25 @@ impl Plan {
         leaving
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_leaves_as_many_as_are_too_many() {
+        let tally = Tally::from([(1, 10), (2, 5), (40, 100)]);
+        let cases = [
+            (1, (1, 1)),
+            (10, (1, 10)),
+            (11, (2, 1)),
+            (15, (2, 5)),
+            (16, (40, 1)),
+            (115, (40, 100)),
+        ];
+        for (excess, threshold) in cases {
+            assert_eq!(Plan::threshold(&tally, excess), threshold, "{excess}");
+        }
+        assert_eq!(Plan::threshold(&tally, 116).1, 0, "more than there are: all");
+    }
+}

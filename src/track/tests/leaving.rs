@@ -189,6 +189,41 @@ fn evidence_of_an_evicted_users_bids_counts_once_for_as_long_as_its_token_lives(
 }
 
 #[test]
+fn a_repeat_is_known_for_as_long_as_was_said_and_no_longer() {
+    let event = r#"{"event": "page_view", "event_id": "e"}"#;
+    let order = r#"{"event": "purchase", "transaction_id": "o", "items": [{"item_id": "a", "price": 1}]}"#;
+    let mut tried = 0;
+    for (event, life) in [(event, EVENT_ID_LIFE), (order, ORDER_LIFE)] {
+        // Told at any time of the day, and of the part that it falls into.
+        for start in [0, 11, 23, 24 * 7, 24 * 33] {
+            let mut rig = Rig::new();
+            rig.later(start * 3_600);
+            let told = |rig: &mut Rig| {
+                let before = rig.profile(rig.key("anna")).sections.first().map_or(0, |section| section.visits);
+                let fact = rig.events(r#"{"id": "anna"}"#, event);
+                rig.one(fact);
+                rig.profile(rig.key("anna")).sections[0].visits > before
+            };
+            assert!(told(&mut rig));
+            for hour in 1..=(life.0 / 3_600 - 1) {
+                rig.later(3_600);
+                rig.record(Vec::new());
+                if hour % 997 == 0 {
+                    rig.restart();
+                }
+            }
+            assert!(!told(&mut rig), "{event} {start}: still known");
+            if life == EVENT_ID_LIFE {
+                rig.later(3_600);
+                assert!(told(&mut rig), "{event} {start}: known no more");
+            }
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 10);
+}
+
+#[test]
 fn tables_of_what_was_seen_before_do_not_grow_with_time() {
     let mut rig = Rig::new();
     let mut most: BTreeMap<Table, usize> = BTreeMap::new();
