@@ -22,6 +22,7 @@ use winback::store::Store;
 
 use crate::canon::{self, EXCHANGE};
 use crate::http::Client;
+use crate::ingest;
 use crate::ratios::median;
 
 const SHOPS: usize = 20;
@@ -297,8 +298,9 @@ struct Told {
     locks: [f64; 2],
 }
 
-/// Everything, with a release build of winback and so many users.
-pub fn scale(winback: &Path, users: usize) {
+/// Everything, with a release build of winback and so many users; `ingested` puts them into the store rather
+/// than telling them one by one, which on a slow disk takes an hour.
+pub fn scale(winback: &Path, users: usize, ingested: bool) {
     let mut bench = Bench {
         winback: winback.to_owned(),
         users,
@@ -307,7 +309,7 @@ pub fn scale(winback: &Path, users: usize) {
     };
     bench.write_shops();
     bench.write_config(None);
-    let told = bench.told();
+    let told = if ingested { bench.ingested() } else { bench.told() };
     let (load_ratio, server) = bench.loaded();
     let pairs = bench.pairs(&server, told.reckoned_mib * 19 / 20);
     let steady = server.locks();
@@ -333,22 +335,44 @@ pub fn scale(winback: &Path, users: usize) {
 }
 
 impl Bench {
-    /// A server on an empty folder, told of everybody, then ended.
-    fn told(&mut self) -> Told {
+    /// A server on an empty folder.
+    fn first(&mut self) -> Server {
         let server = self.start();
         let key = |shop| fs::read_to_string(self.at(&format!("advertisers/shop{shop}-key"))).expect("a key");
         self.keys = (0..SHOPS).map(|shop| key(shop).trim().to_owned()).collect();
+        server
+    }
+
+    /// A server on an empty folder, ended; everybody put into its store; and what it takes when started again.
+    fn ingested(&mut self) -> Told {
+        let server = self.first();
+        let empty = server.rss();
+        server.end();
+        let began = Instant::now();
+        ingest::ingest(&self.at("data"), self.users);
+        println!("{} users ingested in {:.0} s", self.users, began.elapsed().as_secs_f64());
+        let server = self.start();
+        Bench::taken(server, empty)
+    }
+
+    /// A server on an empty folder, told of everybody, then ended.
+    fn told(&mut self) -> Told {
+        let server = self.first();
         let empty = server.rss();
         let began = Instant::now();
         self.tell(server.addresses[1]);
-        let took = began.elapsed().as_secs_f64();
+        println!("told in {:.0} s", began.elapsed().as_secs_f64());
+        Bench::taken(server, empty)
+    }
+
+    /// What a full server takes; it is ended.
+    fn taken(server: Server, empty: u64) -> Told {
         std::thread::sleep(Duration::from_secs(5));
         let full = server.rss();
         let users = server.metric("winback_users ");
         let reckoned_mib = server.metric("winback_users_bytes ") as u64 >> 20;
         println!(
-            "{users} users told in {took:.0} s ({:.0}/s); resident {} MiB, {} MiB before; {reckoned_mib} MiB reckoned at most for users",
-            users / took,
+            "{users} users; resident {} MiB, {} MiB before; {reckoned_mib} MiB reckoned at most for users",
             full >> 20,
             empty >> 20
         );
