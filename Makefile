@@ -1,6 +1,6 @@
 # What there is to run. Every target does its own set-up; a Rust toolchain is all that is needed.
 
-.PHONY: help test show demo count bench-wire mutants sim crash fmt lint docs
+.PHONY: help test show demo count bench-wire mutants sim crash scale fmt lint docs
 .DEFAULT_GOAL := help
 
 # Which Show lines: an issue's name (a file of tools/shows) or all.
@@ -37,6 +37,9 @@ count: ## Instructions of a decision beside those recorded; a rise of more than 
 
 bench-wire: ## The canonical bench over sockets, beside a bare hyper server: PAIRS=16
 	@tools/bench-wire
+
+scale: ## Many shoppers on one machine: bytes of each, load at start, bids while others leave: USERS=10000000
+	@tools/scale
 
 mutants: ## A fixed sample of mutants, and which of them no test catches: PIECE=1/6 for a sixth of it
 	@tools/mutants $(PIECE)

@@ -12,8 +12,10 @@ mod bench_rig;
 mod http;
 mod canon;
 mod count;
+mod ingest;
 mod market;
 mod ratios;
+mod scale;
 mod wire;
 
 use std::hint::black_box;
@@ -259,6 +261,11 @@ fn main() {
             Path::new(&words[1]),
             words[2].parse().expect("a number of pairs"),
             words.get(3).and_then(|users| users.parse().ok()),
+        ),
+        Some("scale") => scale::scale(
+            Path::new(&words[1]),
+            words[2].parse().expect("a number of users"),
+            words.get(3).is_some_and(|word| word == "ingest"),
         ),
         Some("mix") => count::of_mix(words[1].parse().expect("a number of decisions")),
         Some("person") => count::of_person(&words[1], words[2].parse().expect("a number of decisions")),

@@ -4,6 +4,8 @@
 //! Start-up refuses rather than half-starts; a drain answers what is in flight and makes every fact
 //! durable.
 
+mod hand;
+mod load;
 mod writer;
 
 use std::io;
@@ -24,14 +26,11 @@ use crate::base::seal::Seals;
 use crate::base::time::Millis;
 use crate::config::server::GdprWhenUnknown;
 use crate::config::{self, Fault, Server};
-use crate::model::rows::Table;
 use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
 use crate::server::names::Names;
 use crate::server::{bids, public, shops, sizes};
-use crate::state::State;
 use crate::state::world::World;
 use crate::store::{Store, Trouble};
-use crate::track::writer::{install_row, recount_views, restore};
 
 /// How often it is looked whether a feed is due.
 const FEED_TICK: Duration = Duration::from_secs(10);
@@ -80,6 +79,7 @@ pub struct App {
     bid_threads: Vec<JoinHandle<()>>,
     axum: Vec<tokio::task::JoinHandle<()>>,
     closing: Arc<AtomicBool>,
+    hand: JoinHandle<()>,
     writer: JoinHandle<()>,
 }
 
@@ -103,7 +103,8 @@ impl App {
         let world = world(&server, &public_url, hashes, seals);
         let (world, mut remarks) = shops::load_all(world, &server, &names);
         remarks.splice(0..0, warnings.iter().map(ToString::to_string));
-        let state = load(&store, &names).map_err(environment("cannot load the store"))?;
+        let state = load::load(&store, &names, Millis::wall_clock().to_secs()).map_err(environment("cannot load the store"))?;
+        state.time_by(hand::thread_cpu_ns);
         state.popular.rank(&world, Millis::wall_clock().to_secs());
         let (sender, receiver) = sync_channel(FACTS_QUEUE_MAX);
         let parts = Parts {
@@ -118,6 +119,7 @@ impl App {
         let closing = Arc::new(AtomicBool::new(false));
         let writer = writer::spawn(engine.clone(), store, receiver, closing.clone()).map_err(environment("cannot start the writer"))?;
         let (stop, stopping) = watch::channel(false);
+        let hand = hand::spawn(engine.clone(), stopping.clone()).map_err(environment("cannot start the hand"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("public")
@@ -148,6 +150,7 @@ impl App {
             bid_threads,
             axum,
             closing,
+            hand,
             writer,
         })
     }
@@ -185,6 +188,7 @@ impl App {
             }
         });
         sizes::write(&self.engine);
+        let _ = self.hand.join();
         // Nobody is left to send facts; what the writer has is committed before it ends.
         self.closing.store(true, Ordering::Release);
         let _ = self.writer.join();
@@ -304,31 +308,6 @@ fn seals(dir: &Path) -> Result<Seals, StartError> {
     let mut inert = [0; 32];
     getrandom::fill(&mut inert).map_err(|e| failed("draw")(io::Error::other(e.to_string())))?;
     Ok(Seals::new(&keys, &inert))
-}
-
-/// Every user, match, impression and figure of the store into memory.
-fn load(store: &Store, names: &Names) -> io::Result<State> {
-    let state = State::default();
-    for table in [Table::Users, Table::Exposures, Table::Matches, Table::Days, Table::OptedOut] {
-        for row in store.rows(table) {
-            let row = row?;
-            if let (Table::Users, Some(record)) = (table, &row.value) {
-                recount_views(record, &state);
-            }
-            install_row(&row, &state);
-        }
-    }
-    let rest: Vec<_> = [Table::Holds, Table::Paces, Table::Pending]
-        .into_iter()
-        .flat_map(|table| store.rows(table))
-        .collect::<io::Result<_>>()?;
-    restore(
-        &state,
-        rest.into_iter(),
-        |campaign| names.book_of(campaign),
-        Millis::wall_clock().to_secs(),
-    );
-    Ok(state)
 }
 
 fn spawn_axum(

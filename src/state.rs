@@ -8,10 +8,12 @@
 pub mod approvals;
 mod book;
 pub mod books;
+pub mod hand;
 pub mod holds;
 pub mod maps;
 pub mod pacing;
 pub mod popular;
+pub mod records;
 pub mod resolved;
 mod wins;
 pub mod world;
@@ -31,16 +33,17 @@ use books::Books;
 use holds::CapHolds;
 use maps::KeyedMap;
 use popular::Popular;
+use records::Records;
 use resolved::Resolved;
 
 /// Everything that changes.
 pub struct State {
     /// Records of users (`model::profile`).
-    pub users: KeyedMap<Box<[u8]>>,
+    pub users: Records,
     /// Foreign ids to users.
     pub matches: KeyedMap<UserKey>,
     /// Impressions of users (`model::exposure`).
-    pub exposures: KeyedMap<Box<[u8]>>,
+    pub exposures: Records,
     /// Users who opted out, and the foreign ids that led to them.
     pub opted_out: KeyedMap<()>,
     /// Frequency holds.
@@ -61,6 +64,8 @@ pub struct State {
     pub paid: [PaidShare; EXCHANGES_MAX],
     /// Impressions whose frequency hold had lapsed, or was forgotten in a crash, before any evidence.
     pub cap_late: AtomicU64,
+    /// Users who left because they were not seen within the retention, and to stay within the memory.
+    pub evicted: [AtomicU64; hand::Why::ALL.len()],
     /// Whether bids may be made and facts taken.
     pub status: Status,
 }
@@ -68,9 +73,9 @@ pub struct State {
 impl Default for State {
     fn default() -> State {
         State {
-            users: KeyedMap::default(),
+            users: Records::of_profiles(),
             matches: KeyedMap::default(),
-            exposures: KeyedMap::default(),
+            exposures: Records::default(),
             opted_out: KeyedMap::default(),
             cap_holds: CapHolds::default(),
             books: Books::default(),
@@ -81,6 +86,7 @@ impl Default for State {
             popular: Popular::default(),
             paid: std::array::from_fn(|_| PaidShare::default()),
             cap_late: AtomicU64::new(0),
+            evicted: Default::default(),
             status: Status::default(),
         }
     }
@@ -90,6 +96,27 @@ impl State {
     /// The user of a foreign id.
     pub fn matched(&self, key: MatchKey) -> Option<UserKey> {
         self.matches.get(key.0)
+    }
+
+    /// What is remembered of users takes so many bytes at most.
+    pub fn users_bytes(&self) -> u64 {
+        self.users.bytes() + self.exposures.bytes() + self.matches.len() as u64 * maps::ENTRY_BYTES
+    }
+
+    /// From now on it is timed by this clock how long shards are locked.
+    pub fn time_by(&self, clock: maps::Clock) {
+        self.users.time_by(clock);
+        self.exposures.time_by(clock);
+        self.matches.time_by(clock);
+    }
+
+    /// The longest that a shard of any map was locked.
+    pub fn longest_holds(&self) -> maps::Longest {
+        let all = [self.users.longest(), self.exposures.longest(), self.matches.longest()];
+        maps::Longest {
+            steady_ns: all.iter().map(|of| of.steady_ns).max().unwrap_or(0),
+            doubling_ns: all.iter().map(|of| of.doubling_ns).max().unwrap_or(0),
+        }
     }
 }
 

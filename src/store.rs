@@ -10,6 +10,7 @@ mod journal;
 mod manifest;
 mod mark;
 mod open;
+mod parts;
 pub mod restore;
 mod trouble;
 mod turn;
@@ -24,10 +25,12 @@ use std::sync::Arc;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use parking_lot::Mutex;
 
-use crate::model::rows::{Row, Table};
+use crate::base::time::Secs;
+use crate::model::rows::{Row, Table, drops_through};
 use crate::track::fold::Disk;
 use erased::Erased;
 use mark::Mark;
+use parts::Divided;
 
 pub use open::VERSION;
 pub use trouble::Trouble;
@@ -37,16 +40,22 @@ const COMMIT: &str = "commit";
 /// The keyspace of what the store keeps of itself.
 const META: &str = "meta";
 
-/// How new tables are made; those there are stay as they were made.
+/// What a table keeps in memory before it is written out: every table has its own, and what they take is not
+/// there for users.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+
+/// How new tables are made; those of older stores stay as they were made.
 fn options() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default()
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
 }
 
 /// An open store. Clones share it.
 #[derive(Clone)]
 pub struct Store {
     db: Database,
-    tables: Vec<Keyspace>,
+    /// Of those that are divided, none.
+    tables: Vec<Option<Keyspace>>,
+    divided: Divided,
     meta: Keyspace,
     beside: Arc<Mutex<Beside>>,
 }
@@ -84,13 +93,28 @@ impl Store {
         self.beside.lock().data_dir.clone()
     }
 
-    fn table(&self, table: Table) -> &Keyspace {
-        &self.tables[table as usize]
+    /// Moves what a store of before tables were divided has of them to its parts; returns how many rows.
+    pub fn divide(&self, now: Secs) -> io::Result<usize> {
+        Table::ALL.iter().map(|table| self.divided.move_undivided(*table, now)).sum()
+    }
+
+    /// The keyspace where a key of a table is, if there is any.
+    fn place(&self, table: Table, key: &[u8]) -> Option<Keyspace> {
+        self.tables[table as usize].clone().or_else(|| self.divided.part(table, key))
+    }
+
+    /// All keyspaces of a table, in the order of their keys.
+    fn places(&self, table: Table) -> Vec<Keyspace> {
+        match &self.tables[table as usize] {
+            Some(place) => vec![place.clone()],
+            None => self.divided.all(table),
+        }
     }
 
     /// Every row of a table, in the order of keys.
     pub fn rows(&self, table: Table) -> impl Iterator<Item = io::Result<Row>> + '_ {
-        self.table(table).iter().map(move |guard| {
+        let every = self.places(table).into_iter().flat_map(|place| place.iter());
+        every.map(move |guard| {
             let (key, value) = guard.into_inner().map_err(other)?;
             Ok(Row {
                 table,
@@ -100,13 +124,23 @@ impl Store {
         })
     }
 
+    /// Calls `each` with every key and value of a table that is not divided, whose keys begin with a number
+    /// from `first` to `last`, in their order.
+    pub fn each(&self, table: Table, first: u64, last: u64, mut each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+        // The longest key that begins with `last` is none longer than this.
+        let upper = [&last.to_be_bytes()[..], &[0xff; 32]].concat();
+        let Some(place) = &self.tables[table as usize] else { return Ok(()) };
+        for guard in place.range(first.to_be_bytes().to_vec()..=upper) {
+            let (key, value) = guard.into_inner().map_err(other)?;
+            each(&key, &value);
+        }
+        Ok(())
+    }
+
     /// The number after the last one of a table whose keys begin with one.
     pub fn next_number(&self, table: Table) -> io::Result<u64> {
-        let last = self
-            .table(table)
-            .last_key_value()
-            .map(|guard| guard.key().map_err(other))
-            .transpose()?;
+        let last = self.places(table).into_iter().rev().find_map(|place| place.last_key_value());
+        let last = last.map(|guard| guard.key().map_err(other)).transpose()?;
         Ok(last.and_then(|key| crate::model::rows::head(&key)).map_or(0, |n| n + 1))
     }
 
@@ -138,11 +172,13 @@ impl View {
 
 impl Disk for Store {
     fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.table(table).get(key).map_err(other)?.map(|value| value.to_vec()))
+        let Some(place) = self.place(table, key) else { return Ok(None) };
+        Ok(place.get(key).map_err(other)?.map(|value| value.to_vec()))
     }
 
     fn prefix(&self, table: Table, prefix: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let rows = self.table(table).prefix(prefix).map(|guard| guard.into_inner().map_err(other));
+        let rows = self.places(table).into_iter().flat_map(|place| place.prefix(prefix));
+        let rows = rows.map(|guard| guard.into_inner().map_err(other));
         rows.map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect()
     }
 
@@ -157,16 +193,23 @@ impl Disk for Store {
         noted?;
         let number = beside.commit + 1;
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
-        for row in rows {
+        for row in rows.iter().filter(|row| drops_through(row).is_none()) {
+            let place = match &self.tables[row.table as usize] {
+                Some(place) => place.clone(),
+                None => self.divided.make(row.table, &row.key)?,
+            };
             match &row.value {
-                Some(value) => batch.insert(self.table(row.table), row.key.as_slice(), value.as_slice()),
-                None => batch.remove(self.table(row.table), row.key.as_slice()),
+                Some(value) => batch.insert(&place, row.key.as_slice(), value.as_slice()),
+                None => batch.remove(&place, row.key.as_slice()),
             }
         }
         batch.insert(&self.meta, COMMIT, number.to_le_bytes());
         batch.commit().map_err(other)?;
+        // Forgotten in a crash, they are dropped at the next start.
+        let mut over = rows.iter().filter_map(|row| Some((row.table, drops_through(row)?)));
+        let dropped = over.try_for_each(|(table, last)| self.divided.drop_through(table, last));
         beside.commit = number;
-        let raised = beside.mark.raise(number);
+        let raised = dropped.and_then(|()| beside.mark.raise(number));
         beside.broken |= raised.is_err();
         raised
     }

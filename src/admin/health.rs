@@ -13,6 +13,7 @@ use crate::base::money::Money;
 use crate::base::time::Millis;
 use crate::model::outcome::NoBid;
 use crate::server::engine::Engine;
+use crate::state::hand::Why;
 
 /// The process runs.
 pub async fn live() -> Response {
@@ -49,6 +50,21 @@ fn gauges(engine: &Engine) -> String {
     let mut text = String::new();
     // Writing into a String does not fail.
     let _ = writeln!(text, "# TYPE winback_users gauge\nwinback_users {}", engine.state.users.len());
+    let _ = writeln!(
+        text,
+        "# TYPE winback_users_bytes gauge\nwinback_users_bytes {}",
+        engine.state.users_bytes()
+    );
+    let _ = writeln!(text, "# TYPE winback_evicted_total counter");
+    for (why, count) in Why::ALL.iter().zip(&engine.state.evicted) {
+        let (why, count) = (why.label(), count.load(std::sync::atomic::Ordering::Relaxed));
+        let _ = writeln!(text, "winback_evicted_total{{reason=\"{why}\"}} {count}");
+    }
+    let longest = engine.state.longest_holds();
+    let _ = writeln!(text, "# TYPE winback_shard_lock_seconds_max gauge");
+    for (table, ns) in [("steady", longest.steady_ns), ("doubling", longest.doubling_ns)] {
+        let _ = writeln!(text, "winback_shard_lock_seconds_max{{table=\"{table}\"}} {:.9}", ns as f64 / 1e9);
+    }
     let late = engine.state.cap_late.load(std::sync::atomic::Ordering::Relaxed);
     let _ = writeln!(text, "# TYPE winback_cap_late_total counter\nwinback_cap_late_total {late}");
     let suspended = engine.state.approvals.list(Millis::wall_clock().to_secs()).len();

@@ -110,6 +110,25 @@ impl Hasher for Identity {
     }
 }
 
+/// For keyed hashes whose top bits have been used up: turns them to the middle, where neither the place in a
+/// table (the lowest bits) nor the tag of an entry (the highest) is taken from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Turned(Identity);
+
+impl Hasher for Turned {
+    fn finish(&self) -> u64 {
+        self.0.finish().rotate_right(12)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0.write_u64(key);
+    }
+}
+
 /// For keys that are keyed hashes of fewer than 64 bits, such as products': spreads them over all.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spread(Identity);

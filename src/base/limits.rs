@@ -85,6 +85,10 @@ pub const NOTICE_LIFE: Span = Span::days(2);
 pub const CLICK_LIFE: Span = Span::days(30);
 /// Within this, the same `event_id` is one event.
 pub const EVENT_ID_LIFE: Span = Span::days(7);
+/// Within this, the same `transaction_id` is one order, and a refund finds it.
+pub const ORDER_LIFE: Span = Span::days(400);
+/// Users that leave in one commit at most, so that facts need not wait for them.
+pub const EVICTED_PER_COMMIT_MAX: usize = 128;
 /// Bids for the same user and placement within this count once for frequency, in milliseconds.
 pub const SAME_PLACEMENT_MS: u32 = 2_000;
 /// Products that one ad shows.

@@ -28,7 +28,7 @@ const CENT: i128 = NANOS / 100;
 /// A record opened up; reused from request to request, so that reading allocates nothing once warm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// The last event.
+    /// The last event or impression.
     pub seen: Secs,
     /// One for each advertiser, in the order stored.
     pub sections: Vec<Section>,
@@ -162,6 +162,7 @@ impl Profile {
 
     /// Takes over what another record remembers, event by event.
     pub fn absorb(&mut self, other: &Profile) {
+        self.seen = self.seen.max(other.seen);
         for section in &other.sections {
             let events = other.events(section);
             let mut end = events.len();
@@ -209,6 +210,12 @@ impl Profile {
             self.sections.push(section);
         }
     }
+}
+
+/// When the user of a record was last seen; long ago where it does not say.
+pub fn seen(record: &[u8]) -> Secs {
+    let seen = record.get(1..).and_then(|rest| rest.first_chunk::<4>());
+    Secs(seen.map_or(0, |seen| u32::from_le_bytes(*seen)))
 }
 
 /// Drops the oldest of the least valuable events, with its further items.

@@ -2,6 +2,9 @@
 //!
 //! Keys are big endian so that order is meaning. Nothing here reads or writes a disk.
 
+use crate::base::limits::{CLICK_LIFE, EVENT_ID_LIFE, ORDER_LIFE};
+use crate::base::time::{Secs, Span};
+
 /// A table of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
@@ -17,12 +20,12 @@ pub enum Table {
     Claims,
     /// User key and match key to the namespace, so that a user's matches can be found: on disk only.
     UserMatches,
-    /// Advertiser and hash of `event_id` to when: on disk only.
+    /// Part, advertiser and hash of `event_id` to when: on disk only.
     EventIds,
-    /// Advertiser and hash of `transaction_id` to when, and to what it was credited: on disk only.
+    /// Part, advertiser and hash of `transaction_id` to when, and to what it was credited: on disk only.
     Orders,
-    /// Bid tag to evidence flags, for users who are gone and impressions beyond those remembered: on disk
-    /// only.
+    /// Part and bid tag to evidence flags, for users who are gone and impressions beyond those remembered:
+    /// on disk only.
     Orphans,
     /// Book and day to its row.
     Days,
@@ -86,6 +89,64 @@ impl Table {
             Table::Erased => "erased",
         }
     }
+}
+
+/// How a table is divided by time, so that what is over can be dropped whole. The keys of such a table
+/// begin with the number of their part; a row is found in any part that is not over, the newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// Seconds of one part.
+    span_s: u32,
+    /// How long a row is needed.
+    life_s: u32,
+}
+
+impl Table {
+    /// How it is divided, if it is.
+    pub const fn parts(self) -> Option<Parts> {
+        let (span, life) = match self {
+            Table::EventIds => (Span::DAY, EVENT_ID_LIFE),
+            Table::Orphans => (Span::days(5), CLICK_LIFE),
+            Table::Orders => (Span::days(40), ORDER_LIFE),
+            _ => return None,
+        };
+        Some(Parts {
+            span_s: span.0,
+            life_s: life.0,
+        })
+    }
+}
+
+impl Parts {
+    /// The part of rows written at `now`.
+    pub const fn of(self, now: Secs) -> u64 {
+        (now.0 / self.span_s) as u64
+    }
+
+    /// The oldest part that may hold a row still needed at `now`.
+    pub const fn oldest(self, now: Secs) -> u64 {
+        (now.0.saturating_sub(self.life_s) / self.span_s) as u64
+    }
+
+    /// A key in a part.
+    pub fn key(part: u64, key: &[u8]) -> Vec<u8> {
+        [&part.to_be_bytes(), key].concat()
+    }
+
+    /// The row that drops all parts of `table` up to this one, that one included: a part's number alone.
+    pub fn drop_through(table: Table, part: u64) -> Row {
+        Row {
+            table,
+            key: part.to_be_bytes().to_vec(),
+            value: None,
+        }
+    }
+}
+
+/// The part up to which a row drops everything, if it is such a row.
+pub fn drops_through(row: &Row) -> Option<u64> {
+    let is_drop = row.table.parts().is_some() && row.value.is_none() && row.key.len() == 8;
+    head(&row.key).filter(|_| is_drop)
 }
 
 /// One change.

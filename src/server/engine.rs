@@ -126,6 +126,13 @@ pub type Envelope = (Fact, oneshot::Sender<Result<Effect, Unavailable>>);
 pub struct Facts(pub SyncSender<Envelope>);
 
 impl Facts {
+    /// Records a fact and waits until it is durable: for threads that serve nobody.
+    pub fn record_and_wait(&self, fact: Fact) -> Result<Effect, Unavailable> {
+        let (back, answer) = oneshot::channel();
+        self.0.send((fact, back)).map_err(|_| Unavailable::Poisoned)?;
+        answer.blocking_recv().unwrap_or(Err(Unavailable::Poisoned))
+    }
+
     /// Records a fact; answers once it is durable.
     pub async fn record(&self, fact: Fact) -> Result<Effect, Unavailable> {
         let (back, answer) = oneshot::channel();

@@ -17,7 +17,7 @@ use crate::model::ranking::Ranking;
 use crate::state::world::World;
 
 /// Days that count, the running one among them.
-const DAYS: usize = 7;
+pub const DAYS: usize = 7;
 
 /// Views of one product by day, in a ring.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,11 +36,11 @@ impl Week {
         self.last = self.last.max(day);
     }
 
-    fn add(&mut self, day: u32) {
+    fn add(&mut self, day: u32, views: u32) {
         self.turn_to(day);
         if self.last - day < DAYS as u32 {
             let count = &mut self.counts[day as usize % DAYS];
-            *count = count.saturating_add(1);
+            *count = count.saturating_add(views);
         }
     }
 
@@ -59,12 +59,17 @@ pub struct Popular {
 }
 
 impl Popular {
-    /// Counts a view. For the writer, and at start.
+    /// Counts a view. For the writer.
     pub fn view(&self, advertiser: AdvertiserNo, product: ProductKey, at: Secs) {
+        self.views(advertiser, product, at.0 / Span::DAY.0, 1);
+    }
+
+    /// Counts so many views on a day since 2024. For the start.
+    pub fn views(&self, advertiser: AdvertiserNo, product: ProductKey, day: u32, times: u32) {
         let mut views = self.views.lock();
         let of = views.entry(advertiser).or_default();
         if of.len() < VIEWED_MAX || of.contains_key(&product) {
-            of.entry(product).or_default().add(at.0 / Span::DAY.0);
+            of.entry(product).or_default().add(day, times);
         }
     }
 
@@ -100,14 +105,14 @@ mod tests {
     fn a_week_forgets_the_day_before_it() {
         let mut week = Week::default();
         for day in [100, 101, 101, 106] {
-            week.add(day);
+            week.add(day, 1);
         }
         assert_eq!(week.sum(), 4);
         week.turn_to(107);
         assert_eq!(week.sum(), 3, "day 100 is a week ago");
-        week.add(100);
+        week.add(100, 1);
         assert_eq!(week.sum(), 3, "and stays so");
-        week.add(102);
+        week.add(102, 1);
         week.turn_to(108);
         assert_eq!(week.sum(), 2, "late ones count while their day does");
         week.turn_to(1_000);

@@ -15,6 +15,7 @@ use super::erased::Erased;
 use super::journal::{self, Copies};
 use super::manifest;
 use super::mark::{self, Mark, Seen};
+use super::parts::Divided;
 use super::trouble::Trouble;
 use super::{Beside, COMMIT, META, Store, options, other, restore, turn};
 use crate::model::rows::Table;
@@ -52,12 +53,12 @@ pub(super) fn open(data_dir: &Path, accept_loss: bool) -> Result<Store, Trouble>
         }
     }
     let copies = Copies::take(data_dir, &dir).map_err(Trouble::io("copy the journals of", &dir))?;
-    let judged = open_tables(&dir).and_then(|(db, tables, meta)| {
-        let commit = judge(data_dir, &dir, &meta, seen, accept_loss)?;
-        Ok((db, tables, meta, commit))
+    let judged = open_tables(&dir).and_then(|opened| {
+        let commit = judge(data_dir, &dir, &opened.meta, seen, accept_loss)?;
+        Ok((opened, commit))
     });
-    let (db, tables, meta, commit) = match judged {
-        Ok(opened) => opened,
+    let (opened, commit) = match judged {
+        Ok(judged) => judged,
         Err(trouble) => {
             if let Err(error) = copies.put_back() {
                 tracing::warn!("the journals of {} are put back at the next start: {error}", dir.display());
@@ -66,7 +67,7 @@ pub(super) fn open(data_dir: &Path, accept_loss: bool) -> Result<Store, Trouble>
         }
     };
     if !commit.numbered {
-        write_version(&db, &meta).map_err(Trouble::io("write", &dir))?;
+        write_version(&opened.db, &opened.meta).map_err(Trouble::io("write", &dir))?;
     }
     let commit = commit.at;
     copies.drop().map_err(Trouble::io("remove the copies of the journals of", &dir))?;
@@ -80,12 +81,22 @@ pub(super) fn open(data_dir: &Path, accept_loss: bool) -> Result<Store, Trouble>
         broken: false,
         _lock: lock,
     };
+    let Opened { db, tables, divided, meta } = opened;
     Ok(Store {
         db,
         tables,
+        divided,
         meta,
         beside: Arc::new(Mutex::new(beside)),
     })
+}
+
+/// What a store's folder holds.
+struct Opened {
+    db: Database,
+    tables: Vec<Option<Keyspace>>,
+    divided: Divided,
+    meta: Keyspace,
 }
 
 /// A new store, made apart: a store is there whole or not at all.
@@ -106,7 +117,7 @@ pub(super) fn write_version(db: &Database, meta: &Keyspace) -> io::Result<()> {
 }
 
 /// Opens fjall and the tables. Whatever it stumbles over is damage: it was written whole.
-fn open_tables(dir: &Path) -> Result<(Database, Vec<Keyspace>, Keyspace), Trouble> {
+fn open_tables(dir: &Path) -> Result<Opened, Trouble> {
     let damaged = |problem: String| Trouble::Damaged {
         dir: dir.to_owned(),
         problem,
@@ -133,13 +144,15 @@ fn open_tables(dir: &Path) -> Result<(Database, Vec<Keyspace>, Keyspace), Troubl
         });
     }
     let keyspace = |name: &str| db.keyspace(name, options).map_err(other);
-    let tables = Table::ALL
-        .iter()
-        .map(|table| keyspace(table.name()))
-        .collect::<io::Result<Vec<_>>>();
+    let divided = Divided::open(&db).map_err(Trouble::io("open the tables of", dir))?;
+    let table = |table: &Table| match table.parts() {
+        Some(_) => Ok(None),
+        None => keyspace(table.name()).map(Some),
+    };
+    let tables = Table::ALL.iter().map(table).collect::<io::Result<Vec<_>>>();
     let tables = tables.map_err(Trouble::io("make the tables of", dir))?;
     let meta = keyspace(META).map_err(Trouble::io("make the tables of", dir))?;
-    Ok((db, tables, meta))
+    Ok(Opened { db, tables, divided, meta })
 }
 
 /// Errors that are no sign of damage.

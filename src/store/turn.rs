@@ -80,8 +80,14 @@ impl Store {
     pub fn turn(self) -> Result<u64, Trouble> {
         let data_dir = self.data_dir();
         let streamed = stream(&self, &data_dir).map_err(Trouble::io("write the store anew in", &data_dir))?;
-        let Store { db, tables, meta, beside } = self;
-        drop((db, tables, meta));
+        let Store {
+            db,
+            tables,
+            divided,
+            meta,
+            beside,
+        } = self;
+        drop((db, tables, divided, meta));
         swap(&data_dir).map_err(Trouble::io("swap the store in", &data_dir))?;
         // The lock is held to the end.
         drop(beside);

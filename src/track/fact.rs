@@ -10,6 +10,7 @@ use crate::base::time::Secs;
 use crate::model::advertiser::Shop;
 use crate::model::event::Happening;
 use crate::model::ticket::Ticket;
+use crate::state::hand::Leaving;
 
 /// Something to be recorded.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub enum Fact {
         /// Whether they opted out.
         opt_out: bool,
     },
+    /// Users leave, to make room or because they were not seen for long; those seen since stay.
+    Evict(Vec<Leaving>),
 }
 
 /// One id of a person.

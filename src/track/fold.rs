@@ -3,23 +3,26 @@
 //! Pure but for reads of the disk. What is folded is seen by the facts after it, so two facts about one
 //! user in one batch compose; nothing is visible to anyone else before the commit.
 
+mod people;
+
 use std::collections::BTreeMap;
 use std::io;
 
 use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, MatchKey, ProductKey, UserKey};
-use crate::base::limits::{EVENT_ID_LIFE, EXPOSURES_MAX};
+use crate::base::limits::EVENT_ID_LIFE;
 use crate::base::money::Money;
 use crate::base::time::{Day, Secs};
 use crate::model::event::EventKind;
 use crate::model::exposure::{self, Exposure};
 use crate::model::hold::Taken;
 use crate::model::profile::Profile;
-use crate::model::rows::{Row, Table, head, pair, tail};
+use crate::model::rows::{Parts, Row, Table, head, pair};
 use crate::model::ticket::Ticket;
+use crate::state::hand::Why;
 use crate::state::world::World;
 use crate::state::{DayRow, State};
 use crate::track::credit;
-use crate::track::fact::{EventBatch, IdRef, NewEvent};
+use crate::track::fact::{EventBatch, NewEvent};
 
 /// Reads of the disk, for what is kept there only; and the one write.
 pub trait Disk {
@@ -57,6 +60,8 @@ pub enum Change {
         /// What was spent instead.
         billed: Money,
     },
+    /// A user has left.
+    Evicted(Why),
     /// A product was viewed.
     Viewed(AdvertiserNo, ProductKey, Secs),
     /// A share of a bid that was paid.
@@ -109,6 +114,7 @@ pub struct Fold<'a> {
     days: BTreeMap<(CampaignNo, Day), DayRow>,
     pub(super) changes: Vec<Change>,
     next_fact: u64,
+    now: Secs,
 }
 
 /// What a fold comes to.
@@ -123,8 +129,8 @@ pub struct Folded {
 }
 
 impl<'a> Fold<'a> {
-    /// Nothing laid over yet; facts are numbered from `next_fact`.
-    pub fn new(state: &'a State, world: &'a World, disk: &'a dyn Disk, next_fact: u64) -> Fold<'a> {
+    /// Nothing laid over yet, at `now`; facts are numbered from `next_fact`.
+    pub fn new(state: &'a State, world: &'a World, disk: &'a dyn Disk, next_fact: u64, now: Secs) -> Fold<'a> {
         Fold {
             state,
             world,
@@ -136,6 +142,7 @@ impl<'a> Fold<'a> {
             days: BTreeMap::new(),
             changes: Vec::new(),
             next_fact,
+            now,
         }
     }
 
@@ -163,94 +170,13 @@ impl<'a> Fold<'a> {
                 credit::refund(self, advertiser, event, now)?;
             }
         }
-        Ok(())
-    }
-
-    /// Makes all ids lead to one user, and returns it. Users that turn out to be the same person are
-    /// merged into the one named by the most trusted id.
-    pub fn resolve(&mut self, ids: &[IdRef], fresh: &(UserKey, String), trust: Trust) -> io::Result<UserKey> {
-        let known: Vec<UserKey> = ids.iter().filter_map(|id| self.user_of(id)).collect();
-        let named = ids.iter().find_map(|id| match id {
-            IdRef::Ours(key, name) => Some((self.canonical(*key), name)),
-            IdRef::Foreign(..) | IdRef::Clicked(_) => None,
-        });
-        let user = match (named, known.first()) {
-            (Some((user, name)), _) => {
-                self.name(user, name)?;
-                self.put(Table::Claims, user.0.to_be_bytes().to_vec(), Some(Vec::new()));
-                user
-            }
-            (None, Some(user)) => *user,
-            (None, None) => {
-                self.name(fresh.0, &fresh.1)?;
-                fresh.0
-            }
-        };
-        for other in known.into_iter().filter(|other| *other != user) {
-            // Whoever calls a sync can name anybody's id: a user with a cookie of their own keeps what is
-            // known of them, and only the id moves.
-            if trust == Trust::Shop || self.get(Table::Claims, &other.0.to_be_bytes())?.is_none() {
-                self.merge(user, other)?;
-            }
-        }
-        for id in ids {
-            if let IdRef::Foreign(key, namespace) = id
-                && self.matched(*key) != Some(user)
-            {
-                if let Some(old) = self.matched(*key) {
-                    self.put(Table::UserMatches, pair(old.0, key.0), None);
-                }
-                self.matches.insert(*key, Some(user));
-                self.put(Table::UserMatches, pair(user.0, key.0), Some(namespace.clone().into_bytes()));
-            }
-        }
-        Ok(user)
-    }
-
-    /// Erases a user: record, impressions, matches and names; what was billed stays, without a name.
-    /// An opt-out bars every id that led to the user, or the next sync would undo it. Returns the keys that
-    /// led to them.
-    pub fn forget(&mut self, named: UserKey, opt_out: bool) -> io::Result<Vec<u64>> {
-        let user = self.canonical(named);
-        let mut barred = vec![named.0, user.0];
-        for exposure in std::mem::take(self.exposures(user)) {
-            self.orphan(exposure.tag, exposure.flags);
-        }
-        self.users.insert(user, None);
-        self.exposures.insert(user, None);
-        for (key, _) in self.scan(Table::UserMatches, &user.0.to_be_bytes())? {
-            if let Some(foreign) = tail(&key) {
-                self.matches.insert(MatchKey(foreign), None);
-                barred.push(foreign);
-            }
-            self.put(Table::UserMatches, key, None);
-        }
-        self.put(Table::UserIds, user.0.to_be_bytes().to_vec(), None);
-        self.put(Table::Claims, user.0.to_be_bytes().to_vec(), None);
-        for key in barred.iter().filter(|_| opt_out) {
-            self.put(Table::OptedOut, key.to_be_bytes().to_vec(), Some(Vec::new()));
-        }
-        self.changes.push(Change::Moved(user));
-        Ok(barred)
-    }
-
-    /// Forgets a user for good: noted by hashes, so that no backup brings them back.
-    pub fn erase(&mut self, named: UserKey, opt_out: bool, now: Secs) -> io::Result<()> {
-        for key in self.forget(named, opt_out)? {
-            let erased = self.world.hashes.erased(key).to_be_bytes().to_vec();
-            self.put(Table::Erased, erased, Some(now.0.to_le_bytes().to_vec()));
-        }
+        self.meet(user);
         Ok(())
     }
 
     /// Keeps what evidence was seen of a bid whose user is gone, or whose impression no longer fits.
     pub(super) fn orphan(&mut self, tag: BidTag, flags: u8) {
         self.put(Table::Orphans, tag.0.to_be_bytes().to_vec(), Some(vec![flags]));
-    }
-
-    /// The user a key leads to: itself, or whom it was merged into.
-    pub(super) fn canonical(&self, user: UserKey) -> UserKey {
-        self.alias(user).unwrap_or(user)
     }
 
     /// The user's record, to be changed.
@@ -290,17 +216,44 @@ impl<'a> Fold<'a> {
             .or_insert_with(|| state.days.lock().get(&(campaign, day)).copied().unwrap_or_default())
     }
 
-    /// A row of a table that is on disk only.
+    /// A row of a table that is on disk only; of one that is divided, from whichever part has it.
     pub fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let Some(parts) = table.parts() else {
+            return self.stored(table, key);
+        };
+        for part in (parts.oldest(self.now)..=parts.of(self.now)).rev() {
+            if let Some(value) = self.stored(table, &Parts::key(part, key))? {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    fn stored(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
         match self.rows.get(&(table, key.to_vec())) {
             Some(value) => Ok(value.clone()),
             None => self.disk.get(table, key),
         }
     }
 
-    /// Writes such a row.
+    /// Writes such a row; into a table that is divided, where its time begins anew.
     pub fn put(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let key = match table.parts() {
+            Some(parts) => Parts::key(parts.of(self.now), &key),
+            None => key,
+        };
         self.rows.insert((table, key), value);
+    }
+
+    /// Drops the parts of divided tables that are over.
+    pub fn drop_past(&mut self) {
+        for table in Table::ALL {
+            let past = table.parts().and_then(|parts| parts.oldest(self.now).checked_sub(1));
+            if let Some(past) = past {
+                let Row { table, key, value } = Parts::drop_through(table, past);
+                self.rows.insert((table, key), value);
+            }
+        }
     }
 
     /// Appends to the log of what happened.
@@ -349,73 +302,6 @@ impl<'a> Fold<'a> {
             changes: self.changes,
             next_fact: self.next_fact,
         }
-    }
-
-    /// Whether an id, or the user it leads to, has opted out.
-    pub(super) fn is_opted_out(&self, id: &IdRef) -> bool {
-        let own = match id {
-            IdRef::Ours(key, _) => key.0,
-            IdRef::Foreign(key, _) => key.0,
-            IdRef::Clicked(key) => key.0,
-        };
-        let now_gone = |key: u64| self.rows.contains_key(&(Table::OptedOut, key.to_be_bytes().to_vec()));
-        let gone = |key: u64| self.state.opted_out.contains(key) || now_gone(key);
-        gone(own) || self.user_of(id).is_some_and(|user| gone(user.0))
-    }
-
-    fn user_of(&self, id: &IdRef) -> Option<UserKey> {
-        match id {
-            IdRef::Ours(key, _) | IdRef::Clicked(key) => self.alias(*key).or_else(|| self.is_known(*key).then_some(*key)),
-            IdRef::Foreign(key, _) => self.matched(*key),
-        }
-    }
-
-    fn matched(&self, key: MatchKey) -> Option<UserKey> {
-        self.matches.get(&key).map_or_else(|| self.state.matched(key), |user| *user)
-    }
-
-    /// Where a merged user went.
-    fn alias(&self, user: UserKey) -> Option<UserKey> {
-        self.matched(MatchKey(user.0))
-    }
-
-    fn name(&mut self, user: UserKey, name: &str) -> io::Result<()> {
-        let key = user.0.to_be_bytes();
-        if self.get(Table::UserIds, &key)?.is_none() {
-            self.put(Table::UserIds, key.to_vec(), Some(name.as_bytes().to_vec()));
-        }
-        Ok(())
-    }
-
-    /// Moves all that is known of `other` to `user`; `other` leads there from now on.
-    fn merge(&mut self, user: UserKey, other: UserKey) -> io::Result<()> {
-        if self.is_known(other) {
-            let profile = std::mem::take(self.profile(other));
-            self.profile(user).absorb(&profile);
-        }
-        self.users.insert(other, None);
-        let moved = std::mem::take(self.exposures(other));
-        self.exposures.insert(other, None);
-        let mut kept = std::mem::take(self.exposures(user));
-        kept.extend(moved);
-        kept.sort_by_key(|exposure| exposure.at);
-        for exposure in kept.drain(..kept.len().saturating_sub(EXPOSURES_MAX)) {
-            self.orphan(exposure.tag, exposure.flags);
-        }
-        *self.exposures(user) = kept;
-        self.changes.push(Change::Moved(user));
-        for (key, namespace) in self.scan(Table::UserMatches, &other.0.to_be_bytes())? {
-            if let Some(foreign) = tail(&key) {
-                self.matches.insert(MatchKey(foreign), Some(user));
-                self.put(Table::UserMatches, pair(user.0, foreign), Some(namespace));
-            }
-            self.put(Table::UserMatches, key, None);
-        }
-        self.matches.insert(MatchKey(other.0), Some(user));
-        self.put(Table::UserMatches, pair(user.0, other.0), Some(b"merged".to_vec()));
-        self.put(Table::UserIds, other.0.to_be_bytes().to_vec(), None);
-        self.put(Table::Claims, other.0.to_be_bytes().to_vec(), None);
-        Ok(())
     }
 
     fn scan(&self, table: Table, prefix: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {

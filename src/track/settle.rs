@@ -177,6 +177,7 @@ fn set_flags(fold: &mut Fold<'_>, user: UserKey, sign: &Evidence, flags: u8, pla
             if let Some(old) = leaves {
                 fold.orphan(old.tag, old.flags);
             }
+            fold.touch(user, sign.at);
         }
         Place::New | Place::Orphaned => fold.orphan(sign.tag, flags),
     }

@@ -3,6 +3,7 @@
 mod events;
 mod holds;
 mod identity;
+mod leaving;
 mod random;
 mod rig;
 mod settle;

@@ -11,9 +11,7 @@ use crate::base::id::{BidTag, CampaignNo, UserKey};
 use crate::base::limits::FACTS_PER_COMMIT_MAX;
 use crate::base::money::Money;
 use crate::base::time::{Day, Millis, Secs};
-use crate::model::event::EventKind;
 use crate::model::hold::BudgetHold;
-use crate::model::profile::Profile;
 use crate::model::rows::{Row, Table, head, tail};
 use crate::model::ticket::Ticket;
 use crate::state::pacing;
@@ -26,6 +24,8 @@ pub struct Writer {
     next_fact: u64,
     /// When paces were last turned.
     turned: Secs,
+    /// Up to when the parts of tables that are over have been dropped: once a day is enough.
+    dropped: Option<Day>,
 }
 
 /// The store refused a read or a write: nothing of the batch has taken effect.
@@ -65,6 +65,7 @@ impl Writer {
                 source: std::io::Error::other("an earlier write failed"),
             });
         }
+        let today = now.local_day(&jiff::tz::TimeZone::UTC);
         let outcome = self
             .fold(facts, state, world, disk, now.to_secs())
             .and_then(|(mut folded, effects)| {
@@ -84,6 +85,7 @@ impl Writer {
         match outcome {
             Ok((folded, effects)) => {
                 self.next_fact = folded.next_fact;
+                self.dropped = Some(today);
                 install(&folded, state, now.to_secs());
                 Ok(effects)
             }
@@ -98,7 +100,10 @@ impl Writer {
     }
 
     fn fold(&self, facts: &[Fact], state: &State, world: &World, disk: &dyn Disk, now: Secs) -> std::io::Result<(Folded, Vec<Effect>)> {
-        let mut fold = Fold::new(state, world, disk, self.next_fact);
+        let mut fold = Fold::new(state, world, disk, self.next_fact, now);
+        if self.dropped != Some(now.to_millis().local_day(&jiff::tz::TimeZone::UTC)) {
+            fold.drop_past();
+        }
         let due: Vec<((Secs, BidTag), Ticket)> = state
             .pending
             .lock()
@@ -116,12 +121,16 @@ impl Writer {
                 Fact::Match(ids) if ids.iter().any(|id| fold.is_opted_out(id)) => Effect::Repeat,
                 Fact::Match(ids) => match ids.first() {
                     Some(super::fact::IdRef::Ours(key, name)) => {
-                        fold.resolve(ids, &(*key, name.clone()), Trust::Browser).map(|_| Effect::Recorded)?
+                        let user = fold.resolve(ids, &(*key, name.clone()), Trust::Browser)?;
+                        fold.meet(user);
+                        Effect::Recorded
                     }
                     _ => Effect::Repeat,
                 },
                 Fact::Evidence(sign) => settle::evidence(&mut fold, sign)?,
                 Fact::Forget { user, opt_out } => fold.erase(*user, *opt_out, now).map(|()| Effect::Recorded)?,
+                Fact::Evict(leaving) if fold.evict(leaving)? => Effect::Recorded,
+                Fact::Evict(_) => Effect::Repeat,
             });
         }
         Ok((fold.finish(), effects))
@@ -175,6 +184,7 @@ fn install(folded: &Folded, state: &State, now: Secs) {
                 }
             }
             Change::Moved(user) => state.cap_holds.moved(*user),
+            Change::Evicted(why) => drop(state.evicted[*why as usize].fetch_add(1, Relaxed)),
             Change::Settled {
                 tag,
                 campaign,
@@ -218,26 +228,14 @@ pub fn install_row(row: &Row, state: &State) {
                 state.matches.put(key, UserKey(user));
             }
         }
-        (Table::Matches, None) => state.matches.remove(key),
+        (Table::Matches, None) => drop(state.matches.remove(key)),
         (Table::Days, Some(value)) => {
             if let (Some(day), Some(figures)) = (tail(&row.key), DayRow::read(value)) {
                 state.days.lock().insert((CampaignNo(key as u32), Day(day as u32 as i32)), figures);
             }
         }
-        (Table::OptedOut, Some(_)) => state.opted_out.put(key, ()),
+        (Table::OptedOut, Some(_)) => drop(state.opted_out.put(key, ())),
         _ => {}
-    }
-}
-
-/// At start: counts the views that a user's record remembers.
-pub fn recount_views(record: &[u8], state: &State) {
-    let mut profile = Profile::default();
-    profile.read(record);
-    for section in &profile.sections {
-        let views = profile.events(section).iter().filter(|e| e.kind == EventKind::ViewItem);
-        for view in views.filter(|e| e.product.is_some()) {
-            state.popular.view(section.advertiser, view.product, view.at);
-        }
     }
 }
 

@@ -20,6 +20,7 @@ mod http;
 mod journeys;
 mod judge;
 mod kill;
+mod leaving;
 mod life;
 #[path = "../oracle.rs"]
 mod oracle;

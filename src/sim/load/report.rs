@@ -82,6 +82,8 @@ pub struct Latency {
     pub p99: u64,
     /// Of 99.9 %.
     pub p99_9: u64,
+    /// Of 99.99 %.
+    pub p99_99: u64,
     /// The worst.
     pub max: u64,
 }
@@ -143,6 +145,7 @@ impl Report {
                 p90: tally.latency_us(0.9),
                 p99: tally.latency_us(0.99),
                 p99_9: tally.latency_us(0.999),
+                p99_99: tally.latency_us(0.9999),
                 max: tally.latency.max(),
             },
             generator: Generator {
@@ -246,8 +249,16 @@ impl Report {
             line("first error", fault.clone());
         }
         line("bytes", format!("{} sent, {} received", self.bytes_sent, self.bytes_received));
-        let Latency { p50, p90, p99, p99_9, max } = self.latency_us;
-        line("latency us", format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p99_9}  max {max}"));
+        let Latency {
+            p50,
+            p90,
+            p99,
+            p99_9,
+            p99_99,
+            max,
+        } = self.latency_us;
+        let tail = format!("p99.9 {p99_9}  p99.99 {p99_99}  max {max}");
+        line("latency us", format!("p50 {p50}  p90 {p90}  p99 {p99}  {tail}"));
         let own = self.generator;
         line(
             "generator",

@@ -129,9 +129,11 @@ fn a_sync_before_or_after_events_finds_them() {
         assert_eq!(rig.matched("burl-x", "t"), Some(rig.key("anna")));
         assert_eq!(rig.profile(rig.key("anna")).events.len(), 1);
     }
-    // Two who are only known by syncs are merged without a record being made.
+    // Of who is only known by a sync there is a record of when that was, or they would never leave.
     let rig = play(&[sync("anna", "t"), sync("bob", "t")]);
-    assert_eq!((rig.state.users.len(), rig.matched("burl-x", "t")), (0, Some(rig.key("bob"))));
+    assert_eq!((rig.state.users.len(), rig.matched("burl-x", "t")), (2, Some(rig.key("bob"))));
+    let bob = rig.profile(rig.key("bob"));
+    assert_eq!((bob.seen, bob.sections.len()), (rig.now.to_secs(), 0));
 }
 
 #[test]
@@ -224,5 +226,10 @@ fn a_sync_with_somebody_elses_id_takes_the_id_but_not_the_history() {
         forget("anna", false),
     ]);
     assert_eq!(rig.matched("burl-x", "theirs"), Some(rig.key("mallory")), "not erased with anna");
-    assert_eq!(rig.state.users.len(), 0, "nothing of anna's went to mallory");
+    assert_eq!(rig.state.users.len(), 1);
+    assert_eq!(
+        rig.profile(rig.key("mallory")).sections.len(),
+        0,
+        "nothing of anna's went to mallory"
+    );
 }

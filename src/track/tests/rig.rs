@@ -12,7 +12,7 @@ use crate::model::advertiser::{Budget, Shop};
 use crate::model::exposure::{self, Exposure};
 use crate::model::hold::WinShare;
 use crate::model::profile::Profile;
-use crate::model::rows::{Row, Table, head};
+use crate::model::rows::{Row, Table, drops_through, head};
 use crate::model::ticket::Ticket;
 use crate::state::world::World;
 use crate::state::{DayRow, State};
@@ -49,6 +49,9 @@ impl Disk for MemoryDisk {
             return Err(io::Error::other("disk full"));
         }
         for row in rows {
+            if let Some(last) = drops_through(row) {
+                self.rows.retain(|(table, key), _| *table != row.table || head(key) > Some(last));
+            }
             let key = (row.table, row.key.clone());
             match &row.value {
                 Some(value) => self.rows.insert(key, value.clone()),
@@ -302,7 +305,7 @@ impl Rig {
     }
 
     fn assert_mirrors(&self, state: &State) {
-        let mirrored = |table, map: &crate::state::maps::KeyedMap<Box<[u8]>>| {
+        let mirrored = |table, map: &crate::state::records::Records| {
             assert_eq!(map.len(), self.disk.count(table), "{table:?}");
             for (key, value) in self.disk.table(table) {
                 let key = head(key).expect("key");

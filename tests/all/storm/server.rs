@@ -13,13 +13,14 @@ use winback::model::advertiser::Shop;
 use winback::model::exposure::{self, Exposure};
 use winback::model::outcome::{NoBid, Outcome, Pick};
 use winback::model::profile::Profile;
-use winback::model::rows::{Row, Table, head};
+use winback::model::rows::{Row, Table, head, tail};
 use winback::state::State;
 use winback::state::holds::{Limits, Refused, commit};
+use winback::state::records::Records;
 use winback::state::world::World;
 use winback::track::fact::Fact;
-use winback::track::fold::Disk as _;
-use winback::track::writer::{Writer, install_row, recount_views, restore};
+
+use winback::track::writer::{Writer, install_row, restore};
 
 /// What the next commit comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,13 +167,12 @@ impl Server {
         let state = State::default();
         for table in [Table::Users, Table::Exposures, Table::Matches, Table::Days, Table::OptedOut] {
             for row in self.disk.table(table) {
-                if let (Table::Users, Some(record)) = (table, &row.value) {
-                    recount_views(record, &state);
-                }
                 install_row(&row, &state);
             }
         }
-        let rest = [Table::Holds, Table::Pending].into_iter().flat_map(|table| self.disk.table(table));
+        let rest = [Table::Holds, Table::Paces, Table::Pending]
+            .into_iter()
+            .flat_map(|table| self.disk.table(table));
         restore(&state, rest, |campaign| self.book_of(campaign), now.to_secs());
         state.popular.rank(&self.world, now.to_secs());
         state.status.set_ready(true);
@@ -199,7 +199,7 @@ impl Server {
         ];
         for (table, a, b) in pairs {
             let key = |row: &Row| head(&row.key).unwrap_or_default();
-            let value = |map: &winback::state::maps::KeyedMap<Box<[u8]>>, key| map.read(key, |value| value.to_vec());
+            let value = |records: &Records, key| records.read(key, <[u8]>::to_vec);
             let all = self
                 .disk
                 .table(table)
@@ -230,8 +230,10 @@ impl Server {
 
     /// Evidence of a bid that is no longer listed with its user.
     pub fn orphan(&self, tag: u64) -> u8 {
-        let row = self.disk.get(Table::Orphans, &tag.to_be_bytes()).expect("memory reads");
-        row.and_then(|value| value.first().copied()).unwrap_or(0)
+        let rows = self.disk.table(Table::Orphans);
+        // Behind the part of the table that it was written in.
+        let row = rows.filter(|row| tail(&row.key) == Some(tag)).last();
+        row.and_then(|row| row.value?.first().copied()).unwrap_or(0)
     }
 
     /// What is remembered of a user.
