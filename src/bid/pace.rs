@@ -9,7 +9,6 @@ use crate::base::id::{CampaignNo, CreativeNo};
 use crate::base::money::Money;
 use crate::base::time::Secs;
 use crate::model::advertiser::{Advertiser, Budget, Cap, CapScope};
-use crate::model::hold::Room;
 use crate::model::offer::Offer;
 use crate::model::outcome::{NoBid, Pick};
 use crate::state::holds::Hold;
@@ -56,13 +55,11 @@ pub fn pace<T: Trace>(
             });
             note_chance(chances, offer.no, &campaign.budget);
             let of_campaign = case.state.books.room(offer.no, &campaign.budget, day, now);
-            of_campaign.into_iter().chain(of_all).reduce(Room::min)
+            of_campaign.min(of_all)
         });
-        if case.ask.barred == Some(offer.no) || room.is_some_and(|room| room.is_empty()) {
+        if case.ask.barred == Some(offer.no) || room.is_empty() {
             furthest.note(NoBid::Budget);
-            trace.dropped(offer.no, NoBid::Budget, || {
-                format!("{} left", room.map_or(Money::ZERO, |room| room.full))
-            });
+            trace.dropped(offer.no, NoBid::Budget, || format!("{} left", room.full.max(Money::ZERO)));
             return false;
         }
         true

@@ -86,7 +86,7 @@ pub fn render<T: Trace>(
             continue;
         }
         let mut pick = pick(case, known, shop, offer, currency);
-        let room = narrowed.candidates[usize::from(offer.candidate)].room.flatten();
+        let room = narrowed.candidates[usize::from(offer.candidate)].room;
         if let Some(room) = room.filter(|room| !room.fits(held + pick.hold)) {
             furthest.note(NoBid::Budget);
             trace.dropped(offer.no, NoBid::Budget, || {

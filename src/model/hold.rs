@@ -139,28 +139,36 @@ pub struct Taken {
 pub struct Room {
     /// With every bid under way held in full.
     pub full: Money,
-    /// With each held at what it is likely to come to; none in the last part of a budget, where every bid
-    /// is held in full.
-    pub likely: Option<Money>,
+    /// With each held at what it is likely to come to; less than nothing in the last part of a budget, where
+    /// every bid is held in full.
+    pub likely: Money,
 }
 
 impl Room {
+    /// Where nothing is limited.
+    pub const ENDLESS: Room = Room {
+        full: Money(i128::MAX),
+        likely: Money(i128::MAX),
+    };
+    /// That no bid is held at what it is likely to come to.
+    pub const FULL_ONLY: Money = Money(i128::MIN);
+
     /// Whether a hold can be taken: in full, or, where that would stop a campaign that has a good part of its
     /// budget left, at what it is likely to come to.
     pub fn fits(&self, hold: BudgetHold) -> bool {
-        self.full >= hold.full || self.likely.is_some_and(|likely| likely >= hold.likely)
+        self.full >= hold.full || self.likely >= hold.likely
     }
 
     /// Whether nothing at all fits.
     pub fn is_empty(&self) -> bool {
-        self.full <= Money::ZERO && self.likely.is_none_or(|likely| likely <= Money::ZERO)
+        self.full <= Money::ZERO && self.likely <= Money::ZERO
     }
 
     /// What two budgets both leave; a little less where each is short in another way.
     pub fn min(self, other: Room) -> Room {
         Room {
             full: self.full.min(other.full),
-            likely: self.likely.zip(other.likely).map(|(a, b)| a.min(b)),
+            likely: self.likely.min(other.likely),
         }
     }
 }
@@ -193,7 +201,7 @@ mod tests {
         };
         let room = |full: i128, likely: Option<i128>| Room {
             full: Money(full),
-            likely: likely.map(Money),
+            likely: likely.map_or(Room::FULL_ONLY, Money),
         };
         for (room, fits) in [
             (room(10, None), true),

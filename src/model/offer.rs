@@ -18,8 +18,8 @@ pub struct Candidate {
     pub campaign: u32,
     /// What its audience multiplies the price by.
     pub multiplier: Ratio,
-    /// What budgets leave, where that has been asked: an amount in the advertiser's currency, or no limit.
-    pub room: Option<Option<Room>>,
+    /// What budgets leave, where that has been asked, in the advertiser's currency.
+    pub room: Option<Room>,
     /// What it is worth, where that has been asked: CPM in the currency of the answer.
     pub worth: Option<Worth>,
 }

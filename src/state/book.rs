@@ -137,22 +137,20 @@ impl Book {
         self.days.iter().find(|(d, _)| *d == day).map_or(Money::ZERO, |(_, spent)| *spent)
     }
 
-    /// What a budget leaves; none where it has no limit.
-    pub fn room(&self, budget: &Budget, day: Day) -> Option<Room> {
+    /// What a budget leaves.
+    pub fn room(&self, budget: &Budget, day: Day) -> Room {
         let held = self.outstanding();
         let of = |limit: Money, spent: Money| {
             let left = limit - spent;
+            let is_last_part = left.0.wrapping_mul(BUDGET_LAST_PART) <= limit.0;
             Room {
                 full: left - held.full,
-                likely: (left.0.wrapping_mul(BUDGET_LAST_PART) > limit.0).then(|| left - held.likely),
+                likely: if is_last_part { Room::FULL_ONLY } else { left - held.likely },
             }
         };
-        let of_day = budget.daily.map(|daily| of(daily, self.spent_on(day)));
-        let of_all = budget.total.map(|total| of(total, self.spent));
-        match (of_day, of_all) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let of_day = budget.daily.map_or(Room::ENDLESS, |daily| of(daily, self.spent_on(day)));
+        let of_all = budget.total.map_or(Room::ENDLESS, |total| of(total, self.spent));
+        of_day.min(of_all)
     }
 
     /// Books what was spent on a local day.

@@ -89,8 +89,8 @@ impl Books {
         &chunk[no % CHUNK]
     }
 
-    /// What a budget leaves for further bids at `now`; `None` is no limit.
-    pub fn room(&self, no: CampaignNo, budget: &Budget, day: Day, now: Secs) -> Option<Room> {
+    /// What a budget leaves for further bids at `now`.
+    pub fn room(&self, no: CampaignNo, budget: &Budget, day: Day, now: Secs) -> Room {
         self.with(no, now, |book| book.room(budget, day))
     }
 
@@ -107,7 +107,7 @@ impl Books {
     /// Takes a hold, if the budget leaves room for it.
     pub fn hold(&self, no: CampaignNo, budget: &Budget, day: Day, taken: &Taken) -> bool {
         let held = self.with(no, taken.at, |book| {
-            let fits = book.room(budget, day).is_none_or(|room| room.fits(taken.amount));
+            let fits = book.room(budget, day).fits(taken.amount);
             if fits {
                 book.take(taken);
             }

@@ -295,7 +295,7 @@ impl Rig {
                     daily: Some(Money::units(1_000)),
                     ..Budget::default()
                 };
-                state.books.room(no, &budget, day, now).map(|room| room.full + held)
+                state.books.room(no, &budget, day, now).full + held
             };
             let today = self.now.local_day(&jiff::tz::TimeZone::UTC);
             for day in (-2..=1).map(|n| today.plus(n)) {
