@@ -44,7 +44,7 @@ impl Market {
             tell(&mut rig, 1 + user % shops.max(1), &canon::batch(&uid(user), user));
         }
         tell(&mut rig, 0, &canon::batch("buyer", 0));
-        tell(&mut rig, 0, &canon::batch("looker", 9));
+        tell(&mut rig, 0, &canon::batch("looker", 29));
         for shop in 1..=EVERYWHERE.min(shops) {
             tell(&mut rig, shop, &canon::batch("everywhere", 0));
         }
