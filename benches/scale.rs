@@ -245,7 +245,7 @@ impl Bench {
 
     /// Seconds in which fjall alone reads the rows of users and matches, with as many threads as a load has.
     fn read_alone(&self) -> (f64, usize) {
-        let store = Store::open(&self.at("data/store")).expect("the store");
+        let store = Store::open(&self.at("data")).expect("the store");
         let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let width = u64::MAX / threads;
         let began = Instant::now();

@@ -31,6 +31,8 @@ type Views = HashMap<(AdvertiserNo, ProductKey, u32), u32>;
 #[derive(Default)]
 struct Counted {
     filling: Filling,
+    exposures: Filling,
+    matches: usize,
     views: Views,
     profile: Profile,
 }
@@ -56,6 +58,8 @@ pub(super) fn load(store: &Store, names: &Names, now: Secs) -> io::Result<State>
     });
     for counted in counted? {
         state.users.filled(counted.filling);
+        state.exposures.filled(counted.exposures);
+        state.matches.filled(counted.matches);
         for ((advertiser, product, day), times) in counted.views {
             state.popular.views(advertiser, product, day, times);
         }
@@ -99,12 +103,13 @@ fn fill(store: &Store, state: &State, first: u64, last: u64, now: Secs) -> io::R
     })?;
     store.each(Table::Exposures, first, last, |key, record| {
         if let Some(key) = head(key) {
-            state.exposures.put(key, record.into());
+            state.exposures.fill(key, record.into(), &mut counted.exposures);
         }
     })?;
     store.each(Table::Matches, first, last, |key, user| {
         if let (Some(key), Some(user)) = (head(key), head(user)) {
-            state.matches.put(key, UserKey(user));
+            state.matches.fill(key, UserKey(user));
+            counted.matches += 1;
         }
     })?;
     Ok(counted)

@@ -15,7 +15,7 @@ use crate::base::hash::Turned;
 
 /// Many maps keep the worst insert short: each doubles by itself.
 pub const SHARDS: usize = 1 << SHARD_BITS;
-const SHARD_BITS: u32 = 11;
+const SHARD_BITS: u32 = 12;
 /// The fewest that a DashMap has of its own.
 const SHARDS_OF_SHARD: usize = 2;
 /// Bytes of an entry of 24 in its table, control byte included, where the table is emptiest: just doubled.
@@ -109,6 +109,17 @@ impl<V> KeyedMap<V> {
         self.held_since(began, shard.capacity() > before);
         self.count.fetch_add(usize::from(old.is_none()), Relaxed);
         old
+    }
+
+    /// At start, where nobody is held up: a value that was not there. How many there were is told by
+    /// [`KeyedMap::filled`].
+    pub fn fill(&self, key: u64, value: V) {
+        self.shard(key).insert(key, value);
+    }
+
+    /// At start: so many values were filled in.
+    pub fn filled(&self, values: usize) {
+        self.count.fetch_add(values, Relaxed);
     }
 
     /// Takes a value out. For the writer only.

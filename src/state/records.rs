@@ -22,6 +22,7 @@ pub type Tally = BTreeMap<u32, u64>;
 pub struct Filling {
     tally: Tally,
     bytes: u64,
+    records: usize,
 }
 
 /// Records by user.
@@ -86,11 +87,13 @@ impl Records {
     pub fn fill(&self, key: u64, record: Box<[u8]>, filling: &mut Filling) {
         *filling.tally.entry(step(&record)).or_default() += 1;
         filling.bytes += allocated(record.len());
-        self.map.put(key, record);
+        filling.records += 1;
+        self.map.fill(key, record);
     }
 
     /// At start: the sums of what was filled in.
     pub fn filled(&self, filling: Filling) {
+        self.map.filled(filling.records);
         self.bytes.fetch_add(filling.bytes, Relaxed);
         if let Some(own) = &self.tally {
             let mut own = own.lock();
