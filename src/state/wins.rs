@@ -102,7 +102,11 @@ impl Wins {
         }
         let usual = held / i128::from(bids) * i128::from(weight);
         let of_prior = usual * i128::from(prior.0) / i128::from(Ratio::ONE.0);
-        Ratio::of((spent + of_prior) as u64, (held + usual) as u64)
+        // Amounts of a small currency unit pass 64 bits within an hour.
+        let whole = held + usual;
+        let step = whole / i128::from(u64::MAX) + 1;
+        let part = (spent + of_prior).clamp(0, whole);
+        Ratio::of((part / step) as u64, (whole / step) as u64)
     }
 }
 
@@ -136,6 +140,20 @@ mod tests {
         let expected = wins.expected(at(1_500)).0;
         assert!((80_000_000..90_000_000).contains(&expected), "{expected}");
         assert_eq!(wins.share(at(9_000)), WinShare::FULL, "too long ago");
+    }
+
+    #[test]
+    fn a_large_currency_is_expected_alike() {
+        let mut wins = Wins::default();
+        for n in 0..1_000 {
+            let at = Secs(START.0 + n);
+            wins.bid(at, Money(i128::from(u64::MAX) / 10), 360);
+            if n % 10 == 0 {
+                wins.win(at, Money(i128::from(u64::MAX) / 10));
+            }
+        }
+        let expected = wins.expected(Secs(START.0 + 1_500)).0;
+        assert!((95_000_000..105_000_000).contains(&expected), "{expected}");
     }
 
     #[test]
