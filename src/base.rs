@@ -9,3 +9,4 @@ pub mod limits;
 pub mod money;
 pub mod seal;
 pub mod time;
+pub mod winning_price;
