@@ -10,6 +10,7 @@ mod backup;
 mod explain;
 mod files;
 mod health;
+mod losses;
 mod preview;
 mod reply;
 mod report;
@@ -69,6 +70,7 @@ pub fn router(engine: Arc<Engine>, prometheus: PrometheusHandle, reload: Reload)
         .route("/api/preview/{advertiser}/{creative}", get(preview::preview))
         .route("/api/report", get(report::report))
         .route("/api/approvals", get(approvals::list))
+        .route("/api/losses", get(losses::list))
         .route("/api/users/{id}", get(users::show).delete(users::delete))
         .route("/api/backup", post(backup::take))
         .route("/api/reload", post(reload_all))

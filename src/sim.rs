@@ -11,6 +11,7 @@ mod exchange;
 mod http;
 mod ledger;
 mod load;
+mod macros;
 mod null;
 mod request;
 mod rng;
@@ -28,7 +29,9 @@ use std::time::Duration;
 
 pub use business::{Business, Config, Habits, Kind, Outcomes, Sent, Site, Span, secret};
 pub use demo::demo;
+pub use exchange::{Bid, Response};
 pub use load::{Latency, Load, Rate, Report, Source, load};
+pub use macros::{Macros, Paying};
 pub use null::{Answers, null};
 pub use request::{Offer, Slot};
 pub use shop::{Listen, write_config};

@@ -10,9 +10,11 @@ mod book;
 pub mod books;
 pub mod hand;
 pub mod holds;
+pub mod losses;
 pub mod maps;
 pub mod pacing;
 pub mod popular;
+pub mod prices_seen;
 pub mod records;
 pub mod resolved;
 mod wins;
@@ -31,8 +33,10 @@ use crate::model::ticket::Ticket;
 use approvals::Approvals;
 use books::Books;
 use holds::CapHolds;
+use losses::Losses;
 use maps::KeyedMap;
 use popular::Popular;
+use prices_seen::PricesSeen;
 use records::Records;
 use resolved::Resolved;
 
@@ -58,10 +62,14 @@ pub struct State {
     pub pending: Mutex<BTreeMap<(Secs, BidTag), Ticket>>,
     /// What exchanges think of creatives.
     pub approvals: Approvals,
+    /// What they tell of lost bids.
+    pub losses: Losses,
     /// What shoppers look at.
     pub popular: Popular,
     /// What exchanges charge of what is bid.
     pub paid: [PaidShare; EXCHANGES_MAX],
+    /// Encrypted prices, and the bids they came with.
+    pub prices_seen: PricesSeen,
     /// Impressions whose frequency hold had lapsed, or was forgotten in a crash, before any evidence.
     pub cap_late: AtomicU64,
     /// Users who left because they were not seen within the retention, and to stay within the memory.
@@ -83,8 +91,10 @@ impl Default for State {
             days: Mutex::default(),
             pending: Mutex::default(),
             approvals: Approvals::default(),
+            losses: Losses::default(),
             popular: Popular::default(),
             paid: std::array::from_fn(|_| PaidShare::default()),
+            prices_seen: PricesSeen::default(),
             cap_late: AtomicU64::new(0),
             evicted: Default::default(),
             status: Status::default(),

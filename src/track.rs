@@ -10,6 +10,7 @@ pub mod events;
 pub mod fact;
 pub mod fold;
 pub mod notice;
+pub mod price;
 pub mod settle;
 pub mod writer;
 #[cfg(test)]

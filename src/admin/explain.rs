@@ -4,7 +4,7 @@
 //! Nothing is held or counted, and links are sealed with the key that no listener opens. Clocks are
 //! read here, by the trace, never by the decision.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 use axum::extract::State;
@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::reply::{self, Answer, Fail, Named, Sent};
-use super::{Shared, verdict};
-use crate::base::id::CampaignNo;
+use super::{Shared, losses, verdict};
+use crate::base::id::{CampaignNo, ExchangeNo};
 use crate::base::time::Millis;
 use crate::bid::{Scratch, Trace};
 use crate::model::outcome::{NoBid, Outcome, Pick};
@@ -37,6 +37,7 @@ pub async fn explain(State(desk): Shared, Named(exchange): Named<String>, Sent(b
     let mut told = Recorder::default();
     let outcome = engine.rehearse(&world, exchange.no, &body, Millis::wall_clock(), &mut scratch, &mut told);
     told.end = Some(Instant::now());
+    told.remember_losses(engine, exchange.no);
     Ok(reply::json(&explanation(engine, &world, &body, outcome, &scratch, &told)?))
 }
 
@@ -80,6 +81,15 @@ impl Trace for Recorder {
 }
 
 impl Recorder {
+    /// After how a price came about, what became of the bids before it.
+    fn remember_losses(&mut self, engine: &Engine, exchange: ExchangeNo) {
+        let priced: BTreeSet<CampaignNo> = self.priced.iter().map(|(campaign, _)| *campaign).collect();
+        for campaign in priced {
+            let line = losses::line(engine, exchange, campaign);
+            self.priced.extend(line.map(|line| (campaign, line)));
+        }
+    }
+
     /// Microseconds of each stage reached, to the tenth.
     fn durations(&self) -> Vec<Value> {
         let ends = self.stages.iter().skip(1).map(|(_, at)| Some(*at)).chain([self.end]);

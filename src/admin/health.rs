@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{Shared, reply};
+use super::{Shared, losses, reply};
 use crate::base::money::Money;
 use crate::base::time::Millis;
 use crate::model::outcome::NoBid;
@@ -89,5 +89,6 @@ fn gauges(engine: &Engine) -> String {
             let _ = writeln!(text, "winback_billed_total{{{labels}}} {sum}");
         }
     }
+    losses::metrics(engine, &world, &mut text);
     text
 }

@@ -15,6 +15,7 @@ use super::{Shared, users};
 use crate::base::time::Millis;
 use crate::model::advertiser::{Creative, Fallback, Shop, Size};
 use crate::model::event::EventKind;
+use crate::model::links::Click;
 use crate::model::product::Product;
 use crate::model::profile::cart;
 use crate::model::template::{Slots, Template};
@@ -152,7 +153,7 @@ fn page(shop: &Shop, size: Size, template: &Template, products: &[&Product], now
     let slots = Slots {
         products,
         now,
-        click: if products.is_empty() { home.as_bytes() } else { b"" },
+        click: Click::to(if products.is_empty() { home.as_bytes() } else { b"" }),
         pixel: PIXEL,
     };
     let language = html_escape::encode_double_quoted_attribute(&shop.advertiser.language);

@@ -79,6 +79,22 @@ pub const SUSPENSION: Span = Span::HOUR;
 /// Pairs of exchange and creative whose refusals are counted.
 pub const REFUSED_CREATIVES_MAX: usize = 1 << 16;
 
+/// Pairs of price keys of one exchange: the current one, and the former while it changes.
+pub const PRICE_KEYS_MAX: usize = 2;
+/// An encrypted price that was made longer ago, or is to be made later than by this, is counted as doubtful.
+pub const PRICE_AGE_MAX: Span = Span(600);
+/// Encrypted prices remembered for as long, so that one that comes with another bid is counted.
+pub const PRICES_SEEN_MAX: usize = 1 << 18;
+/// A notice's URL, as exchanges store it.
+pub const NOTICE_CHARS_MAX: usize = 400;
+
+/// Pairs of an exchange and a campaign of which it is kept why bids were lost.
+pub const LOSSES_PAIRS_MAX: usize = 1 << 14;
+/// Reasons of one pair; further ones are counted with the last.
+pub const LOSS_REASONS_MAX: usize = 32;
+/// The last prices of one pair that would have won.
+pub const MINS_TO_WIN_KEPT: usize = 64;
+
 /// How long notice tokens live.
 pub const NOTICE_LIFE: Span = Span::days(2);
 /// How long click tokens live.

@@ -234,7 +234,7 @@ fn write_ad(
         seed: case.ask.seed,
         imp: offer.imp,
         url: &case.world.public_url,
-        click_macro: case.exchange.click_macro.as_deref().unwrap_or(""),
+        forms: &case.exchange.links,
     };
     let further = chosen.iter().skip(1).map(|product| product.key);
     let written = sealing.write(&ticket.write(), &ticket.write_view(further), links);
@@ -242,7 +242,7 @@ fn write_ad(
     let slots = Slots {
         products: chosen,
         now: case.ask.now,
-        click: &links[written.click],
+        click: written.click(links, sealing.forms),
         pixel: &links[written.pixel],
     };
     template.fill(&slots, markup);

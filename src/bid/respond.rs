@@ -59,9 +59,9 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     let _ = write!(out, "{{\"id\":\"{:016x}\",\"impid\":", pick.tag.0);
     echo(out, case.request.imps[usize::from(pick.imp)].id);
     let _ = write!(out, ",\"price\":{}", pick.price);
-    field(out, "adid", &creative.id);
-    field(out, "cid", &advertiser.campaigns[pick.campaign_index as usize].id);
-    field(out, "crid", &creative.crid);
+    field(case, out, "adid", &creative.id);
+    field(case, out, "cid", &advertiser.campaigns[pick.campaign_index as usize].id);
+    field(case, out, "crid", &creative.crid);
     out.put_slice(b",\"adomain\":[");
     write_string(&advertiser.domain, out);
     out.put_slice(b"]");
@@ -70,24 +70,18 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
         let _ = write!(out, ",\"cattax\":{}", advertiser.cattax);
     }
     if !creative.attr.is_empty() {
-        out.put_slice(b",\"attr\":[");
-        let mut first = true;
-        for attr in &creative.attr {
-            comma(out, &mut first);
-            let _ = write!(out, "{attr}");
-        }
-        out.put_slice(b"]");
+        let _ = write!(out, ",\"attr\":{:?}", creative.attr);
     }
     let _ = write!(out, ",\"w\":{},\"h\":{},\"mtype\":{MTYPE_BANNER}", ad.size.w, ad.size.h);
     let picture = shop.catalog.get(pick.product).map(|product| &*product.image_link);
     if let Some(picture) = picture.or(advertiser.logo_url.as_deref()) {
-        field(out, "iurl", picture);
+        field(case, out, "iurl", picture);
     }
     for (name, range) in ["nurl", "burl", "lurl"].into_iter().zip(&ad.notices) {
-        field(out, name, text(&ads.links[range.clone()]));
+        field(case, out, name, text(&ads.links[range.clone()]));
     }
-    field(out, "adm", text(&ads.markup[ad.markup.clone()]));
-    field(out, "language", advertiser.language.split('-').next().unwrap_or("en"));
+    field(case, out, "adm", text(&ads.markup[ad.markup.clone()]));
+    field(case, out, "language", advertiser.language.split('-').next().unwrap_or("en"));
     let _ = write!(out, ",\"exp\":{}}}", ad.exp);
 }
 
@@ -102,7 +96,10 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or("")
 }
 
-fn field(out: &mut BytesMut, name: &str, value: &str) {
+fn field(case: &Case<'_>, out: &mut BytesMut, name: &str, value: &str) {
+    if case.exchange.omit.contains(&name) {
+        return;
+    }
     out.put_slice(b",\"");
     out.put_slice(name.as_bytes());
     out.put_slice(b"\":");

@@ -3,11 +3,13 @@
 //! Writes new files only: where one exists already, nothing is written. Keys are made by the server at
 //! its first start.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 use url::{Host, Url};
 
 use super::Failure;
@@ -15,12 +17,16 @@ use crate::base::hash::Hashes;
 use crate::base::id::AdvertiserNo;
 use crate::base::money::{Currency, Money};
 use crate::config::schema::{File, schema};
+use crate::config::{PRESETS, preset};
 use crate::feed::{self, Rejection, Shelf};
 use crate::model::advertiser::FeedFormat;
 
 const SERVER: &str = include_str!("init/winback.json");
 const ADVERTISER: &str = include_str!("init/advertiser.json");
 const NEXT: &str = include_str!("init/next.txt");
+/// Where the keys of encrypted prices are.
+const PRICE_KEYS: &str =
+    ",\n      \"price\": {\"encryption_key_file\": \"exchange-1-encryption-key\", \"integrity_key_file\": \"exchange-1-integrity-key\"}";
 /// An id leaves room in `crid` for the creative's and the revision.
 const ID_CHARS_MAX: usize = 40;
 
@@ -38,6 +44,9 @@ pub struct Init {
     /// The shop's currency: that of the feed's prices, else USD.
     #[arg(long)]
     pub currency: Option<String>,
+    /// What kind of exchange will call; its entry can say otherwise.
+    #[arg(long, default_value = "generic", value_parser = clap::builder::PossibleValuesParser::new(PRESETS))]
+    pub preset: String,
     /// Units of that currency for one US dollar; must be given where it is another.
     #[arg(long)]
     pub rate: Option<String>,
@@ -54,12 +63,16 @@ pub fn init(arguments: &Init) -> Result<(), Failure> {
         None => product.currency,
     };
     let rates = rates(currency, arguments.rate.as_deref())?;
+    let kind = Kind::of(&arguments.preset);
+    let is_encrypted = kind.exchange.price.encoding == "google";
     let words = [
         ("@id@", id.as_str()),
         ("@domain@", &domain),
         ("@currency@", currency.as_str()),
         ("\"@rates@\"", &rates),
         ("\"@feed@\"", &feed.to_json()),
+        ("@preset@", &arguments.preset),
+        ("@price@", if is_encrypted { PRICE_KEYS } else { "" }),
         ("@item@", &product.item_id),
         ("@dir@", &arguments.dir.display().to_string()),
     ];
@@ -72,7 +85,37 @@ pub fn init(arguments: &Init) -> Result<(), Failure> {
     ];
     write(&arguments.dir, &files)?;
     print!("{}", fill(NEXT));
+    println!("\nOf {}, its entry in winback.json cannot know:", kind.name);
+    for (what, how) in &kind.yours {
+        println!("   {what}: {how}");
+    }
     Ok(())
+}
+
+/// What `init` takes of a preset.
+#[derive(Default, Deserialize)]
+struct Kind {
+    name: String,
+    exchange: Wanted,
+    yours: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Wanted {
+    price: WantedPrice,
+}
+
+#[derive(Default, Deserialize)]
+struct WantedPrice {
+    encoding: String,
+}
+
+impl Kind {
+    /// The tests read every preset.
+    fn of(name: &str) -> Kind {
+        let text = preset(name).unwrap_or_default();
+        serde_json::from_str(text).unwrap_or_default()
+    }
 }
 
 fn input(problem: String) -> Failure {

@@ -1,13 +1,17 @@
 //! An exchange of the server config, and how it is read (contract §2 `exchanges[]`).
 //!
-//! Key files are paths here; their contents are read by who uses them.
+//! Keys of prices are read here, so that a file that holds none is a fault with its place; the header's key
+//! is a path, for the server makes it.
 
+use super::links::forms;
+use super::node::Node;
 use super::reader::{Object, Reader};
 use super::shape::form;
 use crate::base::id::ExchangeNo;
-use crate::base::limits::HOLD_S_MAX;
+use crate::base::limits::{HOLD_S_MAX, PRICE_KEYS_MAX};
 use crate::base::money::{Currency, Rates};
-use crate::model::exchange::{Auction, Auth, Billing, CapHoldS, Exchange, ExpS, Price, PriceEncoding, Sync};
+use crate::base::winning_price::{self, KEY_BYTES, KeyPair};
+use crate::model::exchange::{Auction, Auth, Billing, CapHoldS, Exchange, ExpS, OMITTABLE, Price, PriceEncoding, Sync};
 
 const BILLING: [(&str, Billing); 3] = [
     ("burl", Billing::Burl),
@@ -35,7 +39,8 @@ pub(super) fn exchange<'t>(r: &Reader<'t>, o: &Object<'_, 't>, no: ExchangeNo, r
         exp_s,
         notice_grace_s,
         cap_hold_s: cap_hold_s(o)?,
-        click_macro: o.text("click_macro"),
+        links: forms(o),
+        omit: o.list("omit", |r, n| r.word(n, &OMITTABLE.map(|field| (field, field)))),
         discrepancy: o.ratio("discrepancy")?,
         sync,
         id: o.read("id", Reader::plain)?,
@@ -87,16 +92,48 @@ fn price<'t>(r: &Reader<'t>, exchange: &Object<'_, 't>, rates: &Rates) -> Option
 }
 
 fn encoding<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> Option<PriceEncoding> {
-    if !o.word("encoding", &[("plain", false), ("google", true)])? {
-        return Some(PriceEncoding::Plain);
+    const FILES: [&str; 2] = ["encryption_key_file", "integrity_key_file"];
+    let word = o.text("encoding")?;
+    if word == "google" {
+        // What is missing has been noted, and the exchange is known all the same.
+        let [encryption, integrity] = FILES.map(|file| o.read(file, keys).unwrap_or_default());
+        if let Some(node) = o.get(FILES[1]).filter(|_| encryption.len() != integrity.len()) {
+            r.fault(
+                node,
+                format!("{} keys, where `{}` holds {}", integrity.len(), FILES[0], encryption.len()),
+                "the keys of one account stand on the same line",
+            );
+        }
+        let pairs = encryption.into_iter().zip(integrity);
+        return Some(PriceEncoding::Google(
+            pairs.map(|(encryption, integrity)| KeyPair { encryption, integrity }).collect(),
+        ));
     }
-    if let Some(node) = o.get("encoding") {
-        r.warn_unused(node, "encrypted prices count as the bid times the median share paid");
+    for node in FILES.iter().filter_map(|file| o.get(file)) {
+        r.fault(node, "not used by this encoding", "set `encoding` to `google`, or leave it out");
     }
-    // What is missing has been noted, and the exchange is known all the same.
-    Some(PriceEncoding::Google {
-        encryption_key_file: o.read("encryption_key_file", Reader::existing_file).unwrap_or_default(),
-        integrity_key_file: o.read("integrity_key_file", Reader::existing_file).unwrap_or_default(),
+    Some(if word == "base64" {
+        PriceEncoding::Base64
+    } else {
+        PriceEncoding::Plain
+    })
+}
+
+/// The keys of a file, the current one first. What it holds is never told.
+fn keys<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Vec<[u8; KEY_BYTES]>> {
+    let path = r.existing_file(node)?;
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        return r.refuse(node, "the file cannot be read", "it holds a key in base64");
+    };
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let keys: Option<Vec<_>> = lines.map(winning_price::key).collect();
+    let keys = keys.filter(|keys| (1..=PRICE_KEYS_MAX).contains(&keys.len()));
+    keys.or_else(|| {
+        r.refuse(
+            node,
+            "the file holds no price keys",
+            "32 bytes in base64 as the account's page shows them; the former key may stand on a second line",
+        )
     })
 }
 

@@ -239,9 +239,5 @@ fn rule(rule: &Rule) -> Value {
             "if": {"required": [key], "properties": {*key: {"enum": words}}},
             "then": all(needed, given),
         }),
-        Rule::OnlyWith(key, word, keys, _) => json!({
-            "if": {"required": [key], "properties": {*key: {"const": word}}},
-            "else": all(keys, absent),
-        }),
     }
 }

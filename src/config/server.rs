@@ -10,7 +10,9 @@ use ipnet::IpNet;
 use super::exchange::exchange;
 use super::fault::{Fault, sound};
 use super::house::house;
+use super::links::check_length;
 use super::node::{Node, parse};
+use super::preset;
 use super::reader::{Object, Reader};
 use super::shape::form;
 use super::shape::server::SERVER;
@@ -150,10 +152,11 @@ pub fn server_from_text(name: &str, dir: &Path, text: &str) -> Result<(Server, V
 }
 
 fn draft(name: &str, dir: &Path, text: &str) -> (Option<Server>, Vec<Fault>) {
-    let root = match document(name, text) {
+    let mut root = match document(name, text) {
         Ok(root) => root,
         Err(faults) => return (None, faults),
     };
+    preset::lay_under(&mut root);
     let reader = Reader::new(name, dir, text.trim_start_matches('\u{feff}'));
     let server = read(&reader, &root);
     (server, reader.finish())
@@ -224,6 +227,13 @@ fn rates<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> Option<Rates> {
 }
 
 fn exchanges<'t>(r: &Reader<'t>, o: &Object<'_, 't>, rates: &Rates) -> Vec<Exchange> {
+    let public_url = o.inner("public").read("url", base_url).unwrap_or_default();
+    let read = |no, item| {
+        let o = o.item("exchanges", item)?;
+        let exchange = exchange(r, &o, ExchangeNo(no), rates)?;
+        check_length(r, &o, &public_url, &exchange);
+        Some(exchange)
+    };
     let Some(node) = o.get("exchanges") else {
         return Vec::new();
     };
@@ -233,10 +243,7 @@ fn exchanges<'t>(r: &Reader<'t>, o: &Object<'_, 't>, rates: &Rates) -> Vec<Excha
         return Vec::new();
     }
     r.ids(Some(node));
-    (0u8..)
-        .zip(items)
-        .filter_map(|(no, item)| exchange(r, &o.item("exchanges", item)?, ExchangeNo(no), rates))
-        .collect()
+    (0u8..).zip(items).filter_map(|(no, item)| read(no, item)).collect()
 }
 
 fn privacy<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> Option<Privacy> {

@@ -133,8 +133,6 @@ pub(super) enum Rule {
     SomeOf(&'static [&'static str], Say),
     /// `key` needs others where it is one of some words; the text is the remedy.
     Needs(&'static str, &'static [&'static str], &'static [&'static str], &'static str),
-    /// Of no use but where `key` is that word.
-    OnlyWith(&'static str, &'static str, &'static [&'static str], Say),
 }
 
 /// What is wrong, and what would be right.

@@ -295,11 +295,6 @@ fn follow(r: &Reader<'_>, node: &Node<'_>, present: &Present<'_, '_>, rule: &Rul
                 missing(r, node, key, remedy);
             }
         }
-        Rule::OnlyWith(key, word, keys, say) if present.word(key) != Some(word) => {
-            for node in keys.iter().filter_map(|key| present.get(key)) {
-                r.fault(node, say.0, say.1);
-            }
-        }
         _ => {}
     }
 }

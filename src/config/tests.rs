@@ -1,6 +1,7 @@
 //! Whole files: the contract's examples, and what becomes of slips in them.
 
 mod planted;
+mod presets;
 mod shapes;
 mod spend;
 

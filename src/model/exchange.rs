@@ -1,6 +1,7 @@
 //! An exchange as configured (contract §2 `exchanges[]`).
 //!
-//! Built by `config`. Key files are paths here; their contents are read by who uses them.
+//! Built by `config`. The file of a header's value is a path here, which the server reads; price keys are
+//! their bytes.
 
 use std::path::PathBuf;
 
@@ -9,6 +10,11 @@ use ipnet::IpNet;
 use crate::base::id::ExchangeNo;
 use crate::base::money::{Currency, Ratio};
 use crate::base::time::Span;
+use crate::base::winning_price::KeyPair;
+use crate::model::links::Forms;
+
+/// Fields of a bid that an exchange may not want; all others of ours are always sent.
+pub const OMITTABLE: [&str; 6] = ["adid", "iurl", "nurl", "burl", "lurl", "language"];
 
 /// An exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +47,10 @@ pub struct Exchange {
     pub notice_grace_s: u32,
     /// How long a bid without notice counts for frequency, in seconds.
     pub cap_hold_s: CapHoldS,
-    /// Prefix of click URLs.
-    pub click_macro: Option<String>,
+    /// What its macros are called and where they stand.
+    pub links: Forms,
+    /// What of a bid it is not sent: of [`OMITTABLE`].
+    pub omit: Vec<&'static str>,
     /// By how much its invoices exceed our evidence.
     pub discrepancy: Ratio,
     /// Id match.
@@ -101,13 +109,10 @@ pub struct Price {
 pub enum PriceEncoding {
     /// A decimal number.
     Plain,
-    /// Google's encrypted price.
-    Google {
-        /// File with the encryption key.
-        encryption_key_file: PathBuf,
-        /// File with the integrity key.
-        integrity_key_file: PathBuf,
-    },
+    /// The same in base64, as `${AUCTION_PRICE:B64}` asks for.
+    Base64,
+    /// Google's encrypted price, and the account's keys: the current pair first.
+    Google(Vec<KeyPair>),
 }
 
 /// `exp_s`, in seconds.

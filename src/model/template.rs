@@ -8,6 +8,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::base::time::Millis;
+use crate::model::links::Click;
 use crate::model::product::Product;
 
 /// What is filled in.
@@ -96,7 +97,7 @@ const PRICE_CHARS: usize = 11;
 /// What a value filled in is taken to weigh.
 const FIELD_BYTES: usize = 200;
 /// All but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What one impression fills in, as it came: unescaped.
 #[derive(Clone, Copy, Debug)]
@@ -105,9 +106,8 @@ pub struct Slots<'a> {
     pub products: &'a [&'a Product],
     /// When it is shown: sales and promotions begin and end.
     pub now: Millis,
-    /// The whole click address without query: the exchange's click macro, then ours. The further
-    /// products are led to by `?n=1` and so on. Empty: links lead straight to the products' pages.
-    pub click: &'a [u8],
+    /// The addresses of clicks. Empty: links lead straight to the products' pages.
+    pub click: Click<'a>,
     /// The whole address of the impression pixel, macros of the exchange included.
     pub pixel: &'a [u8],
 }
@@ -211,22 +211,15 @@ impl<'a> View<'a> {
             Field::OldPrice => self.old_price().unwrap_or_default(),
             Field::Pixel => return escape_link(self.slots.pixel, out),
             Field::Click | Field::Link if self.slots.click.is_empty() => of(|product| &product.link),
-            Field::Click => return escape_link(self.slots.click, out),
-            Field::Link => return self.link(out),
+            Field::Click => return self.click(0, out),
+            Field::Link => return self.click(self.at, out),
         };
         place.write(text, out);
     }
 
-    fn link(self, out: &mut Vec<u8>) {
-        escape_link(self.slots.click, out);
-        // An ad has room for ten products: the number is one digit.
-        if let Some(digit) = u32::try_from(self.at)
-            .ok()
-            .and_then(|n| char::from_digit(n, 10))
-            .filter(|_| self.at > 0)
-        {
-            out.extend_from_slice(b"?n=");
-            out.push(digit as u8);
+    fn click(self, n: usize, out: &mut Vec<u8>) {
+        for part in self.slots.click.parts(n) {
+            escape_link(part, out);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::base::limits::{EXCHANGES_MAX, REFUSALS_MAX};
 use crate::model::outcome::{NoBid, Outcome};
 use crate::state::approvals::Suspended;
 use crate::state::world::World;
+use crate::track::fact::Paid;
 
 const BUCKETS: usize = 40;
 const OUTCOMES: [&str; 2] = ["bid", "no_bid"];
@@ -110,6 +111,16 @@ impl Meters {
     /// Counts a notice.
     pub fn noticed(&self, exchange: &str, kind: &'static str, effect: &'static str) {
         counter!("winback_notices_total", "exchange" => exchange.to_owned(), "kind" => kind, "effect" => effect).increment(1);
+    }
+
+    /// Counts what was to be doubted of the price of an impression that was booked, or why there was none.
+    pub fn paid(&self, exchange: &str, paid: Paid, doubts: &[&'static str]) {
+        if let Paid::Unknown(why) = paid {
+            counter!("winback_unpriced_total", "exchange" => exchange.to_owned(), "why" => why).increment(1);
+        }
+        for why in doubts {
+            counter!("winback_price_doubts_total", "exchange" => exchange.to_owned(), "why" => *why).increment(1);
+        }
     }
 
     /// The latency histogram as Prometheus text.

@@ -14,9 +14,9 @@ use crate::base::seal::Audience;
 use crate::base::time::Millis;
 use crate::model::advertiser::Shop;
 use crate::model::ticket::Ticket;
-use crate::openrtb::feedback::{self, Verdict};
+use crate::openrtb::feedback::Verdict;
 use crate::state::world::World;
-use crate::track::fact::{Effect, Fact, Paid, Sign};
+use crate::track::fact::{Effect, Fact, Sign};
 use crate::track::{approval, notice};
 
 /// A click waits this long for its fact; then the browser goes on.
@@ -45,9 +45,8 @@ pub async fn notice(engine: &Engine, kind: &str, token: &str, query: Option<&str
             .map_or_else(http::status, |()| http::status(StatusCode::OK)),
         None => {
             let freed = notice::lose(&world, &engine.state, &opened, now.to_secs());
-            let reason = notice::parameter(query, "reason").and_then(|text| text.trim().parse::<u32>().ok());
-            if let (true, Some(code)) = (freed, reason) {
-                judge(engine, &world, &opened, feedback::of_loss(code), code, now);
+            if freed && let Some(suspended) = approval::of_loss(&world, &engine.state, &opened, query, now.to_secs()) {
+                engine.meters.suspended(&world, &suspended);
             }
             engine.meters.noticed(exchange, "loss", if freed { "freed" } else { "repeat" });
             http::status(StatusCode::OK)
@@ -83,14 +82,6 @@ pub async fn click(engine: &Engine, token: &str, query: Option<&str>) -> Answer 
     }
 }
 
-/// Tells what an exchange thinks of a bid's creative.
-fn judge(engine: &Engine, world: &World, opened: &notice::Opened, verdict: Verdict, code: u32, now: Millis) {
-    let suspended = approval::of_bid(world, &engine.state, opened, verdict, code, now.to_secs());
-    if let Some(suspended) = suspended {
-        engine.meters.suspended(world, &suspended);
-    }
-}
-
 async fn record(
     engine: &Engine,
     world: &World,
@@ -103,12 +94,17 @@ async fn record(
         .exchange(opened.ticket.exchange)
         .map_or("unknown", |exchange| exchange.id.as_str());
     let evidence = notice::evidence(world, sign, opened, query, now);
-    if let (Paid::Unknown(why), Sign::Bill) = (evidence.paid, sign) {
-        metrics::counter!("winback_unpriced_total", "exchange" => exchange.to_owned(), "why" => why).increment(1);
-    }
     let effect = engine.facts.record(Fact::Evidence(evidence)).await;
     if matches!(effect, Ok(Effect::Recorded | Effect::Settled)) {
-        judge(engine, world, &opened, Verdict::Admitted, 0, now);
+        approval::of_bid(world, &engine.state, &opened, Verdict::Admitted, 0, now.to_secs());
+        if sign == Sign::Win {
+            approval::min_to_win(world, &engine.state, &opened, query);
+        }
+    }
+    if effect == Ok(Effect::Settled) {
+        let quote = notice::quote(world, sign, &opened.ticket, query);
+        let doubts = quote.doubts(&engine.state, &opened.ticket, opened.tag, now);
+        engine.meters.paid(exchange, quote.paid, &doubts);
     }
     let label = effect.map_or("unavailable", |effect| effect.label());
     engine.meters.noticed(exchange, kind_label(Some(sign)), label);

@@ -21,11 +21,13 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::sleep;
 use url::Url;
 
-use super::exchange::{Bid, Macros, Verdict, auction, read, rivals};
+use super::exchange::{Bid, Verdict, auction, least, read, rivals};
 use super::http::{Answer, Client};
+use super::macros::Macros;
 use super::rng::Rng;
 use super::traffic::Asked;
 use crate::base::money::{Money, Round};
+use crate::base::time::Millis;
 
 pub use outcomes::{Kind, Outcomes, Sent};
 pub use shops::{Config, Site, secret};
@@ -180,10 +182,10 @@ impl Business {
                 Verdict::Lost(to) => (to, Some(true)),
             };
             let macros = Macros {
-                offer: &asked.offer,
-                bid: &bid,
-                price: paid,
-                lost,
+                least: least(slot, &rivals),
+                paying: self.habits.config.as_ref().map(|config| &config.paying),
+                now_ms: Millis::wall_clock().0.unsigned_abs(),
+                ..Macros::of(&asked.offer, &bid, paid, lost)
             };
             self.totals.borrow_mut().auctioned(lost.is_none(), paid);
             match lost {

@@ -5,9 +5,11 @@
 
 use std::collections::HashSet;
 
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::macros::escape;
 use super::request::{BLOCKED_DOMAIN, Offer, Slot};
 use super::rng::Rng;
 use crate::base::money::{Money, Round};
@@ -16,10 +18,6 @@ use crate::base::money::{Money, Round};
 const NOTICE_CHARS_MAX: usize = 400;
 /// Decimals of a clearing price.
 const PRICE_DECIMALS: u32 = 4;
-/// `AUCTION_LOSS`: lost to a higher bid.
-const LOSS_OUTBID: &str = "102";
-/// `AUCTION_LOSS`: below the auction's floor.
-const LOSS_FLOOR: &str = "100";
 
 /// A bid response (OpenRTB 2.6 §4.2), as far as an exchange needs it.
 #[derive(Debug, Deserialize)]
@@ -29,6 +27,9 @@ pub struct Response {
     /// USD where it is absent.
     #[serde(default = "usd")]
     pub cur: String,
+    /// What the bidder calls it.
+    #[serde(default)]
+    pub bidid: String,
     /// One for each seat.
     #[serde(default)]
     pub seatbid: Vec<SeatBid>,
@@ -37,6 +38,9 @@ pub struct Response {
 /// `seatbid`.
 #[derive(Debug, Deserialize)]
 pub struct SeatBid {
+    /// Whose.
+    #[serde(default)]
+    pub seat: String,
     /// The bids.
     pub bid: Vec<Bid>,
 }
@@ -80,6 +84,12 @@ pub struct Bid {
     /// Called when it loses.
     #[serde(default)]
     pub lurl: String,
+    /// The seat it came from.
+    #[serde(skip)]
+    pub seat: String,
+    /// What the bidder calls its answer.
+    #[serde(skip)]
+    pub bidid: String,
 }
 
 fn usd() -> String {
@@ -92,9 +102,10 @@ impl Bid {
         Money::parse(self.price.get().trim_matches('"')).ok()
     }
 
-    /// The first URL in the markup below a base, macros not yet replaced.
+    /// The first URL in the markup below a base, macros not yet replaced; from the base on, where it stands
+    /// within another.
     pub fn url_in_markup(&self, base: &str) -> Option<String> {
-        urls(&self.adm).into_iter().find(|url| url.starts_with(base))
+        urls(&self.adm).into_iter().find_map(|url| below(&url, base))
     }
 }
 
@@ -116,7 +127,17 @@ pub fn read(offer: &Offer, body: &[u8], public_url: &str) -> (Vec<(Bid, Money)>,
         return (sound, faults);
     }
     let mut taken = HashSet::new();
-    for bid in response.seatbid.into_iter().flat_map(|seat| seat.bid) {
+    let bidid = response.bidid;
+    let of_seat = |SeatBid { seat, bid }: SeatBid| {
+        let bidid = bidid.clone();
+        let named = move |bid: Bid| Bid {
+            seat: seat.clone(),
+            bidid: bidid.clone(),
+            ..bid
+        };
+        bid.into_iter().map(named)
+    };
+    for bid in response.seatbid.into_iter().flat_map(of_seat) {
         let problems = problems(offer, &bid, public_url);
         match bid.price() {
             Some(price) if problems.is_empty() && taken.insert(bid.impid.clone()) => sound.push((bid, price)),
@@ -186,8 +207,24 @@ fn urls(markup: &str) -> Vec<String> {
     found
 }
 
-/// Whether a secure page may load it: https, data, or this machine.
+/// A URL from a base on, unescaped where it stands escaped in another.
+fn below(url: &str, base: &str) -> Option<String> {
+    let mut sought = base.to_owned();
+    for escaped in 0..3 {
+        if let Some(at) = url.find(&sought) {
+            let whole = if escaped == 0 { &url[at..] } else { url[at..].split('&').next()? };
+            return Some((0..escaped).fold(whole.to_owned(), |url, _| percent_decode_str(&url).decode_utf8_lossy().into_owned()));
+        }
+        sought = escape(&sought);
+    }
+    None
+}
+
+/// Whether a secure page may load it: https, data, this machine, or this exchange's own.
 fn is_secure(url: &str) -> bool {
+    if url.starts_with("%%") || url.starts_with("${") {
+        return true;
+    }
     let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
     url.starts_with("https://") || url.starts_with("data:") || url.starts_with('#') || loopback.iter().any(|host| url.starts_with(host))
 }
@@ -213,6 +250,16 @@ pub fn rivals(rng: &mut Rng) -> Vec<Money> {
         .collect()
 }
 
+/// The least that wins a placement.
+pub fn least(slot: &Slot, rivals: &[Money]) -> Money {
+    rivals
+        .iter()
+        .copied()
+        .filter(|rival| *rival >= slot.floor)
+        .max()
+        .unwrap_or(slot.floor)
+}
+
 /// Auctions one placement: the highest bid wins and pays its bid, or, at second price, the next one.
 /// This exchange clears in ten-thousandths, cut in the buyer's favour, so that a price stays exact in
 /// every currency of the demo.
@@ -228,42 +275,4 @@ pub fn auction(at: u64, slot: &Slot, price: Money, rivals: &[Money]) -> Verdict 
     }
     let paid = if at == 2 { best.max(slot.floor).min(price) } else { price };
     Verdict::Won(paid.to_decimals(PRICE_DECIMALS, Round::Down))
-}
-
-/// What macros stand for (OpenRTB 2.6 §4.4).
-#[derive(Clone, Copy, Debug)]
-pub struct Macros<'a> {
-    /// The request.
-    pub offer: &'a Offer,
-    /// The bid.
-    pub bid: &'a Bid,
-    /// The clearing price, CPM.
-    pub price: Money,
-    /// Whether the bid was outbid; `None` where it won.
-    pub lost: Option<bool>,
-}
-
-impl Macros<'_> {
-    /// Replaces them in a text.
-    pub fn fill(&self, text: &str) -> String {
-        let price = self.price.to_string();
-        let loss = match self.lost {
-            None => "0",
-            Some(true) => LOSS_OUTBID,
-            Some(false) => LOSS_FLOOR,
-        };
-        let pairs = [
-            ("${AUCTION_PRICE}", price.as_str()),
-            ("${AUCTION_CURRENCY}", "USD"),
-            ("${AUCTION_ID}", &self.offer.id),
-            ("${AUCTION_BID_ID}", &self.bid.id),
-            ("${AUCTION_IMP_ID}", &self.bid.impid),
-            ("${AUCTION_AD_ID}", &self.bid.adid),
-            ("${AUCTION_SEAT_ID}", "winback"),
-            ("${AUCTION_MBR}", ""),
-            ("${AUCTION_LOSS}", loss),
-            ("${AUCTION_MIN_TO_WIN}", price.as_str()),
-        ];
-        pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
-    }
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::exchange::{Bid, Macros, Verdict, auction, kind_of, read, rivals};
+use super::exchange::{Bid, Verdict, auction, kind_of, read, rivals};
 use super::ledger::{Ledger, names};
+use super::macros::Macros;
 use super::request::{Ask, Slot, Viewer};
 use super::rng::Rng;
 use super::shop::{FILES, SERVER, rates, shops};
@@ -100,12 +101,7 @@ fn a_sound_bid_passes_and_its_markup_is_read() {
     let (bid, price): &(Bid, Money) = &bids[0];
     assert_eq!(*price, money("3.24"));
     let url = bid.url_in_markup("http://127.0.0.1:8081/imp/").expect("pixel");
-    let macros = Macros {
-        offer: &ask.offer,
-        bid,
-        price: money("1.5"),
-        lost: None,
-    };
+    let macros = Macros::of(&ask.offer, bid, money("1.5"), None);
     assert_eq!(macros.fill(&url), format!("{PUBLIC}/imp/T?p=1.5&i=1"));
     let lost = Macros {
         lost: Some(true),

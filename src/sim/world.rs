@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use super::exchange::{Macros, Verdict, auction, read, rivals};
+use super::exchange::{Verdict, auction, read, rivals};
 use super::http::{COOKIE_HEADER, Client, path_on};
 use super::ledger::Ledger;
+use super::macros::Macros;
 use super::request::{Ask, Slot, Viewer};
 use super::rng::Rng;
 use super::shop::{Shop, rates, shops};
@@ -207,22 +208,12 @@ impl<'a> World<'a> {
     pub async fn settle(&mut self, ask: &Ask, slot: &Slot, bid: &Bid, price: Money, rivals: &[Money]) -> Result<Option<Money>, String> {
         match auction(ask.offer.at, slot, price, rivals) {
             Verdict::Lost(to) => {
-                let macros = Macros {
-                    offer: &ask.offer,
-                    bid,
-                    price: to,
-                    lost: Some(true),
-                };
+                let macros = Macros::of(&ask.offer, bid, to, Some(true));
                 self.notify(&macros.fill(&bid.lurl)).await?;
                 Ok(None)
             }
             Verdict::Won(paid) => {
-                let macros = Macros {
-                    offer: &ask.offer,
-                    bid,
-                    price: paid,
-                    lost: None,
-                };
+                let macros = Macros::of(&ask.offer, bid, paid, None);
                 self.notify(&macros.fill(&bid.nurl)).await?;
                 if let Some(line) = self.ledger.line(&self.shops, &bid.cid, &bid.adomain) {
                     line.wins += 1;
@@ -299,13 +290,7 @@ impl<'a> World<'a> {
         let url = bid
             .url_in_markup(&base)
             .ok_or_else(|| format!("the markup of {} has no address that begins with {base}", bid.crid))?;
-        let url = Macros {
-            offer: &ask.offer,
-            bid,
-            price: paid,
-            lost: None,
-        }
-        .fill(&url);
+        let url = Macros::of(&ask.offer, bid, paid, None).fill(&url);
         path_on(&self.stage.public_url, &url)
             .map(str::to_owned)
             .ok_or_else(|| format!("{url} is not the server's"))
@@ -355,13 +340,7 @@ impl<'a> World<'a> {
 
     /// Writes an ad as a page of its own, `ad-{name}.html`.
     pub fn write_ad(&mut self, name: &str, ask: &Ask, bid: &Bid, paid: Money) -> Result<PathBuf, String> {
-        let markup = Macros {
-            offer: &ask.offer,
-            bid,
-            price: paid,
-            lost: None,
-        }
-        .fill(&bid.adm);
+        let markup = Macros::of(&ask.offer, bid, paid, None).fill(&bid.adm);
         let page = format!(
             "<!doctype html><html><meta charset=\"utf-8\"><title>{title}</title>\
              <style>body{{font:14px/1.5 system-ui,sans-serif;color:#555;display:grid;place-items:center;gap:1rem;margin:3rem}}\

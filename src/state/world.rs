@@ -37,6 +37,8 @@ pub struct World {
     shops: Vec<Option<Arc<Shop>>>,
     by_id: HashMap<String, AdvertiserNo>,
     by_site_key: HashMap<String, AdvertiserNo>,
+    /// Advertisers and the places of their creatives.
+    by_crid: HashMap<CridKey, (AdvertiserNo, usize)>,
 }
 
 impl World {
@@ -60,6 +62,7 @@ impl World {
             shops: Vec::new(),
             by_id: HashMap::new(),
             by_site_key: HashMap::new(),
+            by_crid: HashMap::new(),
         }
     }
 
@@ -95,6 +98,8 @@ impl World {
         self.drop_indexes(no);
         self.by_id.insert(shop.advertiser.id.clone(), no);
         self.by_site_key.insert(shop.advertiser.site_key.clone(), no);
+        let creatives = shop.advertiser.creatives.iter().enumerate();
+        self.by_crid.extend(creatives.map(|(at, creative)| (creative.crid_key, (no, at))));
         let place = no.0 as usize;
         if self.shops.len() <= place {
             self.shops.resize(place + 1, None);
@@ -103,6 +108,10 @@ impl World {
     }
 
     fn drop_indexes(&mut self, no: AdvertiserNo) {
+        let before = self.shops.get(no.0 as usize).and_then(Option::as_ref);
+        for creative in before.into_iter().flat_map(|shop| &shop.advertiser.creatives) {
+            self.by_crid.remove(&creative.crid_key);
+        }
         self.by_id.retain(|_, n| *n != no);
         self.by_site_key.retain(|_, n| *n != no);
     }
@@ -127,10 +136,16 @@ impl World {
         self.shops.iter().flatten()
     }
 
-    /// The `crid` that a key stands for; looks at every creative.
+    /// The creative of ours that a key stands for, and whose it is.
+    pub fn creative(&self, key: CridKey) -> Option<(&Arc<Shop>, usize)> {
+        let (advertiser, at) = *self.by_crid.get(&key)?;
+        Some((self.shop(advertiser)?, at))
+    }
+
+    /// The `crid` that a key stands for.
     pub fn crid(&self, key: CridKey) -> Option<&str> {
-        let creatives = self.shops().flat_map(|shop| &shop.advertiser.creatives);
-        creatives.into_iter().find(|c| c.crid_key == key).map(|c| c.crid.as_str())
+        let (shop, at) = self.creative(key)?;
+        shop.advertiser.creatives.get(at).map(|creative| creative.crid.as_str())
     }
 
     /// An exchange by number.

@@ -1,17 +1,16 @@
 //! Win, billing and loss notices, pixels and clicks: from a sealed token and its parameters to
 //! evidence.
 //!
-//! A notice's price may be anything: decimal text, nothing, `AUDIT`, a macro nobody replaced, a blob.
 //! Losses are no facts: they free holds, in memory.
 
 use percent_encoding::percent_decode_str;
 
-use super::fact::{Evidence, Paid, Sign};
+use super::fact::{Evidence, Sign};
+use super::price::{self, Quote};
 use crate::base::id::{BidTag, MatchKey};
-use crate::base::money::{Money, Ratio, Round};
+use crate::base::money::Ratio;
 use crate::base::seal::Audience;
 use crate::base::time::{Millis, Secs};
-use crate::model::exchange::{Exchange, PriceEncoding};
 use crate::model::exposure;
 use crate::model::ticket::{Further, Ticket};
 use crate::state::State;
@@ -41,53 +40,21 @@ pub fn open(world: &World, audience: Audience, token: &str) -> Option<Opened> {
 
 /// The evidence of a sign at `now`, `query` being the URL's.
 pub fn evidence(world: &World, sign: Sign, opened: Opened, query: Option<&str>, now: Millis) -> Evidence {
-    let paid = match sign {
-        Sign::Click => Paid::Unknown("click"),
-        _ => paid(world, &opened.ticket, parameter(query, "price").as_deref()),
-    };
     Evidence {
         sign,
         ticket: opened.ticket,
         tag: opened.tag,
-        paid,
+        paid: quote(world, sign, &opened.ticket, query).paid,
         at: now.to_secs(),
     }
 }
 
-/// What a price text says, as CPM in the currency of the answer.
-fn paid(world: &World, ticket: &Ticket, text: Option<&str>) -> Paid {
-    let text = text.unwrap_or("").trim();
-    let Some(exchange) = world.exchange(ticket.exchange) else {
-        return Paid::Unknown("unknown_exchange");
-    };
-    match text {
-        "" => return Paid::Unknown("empty"),
-        "AUDIT" => return Paid::Unknown("audit"),
-        _ if text.contains(['{', '}']) || text.starts_with("%%") => return Paid::Unknown("unreplaced"),
-        _ => {}
+/// What the query of a sign's URL says was paid; a click says nothing.
+pub fn quote(world: &World, sign: Sign, ticket: &Ticket, query: Option<&str>) -> Quote {
+    match sign {
+        Sign::Click => Quote::none("click"),
+        _ => price::quote(world, ticket, parameter(query, "price").as_deref().unwrap_or("")),
     }
-    if exchange.price.encoding != PriceEncoding::Plain {
-        return Paid::Unknown("undecryptable");
-    }
-    match Money::parse_lossy(text) {
-        Ok(price) if price >= Money::ZERO => {
-            let price = price.times(exchange.price.scale, Round::Nearest);
-            into_answers(world, ticket, exchange, price).map_or(Paid::Unknown("no_rate"), Paid::Price)
-        }
-        _ => Paid::Unknown("nonsense"),
-    }
-}
-
-/// A price in the currency of the answer, from the exchange's own where that is another: by today's rate
-/// into the advertiser's, and back by the rate of the bid, which settles.
-fn into_answers(world: &World, ticket: &Ticket, exchange: &Exchange, price: Money) -> Option<Money> {
-    let Some(own) = exchange.price.currency.filter(|_| ticket.own_currency) else {
-        return Some(price);
-    };
-    let shop = world.shop(ticket.advertiser)?;
-    let into_advertisers = world.rates.conversion(own, shop.advertiser.currency)?;
-    let back = ticket.conversion.reverse();
-    Some(back.apply(into_advertisers.apply(price, Round::Nearest), Round::Nearest))
 }
 
 /// The value of a query parameter, decoded.

@@ -179,6 +179,35 @@ fn json_of(path: &Path) -> Value {
 }
 
 #[test]
+fn init_begins_with_a_preset() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let feed = feed().display().to_string();
+    let arguments = [
+        "init",
+        "mine",
+        "--domain",
+        "alder-shoes.example",
+        "--feed",
+        &feed,
+        "--preset",
+        "google",
+    ];
+    let made = run(folder.path(), &arguments);
+    assert_eq!(code(&made), 0, "{}", text(&made.stderr));
+    assert!(text(&made.stdout).contains("price.encryption_key_file: "), "{}", text(&made.stdout));
+    let check = || run(folder.path(), &["check", "mine/winback.json"]);
+    let refused = check();
+    let said = text(&refused.stderr);
+    assert_eq!((code(&refused), said.matches("no such file").count()), (1, 2), "{said}");
+    for key in ["encryption", "integrity"] {
+        let path = folder.path().join(format!("mine/exchange-1-{key}-key"));
+        fs::write(path, "skU7Ax_NL5pPAFyKdkfZjZz2-VhIN8bjj1rVFOaJ_5o=").expect("a key file");
+    }
+    let sound = check();
+    assert_eq!(code(&sound), 0, "{}", text(&sound.stderr));
+}
+
+#[test]
 fn init_says_what_is_wrong_and_writes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let feed = feed().display().to_string();

@@ -22,8 +22,12 @@ mod judge;
 mod kill;
 mod leaving;
 mod life;
+mod losses;
+mod macros;
 #[path = "../oracle.rs"]
 mod oracle;
+mod presets;
+mod prices;
 mod pure;
 mod rig;
 mod scenarios;

@@ -94,7 +94,7 @@ pub(super) fn shown(spec: &AdSpec<'_>, products: &[Product], (w, h): (u32, u32))
     let slots = Slots {
         products: &products,
         now: NOW,
-        click: CLICK,
+        click: crate::model::links::Click::to(CLICK),
         pixel: PIXEL,
     };
     let mut out = Vec::new();

@@ -1,9 +1,11 @@
 //! The shape of exchanges (contract §2 `exchanges[]`).
 
-use super::form::{CURRENCY, HEADER, HOST, ID, NETWORK, PATH, PUSH_URL, TEXT};
+use super::form::{CLICK_MACRO, CURRENCY, HEADER, HOST, ID, MACRO, NETWORK, PATH, PUSH_URL, QUERY, TEXT};
 use super::{ANY_SPAN, Kind, Rule, SHARE, Shape, may, must, or};
 use crate::base::limits::HOLD_S_MAX;
 use crate::base::money::Ratio;
+use crate::config::preset::PRESETS;
+use crate::model::exchange::OMITTABLE;
 
 /// The longest a request may be waited for.
 const TMAX_MS_MAX: u32 = 10_000;
@@ -18,6 +20,11 @@ pub(super) static EXCHANGE: Shape = Shape {
             "id",
             Kind::Text(&ID),
             "Its id: the last part of the address it calls, `/bid/{id}`. Never reuse one.",
+        ),
+        may(
+            "preset",
+            Kind::Words(&PRESETS),
+            "What its kind is known to want, from the presets that come with the program: stands in the place of every key that is not given here, within objects too. Default: none.",
         ),
         or(
             "auth",
@@ -75,8 +82,20 @@ pub(super) static EXCHANGE: Shape = Shape {
         ),
         may(
             "click_macro",
-            Kind::Text(&TEXT),
-            "The prefix it wants before click URLs, such as `%%CLICK_URL_UNESC%%`. Default: none.",
+            Kind::Text(&CLICK_MACRO),
+            "What it wants before the address of a click, such as `%%CLICK_URL_UNESC%%`; or around it, with the address where `{url}` stands, percent-encoded once where it is `{url_esc}`, twice where it is `{url_esc_esc}`. Default: none.",
+        ),
+        or(
+            "macros",
+            Kind::Object(&MACROS),
+            "{}",
+            "What it replaces in notices and in the pixel's address; `null` leaves one out.",
+        ),
+        or(
+            "omit",
+            Kind::List(&Kind::Words(&OMITTABLE)),
+            "[]",
+            "What of a bid is not sent, where it would be taken for something else.",
         ),
         or(
             "discrepancy",
@@ -145,19 +164,19 @@ static PRICE: Shape = Shape {
     keys: &[
         or(
             "encoding",
-            Kind::Words(&["plain", "google"]),
+            Kind::Words(&["plain", "base64", "google"]),
             "\"plain\"",
-            "A decimal number, or Google's encrypted price.",
+            "A decimal number, the same in base64, or Google's encrypted price: micros of its currency.",
         ),
         may(
             "encryption_key_file",
             Kind::Text(&PATH),
-            "The encryption key; must be given with `google`. Default: none.",
+            "The file of the encryption key, in base64 as account pages show it; a former key may stand on a second line. Must be given with `google`. Default: none.",
         ),
         may(
             "integrity_key_file",
             Kind::Text(&PATH),
-            "The integrity key; must be given with `google`. Default: none.",
+            "The file of the integrity key, likewise. Must be given with `google`. Default: none.",
         ),
         or(
             "scale",
@@ -171,20 +190,49 @@ static PRICE: Shape = Shape {
             "The currency of the price; must have a rate. Default: that of the bid, US dollars where the request names none.",
         ),
     ],
-    rules: &[
-        Rule::Needs(
-            "encoding",
-            &["google"],
-            &["encryption_key_file", "integrity_key_file"],
-            "it must be given",
+    rules: &[Rule::Needs(
+        "encoding",
+        &["google"],
+        &["encryption_key_file", "integrity_key_file"],
+        "it must be given",
+    )],
+};
+
+static MACROS: Shape = Shape {
+    name: "macros",
+    help: "What an exchange replaces in notices and in the pixel's address (OpenRTB 2.6 §4.4).",
+    base: None,
+    keys: &[
+        may(
+            "price",
+            Kind::Text(&MACRO),
+            "The clearing price. Default: `${AUCTION_PRICE}`; `${AUCTION_PRICE:B64}` where `price.encoding` is `base64`.",
         ),
-        Rule::OnlyWith(
-            "encoding",
-            "google",
-            &["encryption_key_file", "integrity_key_file"],
-            ("not used by this encoding", "set `encoding` to `google`, or leave it out"),
+        or(
+            "currency",
+            Kind::Text(&MACRO),
+            "\"${AUCTION_CURRENCY}\"",
+            "The currency of that; not in loss notices.",
+        ),
+        or(
+            "loss",
+            Kind::Text(&MACRO),
+            "\"${AUCTION_LOSS}\"",
+            "The reason of a loss; in loss notices.",
+        ),
+        or(
+            "min_to_win",
+            Kind::Text(&MACRO),
+            "\"${AUCTION_MIN_TO_WIN}\"",
+            "The least that would have won; in win and loss notices.",
+        ),
+        may(
+            "append",
+            Kind::Text(&QUERY),
+            "What else stands at the end of each query, for whoever reads logs: `auction=${AUCTION_ID}`. Default: nothing.",
         ),
     ],
+    rules: &[],
 };
 
 static EXP_S: Shape = Shape {

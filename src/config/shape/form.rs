@@ -136,6 +136,45 @@ pub(in crate::config) static BASE_URL: Form = Form {
     accepts: |text| !text.contains(['?', '#']),
 };
 
+/// What an exchange replaces in a query.
+pub(in crate::config) static MACRO: Form = Form {
+    name: "macro",
+    pattern: r"^[^\s&#]+$",
+    examples: ["${AUCTION_PRICE}", "%%WINNING_PRICE_ESC%%"],
+    problem: "not the value of a query",
+    remedy: "without white space, `&` and `#`, such as `${AUCTION_PRICE}`",
+    narrows: None,
+    accepts: |text| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '&' | '#')),
+};
+
+/// A part of a query.
+pub(in crate::config) static QUERY: Form = Form {
+    name: "query",
+    pattern: r"^[^\s#?&][^\s#]*$",
+    examples: ["auction=${AUCTION_ID}", "a=${AUCTION_IMP_ID}&b=1"],
+    problem: "not a part of a query",
+    remedy: "without white space, `#` and a `?` or `&` before it, such as `auction=${AUCTION_ID}`",
+    narrows: None,
+    accepts: |text| {
+        let is_none = |c: char| c.is_whitespace() || c.is_control() || c == '#';
+        !text.is_empty() && !text.starts_with(['?', '&']) && !text.contains(is_none)
+    },
+};
+
+/// Where an exchange wants the address of a click.
+pub(in crate::config) static CLICK_MACRO: Form = Form {
+    name: "click-macro",
+    examples: ["%%CLICK_URL_UNESC%%{url_esc}", "https://click.demo-x.example/?to={url_esc}&e=1"],
+    problem: "more than one place for the address of a click",
+    remedy: "one of `{url}`, `{url_esc}`, `{url_esc_esc}`, once",
+    narrows: Some(&TEXT),
+    accepts: |text| CLICK_PLACES.iter().map(|(place, _)| text.matches(place).count()).sum::<usize>() <= 1,
+    ..SOMETHING
+};
+
+/// Where it may stand, and how often it is percent-encoded there.
+pub(in crate::config) const CLICK_PLACES: [(&str, usize); 3] = [("{url}", 0), ("{url_esc}", 1), ("{url_esc_esc}", 2)];
+
 /// A web address that carries our id of a user.
 pub(in crate::config) static PUSH_URL: Form = Form {
     name: "push-url",

@@ -12,12 +12,16 @@ use crate::config::shape::form::Form;
 use crate::config::shape::{self, Given, Key, Kind};
 
 /// What a check alone can know: the beginnings of its faults on values that the schema lets through.
-const SEMANTIC: [&str; 23] = [
+const SEMANTIC: [&str; 27] = [
     "no such audience",
     "no such creative",
     "no such exchange",
     "no such file",
     "no rate for this currency",
+    "not used by this encoding",
+    "the file holds no price keys",
+    " keys, where `encryption_key_file`",
+    "a notice of ",
     "not a currency",
     "not a country",
     "unknown time zone",
@@ -58,6 +62,7 @@ impl Rig {
         // A list of names, of which it has none, and a template.
         let text = r##"# <a href="{{click}}">{{product.title}}</a>"##;
         std::fs::write(dir.path().join("file"), text).expect("a file");
+        std::fs::write(dir.path().join("key"), "skU7Ax_NL5pPAFyKdkfZjZz2-VhIN8bjj1rVFOaJ_5o=").expect("a key");
         assert!(jsonschema::meta::is_valid(&schema), "the schema of {file:?} is no schema");
         let schema = jsonschema::validator_for(&schema).expect("a schema");
         let full = include_str!("full-server.json").replace("\"60d\"", "\"90d\"");
@@ -301,7 +306,7 @@ fn a_schema_that_is_off_by_one_is_caught() {
         ("/$defs/exchange/required", json!([]), "exchanges[].id"),
         ("/$defs/exchange/additionalProperties", json!(true), "exchanges[].seat"),
         ("/$defs/auth/allOf", json!([true]), "exchanges[].auth.header"),
-        ("/$defs/price/allOf/1", json!(true), "exchanges[].price.encoding"),
+        ("/$defs/price/allOf/0", json!(true), "exchanges[].price.encryption_key_file"),
         ("/$defs/id/pattern", json!("^[a-z0-9._-]{0,48}$"), "exchanges[].id"),
         (
             "/$defs/privacy/properties/gvl_vendor_id/anyOf/1",

@@ -1,12 +1,15 @@
 //! What an exchange that we play ourselves may know of the bidder: its config, read as an operator would.
 //!
-//! Assumes config files that the server accepts, and reads of them only what outsiders are handed: domains,
-//! site keys, event keys and the exchange's own key. Reads files at the start and never again.
+//! Assumes config files that the server accepts, and takes of them only what outsiders are handed: domains,
+//! site keys, event keys, the exchange's own key and those of its prices. Reads files at the start and never again.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use serde::Deserialize;
+
+use crate::config;
+use crate::sim::macros::Paying;
 
 /// A shop of the bidder's.
 #[derive(Clone, Debug)]
@@ -28,40 +31,12 @@ pub struct Config {
     pub public_url: String,
     /// `public.listen`, where its port is a real one.
     pub public: Option<SocketAddr>,
+    /// How the exchange writes prices.
+    pub paying: Paying,
     /// The header and value that the exchange proves itself by.
     pub header: Option<(String, String)>,
     /// The shops whose event keys can be read.
     pub sites: Vec<Site>,
-}
-
-#[derive(Deserialize)]
-struct ServerFile {
-    public: PublicFile,
-    #[serde(default = "advertisers")]
-    advertisers: String,
-    #[serde(default)]
-    exchanges: Vec<ExchangeFile>,
-}
-
-#[derive(Deserialize)]
-struct PublicFile {
-    #[serde(default)]
-    listen: String,
-    #[serde(default)]
-    url: String,
-}
-
-#[derive(Deserialize)]
-struct ExchangeFile {
-    id: String,
-    #[serde(default)]
-    auth: AuthFile,
-}
-
-#[derive(Default, Deserialize)]
-struct AuthFile {
-    header: Option<String>,
-    value_file: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -71,10 +46,6 @@ struct AdvertiserFile {
     event_key_file: Option<String>,
     #[serde(default = "dollars")]
     currency: String,
-}
-
-fn advertisers() -> String {
-    "advertisers".to_owned()
 }
 
 fn dollars() -> String {
@@ -90,9 +61,9 @@ pub fn secret(path: &Path) -> Result<String, String> {
 impl Config {
     /// Reads a server's config for the exchange of this id.
     pub fn read(path: &Path, exchange: &str) -> Result<Config, String> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let server: ServerFile = parsed(path)?;
-        let own = server.exchanges.iter().find(|known| known.id == exchange).ok_or_else(|| {
+        let told = |faults: Vec<config::Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let (server, _) = config::server(path).map_err(told)?;
+        let own = server.exchange(exchange).ok_or_else(|| {
             let known: Vec<&str> = server.exchanges.iter().map(|known| known.id.as_str()).collect();
             format!(
                 "{}: no exchange `{exchange}`: end the target in one of {}",
@@ -100,15 +71,17 @@ impl Config {
                 known.join(", ")
             )
         })?;
-        let header = match (&own.auth.header, &own.auth.value_file) {
-            (Some(name), Some(file)) => Some((name.clone(), secret(&folder.join(file))?)),
-            _ => None,
-        };
+        let header = own.auth.header.as_ref();
+        let header = header.map(|(name, file)| Ok::<_, String>((name.clone(), secret(file)?)));
         Ok(Config {
-            public_url: server.public.url.trim_end_matches('/').to_owned(),
-            public: server.public.listen.parse().ok().filter(|listen: &SocketAddr| listen.port() != 0),
-            header,
-            sites: sites(&folder.join(&server.advertisers))?,
+            public_url: server.public_url.clone().unwrap_or_default(),
+            public: Some(server.public).filter(|listen| listen.port() != 0),
+            paying: Paying {
+                encoding: own.price.encoding.clone(),
+                scale: own.price.scale,
+            },
+            header: header.transpose()?,
+            sites: sites(&server.advertisers)?,
         })
     }
 }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use winback::base::time::Millis;
 use winback::model::advertiser::Size;
+use winback::model::links::Click;
 use winback::model::product::Product;
 use winback::model::template::Slots;
 
@@ -91,7 +92,7 @@ pub fn frames(port: u16) -> Vec<Frame> {
                 let slots = Slots {
                     products: &products,
                     now: NOW,
-                    click: click.as_bytes(),
+                    click: Click::to(click.as_bytes()),
                     pixel: pixel.as_bytes(),
                 };
                 let mut html = Vec::new();

@@ -8,7 +8,6 @@ use winback::base::time::Millis;
 use winback::bid::{Ask, Scratch, Silent, decide};
 use winback::model::advertiser::Budget;
 use winback::model::outcome::{NoBid, Outcome, Pick};
-use winback::openrtb::feedback::of_loss;
 use winback::server::notices;
 use winback::state::holds::{Limits, Refused, commit};
 use winback::track::fact::Fact;
@@ -35,7 +34,7 @@ struct Play<'a> {
 }
 
 /// What comes of `when`: one outcome, or one for each step of a list. `look_for` are texts of which
-/// those found in the markup are told.
+/// those found in the markup and the notices are told.
 pub fn play(given: &Value, config: &Config, when: &Value, look_for: &[Value]) -> Value {
     let (rig, now) = match rig(given, config) {
         Ok(set_up) => set_up,
@@ -77,6 +76,9 @@ impl Play<'_> {
         }
         if let Some(book) = step["book"].as_str() {
             return self.book(book);
+        }
+        if let Some(name) = step["losses"].as_str() {
+            return self.losses(name);
         }
         if let Some(campaign) = step["day"].as_str() {
             return self.day(campaign);
@@ -180,7 +182,7 @@ impl Play<'_> {
     fn bid(&mut self, bid: &Value) -> Value {
         let text = |name: &str| bid[name].as_str().unwrap_or_else(|| panic!("no {name} in {bid}")).to_owned();
         let made = Made {
-            notices: ["nurl", "burl", "lurl"].map(text),
+            notices: ["nurl", "burl", "lurl"].map(|name| bid[name].as_str().unwrap_or_default().to_owned()),
             markup: text("adm"),
         };
         let opened = notice::open(&self.rig.world, Audience::Notice, &token(&made.notices[1])).expect("our own token");
@@ -217,6 +219,10 @@ impl Play<'_> {
             assert_ne!(bid[name], Value::Null, "no {name}, mostly {usual}");
             told[name] = bid[name].clone();
         }
+        let absent: Vec<&str> = ["nurl", "burl", "lurl"].into_iter().filter(|name| bid[*name].is_null()).collect();
+        if !absent.is_empty() {
+            told["without"] = json!(absent);
+        }
         if shown.len() > 1 {
             told["products"] = json!(shown);
         }
@@ -224,7 +230,10 @@ impl Play<'_> {
             told[name] = bid[name].clone();
         }
         if !self.look_for.is_empty() {
-            let is_there = |wanted: &&Value| made.markup.contains(wanted.as_str().expect("texts are looked for"));
+            let is_there = |wanted: &&Value| {
+                let wanted = wanted.as_str().expect("texts are looked for");
+                made.markup.contains(wanted) || made.notices.iter().any(|notice| notice.contains(wanted))
+            };
             told["found"] = self.look_for.iter().filter(is_there).cloned().collect();
         }
         self.made.push(made);
@@ -249,8 +258,12 @@ impl Play<'_> {
         if sign == "lose" {
             let (state, now) = (&self.rig.state, self.now.to_secs());
             let freed = notice::lose(world, state, &opened, now);
-            let code = step["code"].as_u64().and_then(|code| u32::try_from(code).ok()).filter(|_| freed);
-            let suspended = code.and_then(|code| approval::of_bid(world, state, &opened, of_loss(code), code, now));
+            let query = step["code"]
+                .as_u64()
+                .map(|code| format!("reason={code}&mtw={}", step["mtw"].as_str().unwrap_or("")));
+            let suspended = freed
+                .then(|| approval::of_loss(world, state, &opened, query.as_deref(), now))
+                .flatten();
             return match suspended {
                 Some(_) => json!({"freed": freed, "suspended": true}),
                 None => json!({"freed": freed}),
@@ -289,12 +302,29 @@ impl Play<'_> {
         })
     }
 
-    /// What a campaign (or its advertiser) has spent and holds.
-    fn book(&self, name: &str) -> Value {
+    /// A campaign's number, or that of its advertiser's book.
+    fn number(&self, name: &str) -> CampaignNo {
         let (advertiser, campaign) = name.split_once('/').unwrap_or((name, ""));
         let shop = self.rig.shop(advertiser);
         let of_campaign = shop.advertiser.campaigns.iter().find(|c| c.id == campaign).map(|c| c.no);
-        let no: CampaignNo = of_campaign.unwrap_or(shop.advertiser.book);
+        of_campaign.unwrap_or(shop.advertiser.book)
+    }
+
+    /// What the exchange told of a campaign's lost bids.
+    fn losses(&self, name: &str) -> Value {
+        let exchange = self.rig.world.exchange_by_id(self.exchange).expect("a known exchange").no;
+        let told = self.rig.state.losses.of((exchange, self.number(name))).unwrap_or_default();
+        let reasons: serde_json::Map<_, _> = told
+            .reasons
+            .iter()
+            .map(|(reason, bids)| (reason.label().into_owned(), json!(bids)))
+            .collect();
+        json!({"lost": reasons, "min_to_win": told.median_to_win().map(|price| price.to_string())})
+    }
+
+    /// What a campaign (or its advertiser) has spent and holds.
+    fn book(&self, name: &str) -> Value {
+        let no = self.number(name);
         let (spent, held) = self.rig.state.books.totals(no, self.now.to_secs());
         json!({"spent": spent.to_string(), "held": held.to_string()})
     }
