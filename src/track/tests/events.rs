@@ -94,6 +94,14 @@ fn every_fault_has_its_place_and_the_others_count() {
 }
 
 #[test]
+fn ids_are_as_long_as_they_may_be() {
+    let rig = Rig::new();
+    let long = "x".repeat(256);
+    let event = read_one(&rig, &format!(r#"{{"event":"view_item","items":[{{"item_id":" {long} "}}]}}"#)).expect("an event");
+    assert_eq!(event.entries.len(), 1);
+}
+
+#[test]
 fn a_batch_that_cannot_be_read_says_why() {
     let rig = Rig::new();
     let many = |n: usize| {

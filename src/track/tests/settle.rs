@@ -86,6 +86,27 @@ fn amounts_are_exact_to_the_billionth() {
 }
 
 #[test]
+fn macros_that_nobody_filled_in_are_told_from_nonsense() {
+    let mut rig = Rig::new();
+    let [user, _] = users(&mut rig);
+    for (price, expected) in [
+        ("{PRICE", "unreplaced"),
+        ("PRICE}", "unreplaced"),
+        ("%%PRICE", "unreplaced"),
+        ("PRICE", "nonsense"),
+    ] {
+        let Fact::Evidence(sign) = rig.sign(Sign::Bill, rig.ticket(user, 0), 1, price) else {
+            panic!("evidence")
+        };
+        assert!(
+            matches!(sign.paid, crate::track::fact::Paid::Unknown(why) if why == expected),
+            "{price}: {:?}",
+            sign.paid
+        );
+    }
+}
+
+#[test]
 fn a_price_that_is_none_counts_as_the_bid_times_the_median_share() {
     let nonsense = [
         "",
