@@ -3,6 +3,13 @@
 //! The strict half: consent strings are not read, so whatever says that a regime is in force, or that
 //! the person objects, forbids. Decides before any id is read; never looks at an id.
 
+pub mod bits;
+pub mod gpp;
+pub mod permission;
+pub mod tcf;
+pub mod us;
+pub mod vendor;
+
 use crate::openrtb::request::Signals;
 
 /// GPP section of the EU's TCF.

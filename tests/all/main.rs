@@ -8,6 +8,7 @@ mod agreement;
 mod bench_rig;
 mod budgets;
 mod caps;
+mod consent;
 mod corpus;
 mod crash;
 mod doors;
