@@ -4,6 +4,7 @@
 //! in force and cannot be read forbids. Decides before any id is read, and never looks at one.
 
 use super::gpp::{self, GppString, SectionIds};
+use super::signals::{Signals, Whereabouts};
 use super::tcf::{Restriction, TcString};
 use super::us::{FIRST, SECTIONS, UsPrivacy, UsSection};
 use super::vendor::{Basis, Vendor};
@@ -134,38 +135,7 @@ impl Permission {
     }
 }
 
-/// What is said about a person, by a bid request, an event, a sync or a browser's header. Absent is empty.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Signals<'a> {
-    /// Whether GDPR applies.
-    pub gdpr: Option<bool>,
-    /// A TC string.
-    pub consent: &'a str,
-    /// A GPP string.
-    pub gpp: &'a str,
-    /// Which of its sections are in force; `None` where nothing is said.
-    pub gpp_sid: Option<SectionIds>,
-    /// A section is in force whose number is beyond [`SectionIds::MAX`].
-    pub gpp_sid_unknown: bool,
-    /// A US Privacy string.
-    pub us_privacy: &'a str,
-    /// A child.
-    pub coppa: bool,
-    /// Tracking is limited on the device.
-    pub lmt: bool,
-    /// Do not track.
-    pub dnt: bool,
-    /// Global Privacy Control.
-    pub gpc: bool,
-    /// The browser carries our opt-out.
-    pub opted_out: bool,
-    /// The exchange says not to personalise (Google's `non_personalized_ads_reason`).
-    pub non_personalized: bool,
-    /// Where the person is.
-    pub country: Option<Country>,
-}
-
-/// Whether GDPR applies where nothing is said.
+/// Whether GDPR applies to a bid request that does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenUnknown {
     /// It does.
@@ -178,7 +148,7 @@ pub enum WhenUnknown {
 }
 
 /// What law leaves to us, and who we are.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Our row of the vendor list; without one nothing is allowed under GDPR.
     pub vendor: Option<Vendor>,
@@ -186,12 +156,18 @@ pub struct Policy {
     pub when_unknown: WhenUnknown,
     /// Whether `device.dnt` says nothing to us.
     pub ignore_dnt: bool,
-    /// Countries, as two capitals, where purpose 1 needs no consent if it was not shown
-    /// (`PurposeOneTreatment`).
-    pub purpose_one_exempt: Vec<[u8; 2]>,
+    /// Countries where purpose 1 needs no consent if it was not shown (`PurposeOneTreatment`).
+    pub purpose_one_exempt: Vec<Country>,
 }
 
 impl Policy {
+    /// How long a cookie may live, in seconds: never longer than our row of the list says.
+    pub fn cookie_age_s(&self, wanted: u32) -> u32 {
+        let most = self.vendor.and_then(|vendor| vendor.cookie_max_age_s);
+        most.and_then(|most| u32::try_from(most).ok())
+            .map_or(wanted, |most| most.min(wanted))
+    }
+
     /// What the signals allow.
     pub fn permit(&self, signals: &Signals<'_>) -> Permission {
         match objection(self, signals) {
@@ -203,7 +179,7 @@ impl Policy {
     fn under_gdpr(&self, signals: &Signals<'_>) -> Permission {
         let (applies, consent) = match Gpp::of(signals) {
             Gpp::Absent => (
-                signals.gdpr.unwrap_or_else(|| self.applies_unsaid(signals.country)),
+                signals.gdpr.unwrap_or_else(|| self.applies_unsaid(signals.whereabouts)),
                 signals.consent,
             ),
             // The sections in force are known, what they say is elsewhere.
@@ -223,11 +199,11 @@ impl Policy {
         }
     }
 
-    fn applies_unsaid(&self, country: Option<Country>) -> bool {
-        match self.when_unknown {
-            WhenUnknown::Applies => true,
-            WhenUnknown::DoesNot => false,
-            WhenUnknown::ByCountry => country.is_none_or(|country| country.is_under_gdpr()),
+    fn applies_unsaid(&self, whereabouts: Whereabouts) -> bool {
+        match (whereabouts, self.when_unknown) {
+            (Whereabouts::NotAsked, _) | (_, WhenUnknown::DoesNot) => false,
+            (_, WhenUnknown::Applies) | (Whereabouts::Unknown, WhenUnknown::ByCountry) => true,
+            (Whereabouts::In(country), WhenUnknown::ByCountry) => country.is_under_gdpr(),
         }
     }
 
@@ -243,9 +219,15 @@ impl Policy {
         }
     }
 
+    /// Whether purpose 1 was not shown to the person, in a country whose law does not ask for it.
+    fn is_exempt(&self, string: &TcString<'_>) -> bool {
+        let country = || Country::parse(std::str::from_utf8(&string.publisher_cc()).ok()?);
+        string.purpose_one_treatment() && country().is_some_and(|country| self.purpose_one_exempt.contains(&country))
+    }
+
     /// Whether a purpose is granted to us, on the basis that our row and the publisher leave (privacy.md §2).
     fn grants(&self, string: &TcString<'_>, vendor: &Vendor, purpose: u8) -> bool {
-        if purpose == 1 && string.purpose_one_treatment() && self.purpose_one_exempt.contains(&string.publisher_cc()) {
+        if purpose == 1 && self.is_exempt(string) {
             return true;
         }
         let Some(registered) = vendor.basis(purpose) else { return false };
@@ -283,7 +265,7 @@ fn objection(policy: &Policy, signals: &Signals<'_>) -> Option<Ground> {
         (signals.dnt && !policy.ignore_dnt, Ground::DoNotTrack),
         (signals.non_personalized, Ground::NonPersonalized),
         (signals.gpc, Ground::Gpc),
-        (signals.gpp_sid_unknown, Ground::Gpp),
+        (signals.gpp_sid.further, Ground::Gpp),
     ]
     .into_iter()
     .find_map(|(is_set, ground)| is_set.then_some(ground))
@@ -312,7 +294,7 @@ enum Gpp<'a> {
 
 impl<'a> Gpp<'a> {
     fn of(signals: &Signals<'a>) -> Gpp<'a> {
-        match signals.gpp_sid {
+        match signals.gpp_sid.ids {
             None => Gpp::Absent,
             Some(ids) if signals.gpp.is_empty() => Gpp::Ids(ids),
             Some(ids) => match GppString::parse(signals.gpp) {

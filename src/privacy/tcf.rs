@@ -144,6 +144,11 @@ fn in_ranges(mut cursor: Cursor<'_>, entries: u16, vendor: u16) -> bool {
     (0..entries).any(|_| range(&mut cursor).is_some_and(|(start, end)| (start..=end).contains(&vendor)))
 }
 
+/// Whether a text is meant as a TC string: of this version, and long enough for its core.
+pub fn looks_like(text: &str) -> bool {
+    text.starts_with('C') && text.len() * 6 >= VENDORS
+}
+
 /// A TC string, checked.
 #[derive(Clone, Copy, Debug)]
 pub struct TcString<'a> {

@@ -5,14 +5,16 @@
 use std::fs;
 
 use serde_json::Value;
-use winback::privacy::gpp::{GppString, SectionIds};
-use winback::privacy::permission::{Policy, Signals, Use, WhenUnknown};
+use winback::privacy::gpp::GppString;
+use winback::privacy::permission::{Policy, Use, WhenUnknown};
+use winback::privacy::signals::{Signals, Stated};
 use winback::privacy::tcf::{Restricted, Restriction, TcString, Vendors};
 use winback::privacy::us::{UsPrivacy, UsSection};
 use winback::privacy::vendor::Vendor;
 
 use crate::corpus::corpus;
 use crate::figures::Figures;
+use crate::game::facts::TC_GRANTS;
 
 /// Vendors that decisions are compared for, beside whoever a string names first and last.
 const VENDORS: [u16; 8] = [1, 2, 10, 12, 52, 91, 755, 1200];
@@ -356,178 +358,62 @@ fn gpp_and_us_privacy_strings_are_read_and_others_refused() {
     figures.settle();
 }
 
-/// Signals of one kind, and whether they leave anything.
+/// What is said, with `gdpr`, `gpp_sid`, `gpp`, `us_privacy` and `gdpr_consent`, and whether a bid is left. `GRANTS` is
+/// a string that grants vendor 10 all it needs.
+const PRECEDENCE: &str = "
+nothing is said                    |   |     |                        |      |        | yes
+gdpr does not apply                | 0 |     |                        |      |        | yes
+gdpr without a string              | 1 |     |                        |      |        | no
+gdpr with a string                 | 1 |     |                        |      | GRANTS | yes
+gdpr with half a string            | 1 |     |                        |      | CQSbk4 | no
+no section is in force             | 1 | -1  | DBAA                   |      |        | yes
+gpp beats gdpr                     | 1 | 6   | DBABTA~1YNN            |      |        | yes
+gpp brings gdpr                    | 0 | 2   | DBABMA~CPXxRfA         |      | GRANTS | no
+gpp brings gdpr and consent        | 0 | 2   | DBABMA~GRANTS          |      |        | yes
+section 2 without a string         |   | 2   |                        |      |        | no
+section 2, told elsewhere          |   | 2   |                        |      | GRANTS | yes
+section 6, opted out               |   | 6   | DBABTA~1YYN            | 1YNN |        | no
+section 6 beats us_privacy         |   | 6   | DBABTA~1YNN            | 1YYN |        | yes
+section 6, told elsewhere          |   | 6   |                        | 1YNN |        | yes
+section 6, opted out elsewhere     |   | 6   |                        | 1YYN |        | no
+us_privacy beside no section       |   | -1  | DBAA                   | 1YYN |        | no
+us_privacy, cut                    |   |     |                        | 1NY  |        | no
+section 7 without a string         |   | 7   |                        | 1YNN |        | no
+section 7, opted out               |   | 7   | DBABLA~CVVaAAAAAACA.QA |      |        | no
+section 7, not opted out           |   | 7   | DBABLA~CVVqAAAAAACA.QA |      |        | yes
+section 7, gpc                     |   | 7   | DBABLA~CVVqAAAAAACA.YA |      |        | no
+section 7 is not in force          |   | 6   | DBABLA~CVVaAAAAAACA.QA | 1YNN |        | no
+of two sections one opted out      |   | 6_7 | DBABzw~1YNN~CVVaAAAAAACA.QA | |        | no
+canada                             |   | 5   |                        |      |        | no
+a section nobody knows             |   | 40  |                        |      |        | no
+a section beyond all               |   | 900 |                        |      |        | no
+a string that is none              |   | 7   | x                      |      |        | no
+";
+
 #[test]
 fn precedence_of_signals() {
-    let sections = |ids: &[u32]| {
-        let mut all = SectionIds::NONE;
-        ids.iter().for_each(|id| assert!(all.insert(*id)));
-        Some(all)
-    };
     let policy = Policy {
         vendor: Some(Vendor::by_consent(10)),
         when_unknown: WhenUnknown::DoesNot,
         ..Policy::default()
     };
-    let none = Signals::default();
-    let granting = "CQSbk4AQSbk4AAKADBENBkFgAPLAAALAAAqIAtgBAAAEAABAAABAAIAtgBAAAAAAAAAAAAAIAAA.IAtwAwAFAAggCYALYA";
-    let rows: Vec<(&str, Signals<'_>, bool)> = vec![
-        ("nothing is said", none, true),
-        ("gdpr does not apply", Signals { gdpr: Some(false), ..none }, true),
-        ("gdpr without a string", Signals { gdpr: Some(true), ..none }, false),
-        ("coppa", Signals { coppa: true, ..none }, false),
-        (
-            "sections in force are none",
-            Signals {
-                gdpr: Some(true),
-                gpp_sid: sections(&[]),
-                gpp: "DBAA",
-                ..none
-            },
-            true,
-        ),
-        (
-            "gpp beats gdpr",
-            Signals {
-                gdpr: Some(true),
-                gpp_sid: sections(&[6]),
-                gpp: "DBABTA~1YNN",
-                ..none
-            },
-            true,
-        ),
-        (
-            "gpp brings gdpr",
-            Signals {
-                gdpr: Some(false),
-                gpp_sid: sections(&[2]),
-                gpp: "DBABMA~CPXxRfA",
-                ..none
-            },
-            false,
-        ),
-        (
-            "section 2 without a string",
-            Signals {
-                gpp_sid: sections(&[2]),
-                ..none
-            },
-            false,
-        ),
-        (
-            "opted out in section 6",
-            Signals {
-                gpp_sid: sections(&[6]),
-                gpp: "DBABTA~1YYN",
-                us_privacy: "1YNN",
-                ..none
-            },
-            false,
-        ),
-        (
-            "section 6 beats us_privacy",
-            Signals {
-                gpp_sid: sections(&[6]),
-                gpp: "DBABTA~1YNN",
-                us_privacy: "1YYN",
-                ..none
-            },
-            true,
-        ),
-        (
-            "us_privacy beside section 2 only",
-            Signals {
-                gpp_sid: sections(&[]),
-                gpp: "DBAA",
-                us_privacy: "1YYN",
-                ..none
-            },
-            false,
-        ),
-        (
-            "section 6 told by us_privacy",
-            Signals {
-                gpp_sid: sections(&[6]),
-                us_privacy: "1YNN",
-                ..none
-            },
-            true,
-        ),
-        (
-            "section 7 without a string",
-            Signals {
-                gpp_sid: sections(&[7]),
-                us_privacy: "1YNN",
-                ..none
-            },
-            false,
-        ),
-        (
-            "section 7, opted out",
-            Signals {
-                gpp_sid: sections(&[7]),
-                gpp: "DBABLA~CVVaAAAAAACA.QA",
-                ..none
-            },
-            false,
-        ),
-        (
-            "section 7, not opted out",
-            Signals {
-                gpp_sid: sections(&[7]),
-                gpp: "DBABLA~CVVqAAAAAACA.QA",
-                ..none
-            },
-            true,
-        ),
-        (
-            "section 7, gpc",
-            Signals {
-                gpp_sid: sections(&[7]),
-                gpp: "DBABLA~CVVqAAAAAACA.YA",
-                ..none
-            },
-            false,
-        ),
-        (
-            "canada",
-            Signals {
-                gpp_sid: sections(&[5]),
-                ..none
-            },
-            false,
-        ),
-        (
-            "a section nobody knows",
-            Signals {
-                gpp_sid: sections(&[40]),
-                ..none
-            },
-            false,
-        ),
-        (
-            "a string that is none",
-            Signals {
-                gpp_sid: sections(&[7]),
-                gpp: "x",
-                ..none
-            },
-            false,
-        ),
-        (
-            "granted",
-            Signals {
-                gdpr: Some(true),
-                consent: granting,
-                ..none
-            },
-            true,
-        ),
-    ];
-    let wrong: Vec<&str> = rows
-        .iter()
-        .filter(|(_, signals, expected)| policy.permit(signals).allows(Use::Bid) != *expected)
-        .map(|(name, _, _)| *name)
-        .collect();
-    assert!(wrong.is_empty(), "{wrong:?}");
+    let (mut rows, mut wrong) = (0, Vec::new());
+    for row in PRECEDENCE.lines().filter(|row| !row.is_empty()) {
+        let cell = |nth: usize| Some(row.split('|').nth(nth).expect("a cell").trim().replace("GRANTS", TC_GRANTS));
+        let stated = Stated {
+            gdpr: cell(1),
+            gpp_sid: cell(2),
+            gpp: cell(3),
+            us_privacy: cell(4),
+            gdpr_consent: cell(5),
+            gpc: None,
+        };
+        rows += 1;
+        let allowed = policy.permit(&stated.signals()).allows(Use::Bid);
+        if allowed != (cell(6).as_deref() == Some("yes")) {
+            wrong.push(cell(0));
+        }
+    }
+    println!("{rows} rows");
+    assert!(rows >= 25 && wrong.is_empty(), "{wrong:?}");
 }

@@ -58,6 +58,7 @@ impl Rig {
         // A list of names, of which it has none, and a template.
         let text = r##"# <a href="{{click}}">{{product.title}}</a>"##;
         std::fs::write(dir.path().join("file"), text).expect("a file");
+        std::fs::write(dir.path().join("gvl.json"), r#"{"vendors": {"7": {"purposes": [1, 3]}}}"#).expect("a list");
         assert!(jsonschema::meta::is_valid(&schema), "the schema of {file:?} is no schema");
         let schema = jsonschema::validator_for(&schema).expect("a schema");
         let full = include_str!("full-server.json").replace("\"60d\"", "\"90d\"");
@@ -155,6 +156,10 @@ fn document(file: File, path: &str) -> (Value, String) {
     let mut document = whole(file);
     if path == "feed.url" {
         document["feed"] = json!({"url": "https://acme-shoes.example/feed.xml"});
+    }
+    if path == "privacy.gvl_vendor_id" {
+        // The list has one vendor.
+        document["privacy"].as_object_mut().expect("an object").remove("gvl_file");
     }
     let place = place(&document, path).unwrap_or_else(|| panic!("`{path}` is not in the whole document of {file:?}"));
     (document, place)

@@ -61,7 +61,7 @@ const IDENTITY: &str = "Identity one can see, consent one can prove";
 const DESK: &str = "The advertiser's desk";
 
 /// Keys that have no effect yet, and the title of the issue that gives them one.
-const LATER: [(Of, &str, &str); 19] = [
+const LATER: [(Of, &str, &str); 16] = [
     (Of::Advertiser, "budget.pacing", MONEY),
     (Of::Advertiser, "campaigns[].budget.pacing", MONEY),
     (Of::Server, "limits.memory_mib", MONEY),
@@ -76,9 +76,6 @@ const LATER: [(Of, &str, &str); 19] = [
     (Of::Advertiser, "creatives[].duration_s", OPENRTB),
     (Of::Server, "exchanges[].sync.push_url", IDENTITY),
     (Of::Server, "exchanges[].sync.ttl", IDENTITY),
-    (Of::Server, "privacy.gdpr_when_unknown", IDENTITY),
-    (Of::Server, "privacy.gvl_file", IDENTITY),
-    (Of::Server, "privacy.gvl_vendor_id", IDENTITY),
     (Of::Server, "invalid_traffic", IDENTITY),
     (Of::Advertiser, "feed.url", DESK),
 ];
