@@ -6,15 +6,14 @@ use std::fs;
 
 use serde_json::Value;
 use winback::privacy::gpp::GppString;
-use winback::privacy::permission::{Policy, Use, WhenUnknown};
-use winback::privacy::signals::{Signals, Stated};
+use winback::privacy::permission::{Policy, Use};
+use winback::privacy::signals::Signals;
 use winback::privacy::tcf::{Restricted, Restriction, TcString, Vendors};
 use winback::privacy::us::{UsPrivacy, UsSection};
 use winback::privacy::vendor::Vendor;
 
 use crate::corpus::corpus;
 use crate::figures::Figures;
-use crate::game::facts::TC_GRANTS;
 
 /// Vendors that decisions are compared for, beside whoever a string names first and last.
 const VENDORS: [u16; 8] = [1, 2, 10, 12, 52, 91, 755, 1200];
@@ -190,7 +189,8 @@ fn naive(decoded: &Value, vendor: u16, row: &Value) -> Vec<Use> {
         };
         let lawful = by_consent || !(purpose == 1 || (3..=6).contains(&purpose));
         let granted = has(&decoded[purposes], purpose) && has(&decoded[vendors], vendor.into());
-        !kinds.contains(&0) && !(kinds.contains(&1) && kinds.contains(&2)) && lawful && granted
+        let contradictory = kinds.contains(&1) && kinds.contains(&2);
+        !kinds.contains(&0) && !contradictory && lawful && granted
     };
     let needs = [
         (Use::Event, vec![1, 3]),
@@ -356,64 +356,4 @@ fn gpp_and_us_privacy_strings_are_read_and_others_refused() {
     figures.exactly("gpp.invalid_accepted", refused.iter().filter(is_whole).count(), 0);
     figures.exactly("usp.wrong", us_wrong.count(), 0);
     figures.settle();
-}
-
-/// What is said, with `gdpr`, `gpp_sid`, `gpp`, `us_privacy` and `gdpr_consent`, and whether a bid is left. `GRANTS` is
-/// a string that grants vendor 10 all it needs.
-const PRECEDENCE: &str = "
-nothing is said                    |   |     |                        |      |        | yes
-gdpr does not apply                | 0 |     |                        |      |        | yes
-gdpr without a string              | 1 |     |                        |      |        | no
-gdpr with a string                 | 1 |     |                        |      | GRANTS | yes
-gdpr with half a string            | 1 |     |                        |      | CQSbk4 | no
-no section is in force             | 1 | -1  | DBAA                   |      |        | yes
-gpp beats gdpr                     | 1 | 6   | DBABTA~1YNN            |      |        | yes
-gpp brings gdpr                    | 0 | 2   | DBABMA~CPXxRfA         |      | GRANTS | no
-gpp brings gdpr and consent        | 0 | 2   | DBABMA~GRANTS          |      |        | yes
-section 2 without a string         |   | 2   |                        |      |        | no
-section 2, told elsewhere          |   | 2   |                        |      | GRANTS | yes
-section 6, opted out               |   | 6   | DBABTA~1YYN            | 1YNN |        | no
-section 6 beats us_privacy         |   | 6   | DBABTA~1YNN            | 1YYN |        | yes
-section 6, told elsewhere          |   | 6   |                        | 1YNN |        | yes
-section 6, opted out elsewhere     |   | 6   |                        | 1YYN |        | no
-us_privacy beside no section       |   | -1  | DBAA                   | 1YYN |        | no
-us_privacy, cut                    |   |     |                        | 1NY  |        | no
-section 7 without a string         |   | 7   |                        | 1YNN |        | no
-section 7, opted out               |   | 7   | DBABLA~CVVaAAAAAACA.QA |      |        | no
-section 7, not opted out           |   | 7   | DBABLA~CVVqAAAAAACA.QA |      |        | yes
-section 7, gpc                     |   | 7   | DBABLA~CVVqAAAAAACA.YA |      |        | no
-section 7 is not in force          |   | 6   | DBABLA~CVVaAAAAAACA.QA | 1YNN |        | no
-of two sections one opted out      |   | 6_7 | DBABzw~1YNN~CVVaAAAAAACA.QA | |        | no
-canada                             |   | 5   |                        |      |        | no
-a section nobody knows             |   | 40  |                        |      |        | no
-a section beyond all               |   | 900 |                        |      |        | no
-a string that is none              |   | 7   | x                      |      |        | no
-";
-
-#[test]
-fn precedence_of_signals() {
-    let policy = Policy {
-        vendor: Some(Vendor::by_consent(10)),
-        when_unknown: WhenUnknown::DoesNot,
-        ..Policy::default()
-    };
-    let (mut rows, mut wrong) = (0, Vec::new());
-    for row in PRECEDENCE.lines().filter(|row| !row.is_empty()) {
-        let cell = |nth: usize| Some(row.split('|').nth(nth).expect("a cell").trim().replace("GRANTS", TC_GRANTS));
-        let stated = Stated {
-            gdpr: cell(1),
-            gpp_sid: cell(2),
-            gpp: cell(3),
-            us_privacy: cell(4),
-            gdpr_consent: cell(5),
-            gpc: None,
-        };
-        rows += 1;
-        let allowed = policy.permit(&stated.signals()).allows(Use::Bid);
-        if allowed != (cell(6).as_deref() == Some("yes")) {
-            wrong.push(cell(0));
-        }
-    }
-    println!("{rows} rows");
-    assert!(rows >= 25 && wrong.is_empty(), "{wrong:?}");
 }

@@ -25,6 +25,7 @@ mod leaving;
 mod life;
 #[path = "../oracle.rs"]
 mod oracle;
+mod permission;
 mod pure;
 mod rig;
 mod scenarios;
