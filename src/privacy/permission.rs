@@ -208,7 +208,9 @@ impl Policy {
     }
 
     fn granted(&self, string: &TcString<'_>, vendor: &Vendor) -> Permission {
-        let granted = (1..=7).filter(|purpose| self.grants(string, vendor, *purpose));
+        // Looked for once: among ranges it takes a walk.
+        let consented = string.vendors.has(vendor.id);
+        let granted = (1..=7).filter(|purpose| self.grants(string, vendor, consented, *purpose));
         let granted = granted.fold(0u8, |set, purpose| set | 1 << purpose);
         let has = |purposes: &[u8]| purposes.iter().all(|purpose| granted >> purpose & 1 == 1);
         let allowed = Use::ALL.into_iter().filter(|wanted| has(wanted.purposes()));
@@ -225,8 +227,8 @@ impl Policy {
         string.purpose_one_treatment() && country().is_some_and(|country| self.purpose_one_exempt.contains(&country))
     }
 
-    /// Whether a purpose is granted to us, on the basis that our row and the publisher leave (privacy.md §2).
-    fn grants(&self, string: &TcString<'_>, vendor: &Vendor, purpose: u8) -> bool {
+    /// Whether a purpose is granted to us, who have consent or not, on the basis that our row and the publisher leave (privacy.md §2).
+    fn grants(&self, string: &TcString<'_>, vendor: &Vendor, consented: bool, purpose: u8) -> bool {
         if purpose == 1 && self.is_exempt(string) {
             return true;
         }
@@ -250,7 +252,7 @@ impl Policy {
             return false;
         }
         match basis {
-            Basis::Consent => string.has_consent(purpose) && string.vendors.has(vendor.id),
+            Basis::Consent => consented && string.has_consent(purpose),
             Basis::LegitimateInterest => !CONSENT_ONLY.contains(&purpose) && string.has_li(purpose) && string.vendors_li.has(vendor.id),
         }
     }
