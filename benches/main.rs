@@ -11,6 +11,7 @@ mod bench_rig;
 #[allow(dead_code)]
 mod http;
 mod canon;
+mod consent;
 mod count;
 mod ingest;
 mod market;
@@ -67,6 +68,18 @@ fn reading(c: &mut Criterion) {
             read
         });
     });
+    group.finish();
+}
+
+/// What a TC string of a thousand vendors allows.
+fn permitting(c: &mut Criterion) {
+    let policy = consent::policy();
+    let mut group = c.benchmark_group("permission");
+    for (name, as_ranges) in [("bits_of_1000_vendors", false), ("ranges_of_1000_vendors", true)] {
+        let string = consent::string(as_ranges);
+        assert!(consent::permits(&policy, &string), "{name}: {string}");
+        group.bench_function(name, |b| b.iter(|| consent::permits(&policy, black_box(&string))));
+    }
     group.finish();
 }
 
@@ -247,7 +260,7 @@ fn committing(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, reading, deciding, looking_up, staging, sealing, committing);
+criterion_group!(benches, reading, permitting, deciding, looking_up, staging, sealing, committing);
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();

@@ -24,7 +24,6 @@ use crate::base::id::ExchangeNo;
 use crate::base::limits::{EXCHANGES_MAX, FACTS_QUEUE_MAX};
 use crate::base::seal::Seals;
 use crate::base::time::Millis;
-use crate::config::server::GdprWhenUnknown;
 use crate::config::{self, Fault, Server};
 use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
 use crate::server::names::Names;
@@ -262,7 +261,7 @@ fn world(server: &Server, public_url: &str, hashes: Hashes, seals: Seals) -> Wor
 fn apply_server(world: &mut World, server: &Server) {
     world.house = Arc::new(server.house.block.clone());
     world.retention_s = server.privacy.retention.0;
-    world.gdpr_when_unknown = server.privacy.gdpr_when_unknown == GdprWhenUnknown::True;
+    world.privacy = Arc::new(server.privacy.policy.clone());
 }
 
 /// All hashes are under one key: made with the store, kept beside it. Under another one nobody in the

@@ -29,6 +29,7 @@ use crate::model::profile::{CartLine, Profile};
 use crate::openrtb::attributes::Attributes;
 use crate::openrtb::json::resolved;
 use crate::openrtb::request::{Imp, Opportunity};
+use crate::privacy::permission::Use;
 use crate::state::State;
 use crate::state::holds::BucketView;
 use crate::state::world::World;
@@ -105,6 +106,8 @@ impl Scratch {
 pub struct Known {
     /// Who it is.
     pub key: UserKey,
+    /// Whether purchases may be led back to what they are shown.
+    pub tracked: bool,
     /// What they did.
     pub profile: Profile,
     /// What they were shown.
@@ -184,7 +187,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
             attributes: OnceCell::new(),
         };
         trace.stage("identify");
-        identify::identify(&case, text, keys)?;
+        known.tracked = identify::identify(&case, text, keys)?.allows(Use::Track);
         trace.stage("lookup");
         lookup::lookup(&case, keys, known)?;
         trace.stage("narrow");

@@ -4,6 +4,8 @@
 //!
 //! Shares no decision with `src/`. Remembers nothing from one request to the next.
 
+#[path = "oracle/consent.rs"]
+mod consent;
 #[path = "oracle/money.rs"]
 mod money;
 #[path = "oracle/request.rs"]

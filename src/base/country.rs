@@ -6,6 +6,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country(pub [u8; 3]);
 
+/// The 27 of the EU; Iceland, Liechtenstein and Norway; the United Kingdom and Switzerland.
+const UNDER_GDPR: [[u8; 3]; 32] = [
+    *b"AUT", *b"BEL", *b"BGR", *b"HRV", *b"CYP", *b"CZE", *b"DNK", *b"EST", *b"FIN", *b"FRA", *b"DEU", *b"GRC", *b"HUN", *b"IRL", *b"ITA",
+    *b"LVA", *b"LTU", *b"LUX", *b"MLT", *b"NLD", *b"POL", *b"PRT", *b"ROU", *b"SVK", *b"SVN", *b"ESP", *b"SWE", *b"ISL", *b"LIE", *b"NOR",
+    *b"GBR", *b"CHE",
+];
+
 impl Country {
     /// Reads alpha-3 or alpha-2, any case.
     pub fn parse(text: &str) -> Option<Country> {
@@ -23,6 +30,12 @@ impl Country {
             rust_iso3166::from_alpha3(code)
         };
         known.and_then(|c| c.alpha3.as_bytes().try_into().ok()).map(Country)
+    }
+
+    /// Whether a person there is taken to be under the GDPR or a law like it: the European Economic Area, the
+    /// United Kingdom, Switzerland.
+    pub fn is_under_gdpr(&self) -> bool {
+        UNDER_GDPR.contains(&self.0)
     }
 
     /// The alpha-3 code.

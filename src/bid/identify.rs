@@ -9,14 +9,15 @@ use crate::base::limits::EID_PROBES_MAX;
 use crate::model::outcome::NoBid;
 use crate::openrtb::attributes::plain;
 use crate::openrtb::json::{Text, eids};
-use crate::privacy::Regime;
+use crate::privacy::permission::{Permission, Use};
+use crate::privacy::signals::Signals;
 
 /// Users the request may be about, the most trusted id first: ours, the exchange's, EIDs, the
-/// device's. `text` is memory for unescaping.
-pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> Result<(), NoBid> {
+/// device's; and what may be done. `text` is memory for unescaping.
+pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> Result<Permission, NoBid> {
     let (world, state, request) = (case.world, case.state, case.request);
-    let unknown_is_forbidden = world.gdpr_when_unknown && request.signals.gdpr.is_none();
-    if unknown_is_forbidden || !Regime::of_request(&request.signals).allows_ids() {
+    let permission = world.privacy.permit(&Signals::of_request(request));
+    if !permission.allows(Use::Bid) {
         return Err(NoBid::Consent);
     }
     keys.clear();
@@ -61,7 +62,7 @@ pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> 
     match (named, keys.is_empty()) {
         (false, _) => Err(NoBid::NoId),
         (true, true) => Err(NoBid::UnknownUser),
-        (true, false) => Ok(()),
+        (true, false) => Ok(permission),
     }
 }
 

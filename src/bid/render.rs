@@ -177,6 +177,7 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
         cap_hold_s,
         placement: offer.placement,
         test: case.request.test,
+        tracked: known.tracked,
     };
     pick.hold = ticket(case, shop, &pick, currency).hold(shop.advertiser.fee, exchange.discrepancy);
     pick
@@ -201,6 +202,7 @@ fn ticket(case: &Case<'_>, shop: &Shop, pick: &Pick, currency: Currency) -> Tick
     Ticket {
         exchange: pick.exchange,
         test: pick.test,
+        tracked: pick.tracked,
         own_currency: case.exchange.price.currency.is_some_and(|own| own != currency),
         advertiser: pick.advertiser,
         campaign: pick.campaign,

@@ -16,12 +16,15 @@ use super::preset;
 use super::reader::{Object, Reader};
 use super::shape::form;
 use super::shape::server::SERVER;
+use crate::base::country::Country;
 use crate::base::id::ExchangeNo;
 use crate::base::limits::{CONFIG_BYTES_MAX, EXCHANGES_MAX};
 use crate::base::money::{Currency, Money, Rates};
 use crate::base::time::Span;
 use crate::model::exchange::Exchange;
 use crate::model::house::HouseBlock;
+use crate::privacy::permission::{Policy, WhenUnknown};
+use crate::privacy::vendor::Vendor;
 
 /// The server config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,25 +76,10 @@ impl Server {
 /// `privacy`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Privacy {
-    /// Our id on IAB Europe's Global Vendor List.
-    pub gvl_vendor_id: Option<u16>,
-    /// A copy of that list.
-    pub gvl_file: Option<PathBuf>,
-    /// Whether GDPR applies to a request that does not say.
-    pub gdpr_when_unknown: GdprWhenUnknown,
+    /// Who we are to the framework, and what law leaves to us.
+    pub policy: Policy,
     /// How long anything about a user is kept.
     pub retention: Span,
-}
-
-/// `gdpr_when_unknown`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GdprWhenUnknown {
-    /// It applies.
-    True,
-    /// It does not.
-    False,
-    /// In the EEA, the UK and Switzerland, and where no country is known.
-    ByCountry,
 }
 
 /// `house`: what holds for all advertisers.
@@ -255,16 +243,46 @@ fn privacy<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> Option<Privacy> {
             "register with IAB Europe and write your vendor id here",
         );
     }
-    Some(Privacy {
-        gvl_vendor_id: o.integer("gvl_vendor_id").and_then(|id| u16::try_from(id).ok()),
-        gvl_file: o.read("gvl_file", Reader::existing_file),
-        gdpr_when_unknown: o.read("gdpr_when_unknown", |_, n| match n.raw {
-            "true" => Some(GdprWhenUnknown::True),
-            "false" => Some(GdprWhenUnknown::False),
-            _ => Some(GdprWhenUnknown::ByCountry),
+    let vendor = vendor(&o);
+    let policy = Policy {
+        vendor,
+        when_unknown: o.read("gdpr_when_unknown", |_, n| match n.raw {
+            "true" => Some(WhenUnknown::Applies),
+            "false" => Some(WhenUnknown::DoesNot),
+            _ => Some(WhenUnknown::ByCountry),
         })?,
-        retention: o.span("retention")?,
+        ignore_dnt: o.word("dnt", &[("limit", false), ("ignore", true)])?,
+        purpose_one_exempt: o.list("purpose_one_exempt", |r, n| Country::parse(r.string(n)?)),
+    };
+    Some(Privacy {
+        policy,
+        retention: retention(r, &o, vendor)?,
     })
+}
+
+/// Our row of the vendor list; by consent only where there is no list.
+fn vendor(privacy: &Object<'_, '_>) -> Option<Vendor> {
+    let id = privacy.integer("gvl_vendor_id").and_then(|id| u16::try_from(id).ok());
+    let row = privacy.read("gvl_file", |r, n| {
+        let list = std::fs::read(r.existing_file(n)?).map_err(|fault| fault.to_string());
+        let row = list.and_then(|list| Vendor::of_list(id.unwrap_or(0), &list).map_err(|fault| fault.to_string()));
+        row.map_or_else(|why| r.refuse(n, "no row of a vendor list", why), Some)
+    });
+    row.or_else(|| id.filter(|_| privacy.get("gvl_file").is_none()).map(Vendor::by_consent))
+}
+
+/// Never longer than we registered; by default as long as that, at most 90 days.
+fn retention<'t>(r: &Reader<'t>, privacy: &Object<'_, 't>, vendor: Option<Vendor>) -> Option<Span> {
+    let wanted = privacy.span("retention")?;
+    let Some(days) = vendor.and_then(|vendor| vendor.retention_days) else {
+        return Some(wanted);
+    };
+    let registered = Span::days(days);
+    if let Some(node) = privacy.get("retention").filter(|_| wanted > registered) {
+        let problem = "longer than the row of `gvl_vendor_id` in `gvl_file` says";
+        return r.refuse(node, problem, format!("at most `{registered}`"));
+    }
+    Some(wanted.min(registered))
 }
 
 fn invalid_traffic<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> Option<InvalidTraffic> {

@@ -23,6 +23,8 @@ pub mod evidence {
     pub const CLICK: u8 = 8;
     /// Billed: counted as an impression, money booked.
     pub const SETTLED: u8 = 16;
+    /// No purchase may be led back to it.
+    pub const UNTRACKED: u8 = 32;
 }
 
 /// One impression, or what is known of it so far.

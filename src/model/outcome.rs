@@ -116,6 +116,8 @@ pub struct Pick {
     pub placement: u16,
     /// `test` requests cost nothing and hold nothing.
     pub test: bool,
+    /// Purchases may be led back to it.
+    pub tracked: bool,
 }
 
 impl Pick {

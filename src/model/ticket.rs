@@ -13,6 +13,8 @@ use crate::base::time::Secs;
 use crate::model::hold::{BudgetHold, Taken, WinShare};
 
 const VERSION: u8 = 1;
+/// Beside the version: no purchase may be led back to it.
+const UNTRACKED: u8 = 0x80;
 /// Bytes of a ticket.
 pub const TICKET_BYTES: usize = 55;
 
@@ -50,6 +52,8 @@ pub struct Ticket {
     pub test: bool,
     /// The exchange states prices in a currency of its own, not the answer's.
     pub own_currency: bool,
+    /// A purchase may be led back to it: the person's signals allowed that (`privacy::permission`).
+    pub tracked: bool,
     /// Who advertises.
     pub advertiser: AdvertiserNo,
     /// The campaign.
@@ -76,7 +80,7 @@ impl Ticket {
     /// The payload.
     pub fn write(&self) -> [u8; TICKET_BYTES] {
         let mut out = [0u8; TICKET_BYTES];
-        out[0] = VERSION;
+        out[0] = VERSION | if self.tracked { 0 } else { UNTRACKED };
         out[1] = self.exchange.0;
         out[2] = u8::from(self.test) | u8::from(self.own_currency) << 1 | self.share.bits() << 2;
         out[3..7].copy_from_slice(&self.advertiser.0.to_le_bytes());
@@ -96,7 +100,7 @@ impl Ticket {
     /// Reads a payload.
     pub fn read(payload: &[u8]) -> Option<Ticket> {
         let bytes: &[u8; TICKET_BYTES] = payload.try_into().ok()?;
-        if bytes[0] != VERSION {
+        if bytes[0] & !UNTRACKED != VERSION {
             return None;
         }
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
@@ -105,6 +109,7 @@ impl Ticket {
             exchange: ExchangeNo(bytes[1]),
             test: bytes[2] & 1 != 0,
             own_currency: bytes[2] & 2 != 0,
+            tracked: bytes[0] & UNTRACKED == 0,
             advertiser: AdvertiserNo(word(3)),
             campaign: CampaignNo(word(7)),
             creative: CreativeNo(bytes[11]),
@@ -151,6 +156,7 @@ impl Ticket {
             exchange: ExchangeNo(0),
             test: false,
             own_currency: false,
+            tracked: true,
             advertiser: AdvertiserNo(0),
             campaign: CampaignNo(0),
             creative: CreativeNo(0),
@@ -210,6 +216,7 @@ mod tests {
             exchange: ExchangeNo(3),
             test: true,
             own_currency: false,
+            tracked: false,
             advertiser: AdvertiserNo(70_000),
             campaign: CampaignNo(1 << 20),
             creative: CreativeNo(9),
@@ -225,6 +232,8 @@ mod tests {
             share: WinShare::from_bits(41),
         };
         assert_eq!(Ticket::read(&ticket.write()), Some(ticket));
+        let tracked = Ticket { tracked: true, ..ticket };
+        assert_eq!(Ticket::read(&tracked.write()), Some(tracked));
         for cut in 0..TICKET_BYTES {
             assert_eq!(Ticket::read(&ticket.write()[..cut]), None);
         }

@@ -340,9 +340,16 @@ fn request_ext<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut 
     s.object(|s, key| match key.as_bytes() {
         b"schain" => schain(s).map(|complete| rivals.schain[2] = complete),
         b"bid_feedback" => s.raw().map(|raw| ask.feedback = raw.as_bytes()),
+        b"privacy_treatments" => non_personalized(s).map(|named| ask.signals.non_personalized |= named),
         _ => s.skip(),
     })
     .map(drop)
+}
+
+/// Whether a reason is named; 0 stands for none.
+fn non_personalized(s: &mut Scanner<'_>) -> Scan<bool> {
+    let reasons = member(s, "non_personalized_ads_reason", Scanner::list)?;
+    Ok(reasons.integers().any(|reason| reason != 0))
 }
 
 fn source(s: &mut Scanner<'_>, rivals: &mut Rivals<'_>) -> Scan {

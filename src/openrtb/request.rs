@@ -121,6 +121,8 @@ pub struct Signals<'b> {
     pub gpp_sid: List<'b>,
     /// `regs.ext.gpc` is 1.
     pub gpc: bool,
+    /// `ext.privacy_treatments.non_personalized_ads_reason` names one (Google's).
+    pub non_personalized: bool,
 }
 
 /// One impression offered (§3.2.4).

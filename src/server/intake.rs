@@ -12,11 +12,12 @@ use bytes::Bytes;
 
 use super::engine::{Engine, same_secret};
 use super::http::{self, Answer};
-use super::public::{COOKIE_AGE_S, Shared, has_opted_out, out, regime, set_cookie};
+use super::public::{Shared, has_opted_out, out, set_id, stated};
 use crate::base::id::UserKey;
 use crate::base::limits::FACTS_QUEUE_MAX;
 use crate::base::time::Millis;
 use crate::model::advertiser::Shop;
+use crate::privacy::permission::Use;
 use crate::track::events::{self, Rejected, Sender};
 use crate::track::fact::Fact;
 use crate::track::notice::parameter;
@@ -61,7 +62,7 @@ pub async fn batch(axum::extract::State(engine): Shared, Path(site): Path<String
     };
     let mut response = with_cors(out(answer), &headers, &shop);
     if is_new {
-        set_cookie(&mut response, &world.public_url, "wb_uid", &id, COOKIE_AGE_S);
+        set_id(&mut response, &world, &id);
     }
     response
 }
@@ -230,7 +231,7 @@ pub async fn gif(
         return out(http::status(StatusCode::NOT_FOUND));
     };
     let query = query.as_deref();
-    if !regime(query).allows_ids() {
+    if !world.privacy.permit(&stated(query).signals()).allows(Use::Event) {
         return out(http::gif(StatusCode::OK));
     }
     let fresh = engine.fresh_user();
@@ -239,7 +240,7 @@ pub async fn gif(
     // An image has no use for words, only for whether the event counts.
     let mut response = out(http::gif(answer.status()));
     if is_new {
-        set_cookie(&mut response, &world.public_url, "wb_uid", &id, COOKIE_AGE_S);
+        set_id(&mut response, &world, &id);
     }
     response
 }

@@ -16,12 +16,14 @@ use super::engine::Engine;
 use super::http::{self, Answer};
 use super::{intake, notices};
 use crate::base::limits::EVENTS_BODY_BYTES_MAX;
-use crate::privacy::Regime;
+use crate::privacy::permission::Use;
+use crate::privacy::signals::Stated;
+use crate::state::world::World;
 use crate::track::fact::{Fact, IdRef};
 use crate::track::notice::parameter;
 
 /// How long the id cookie lasts: 13 months.
-pub const COOKIE_AGE_S: u32 = 395 * 86_400;
+const COOKIE_AGE_S: u32 = 395 * 86_400;
 /// How long an opt-out lasts: ten years.
 const OPTOUT_AGE_S: u32 = 3_650 * 86_400;
 
@@ -65,12 +67,16 @@ pub fn has_opted_out(headers: &HeaderMap) -> bool {
 }
 
 /// The privacy parameters under any of their names.
-pub fn regime(query: Option<&str>) -> Regime {
+pub fn stated(query: Option<&str>) -> Stated {
     let any = |names: &[&str]| names.iter().find_map(|name| parameter(query, name));
-    let gdpr = any(&["gdpr", "gdprapplies", "gdpr_applies"]);
-    let sid = any(&["gpp_sid", "gppsid"]);
-    let us = any(&["us_privacy", "ccpa"]);
-    Regime::of_parameters(gdpr.as_deref(), sid.as_deref(), us.as_deref(), any(&["gpc"]).as_deref())
+    Stated {
+        gdpr: any(&["gdpr", "gdprapplies", "gdpr_applies"]),
+        gdpr_consent: any(&["gdpr_consent", "cmp_cs", "consent", "euconsent"]),
+        gpp: any(&["gpp"]),
+        gpp_sid: any(&["gpp_sid", "gppsid"]),
+        us_privacy: any(&["us_privacy", "ccpa"]),
+        gpc: any(&["gpc"]),
+    }
 }
 
 /// `GET /sync/{exchange}?uid=`: the exchange's id and our cookie become one user. Without a cookie one
@@ -81,7 +87,7 @@ async fn sync(State(engine): Shared, Path(exchange): Path<String>, RawQuery(quer
         return out(http::status(StatusCode::NOT_FOUND));
     };
     let raw = query.as_deref();
-    if has_opted_out(&headers) || !regime(raw).allows_ids() {
+    if has_opted_out(&headers) || !world.privacy.permit(&stated(raw).signals()).allows(Use::Sync) {
         return out(http::status(StatusCode::NO_CONTENT));
     }
     let Some(cookie) = http::cookie(&headers, "wb_uid").filter(|id| is_cookie_id(id)) else {
@@ -94,7 +100,7 @@ async fn sync(State(engine): Shared, Path(exchange): Path<String>, RawQuery(quer
             .map(|query| format!("{query}&"))
             .unwrap_or_default();
         let mut bounce = out(http::redirect(&format!("{}/sync/{}?{join}wb_ck=1", world.public_url, exchange.id)));
-        set_cookie(&mut bounce, &world.public_url, "wb_uid", &id, COOKIE_AGE_S);
+        set_id(&mut bounce, &world, &id);
         return bounce;
     };
     if let Some(uid) = parameter(raw, "uid").filter(|uid| is_foreign_id(uid)) {
@@ -106,7 +112,7 @@ async fn sync(State(engine): Shared, Path(exchange): Path<String>, RawQuery(quer
         }
     }
     let mut answer = out(after_sync(&exchange, cookie, raw));
-    set_cookie(&mut answer, &world.public_url, "wb_uid", cookie, COOKIE_AGE_S);
+    set_id(&mut answer, &world, cookie);
     answer
 }
 
@@ -145,6 +151,12 @@ fn is_foreign_id(uid: &str) -> bool {
 /// Ids we gave, or that could be: web-safe base64.
 fn is_cookie_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+/// Sets the cookie that knows a browser again, for as long as we may.
+pub fn set_id(response: &mut Response, world: &World, id: &str) {
+    let age_s = world.privacy.cookie_age_s(COOKIE_AGE_S);
+    set_cookie(response, &world.public_url, "wb_uid", id, age_s);
 }
 
 /// Third-party cookies need `SameSite=None; Secure`; on plain loopback HTTP they cannot be secure.

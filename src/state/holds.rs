@@ -244,6 +244,7 @@ mod tests {
             cap_hold_s: 5,
             placement: tag as u16,
             test: false,
+            tracked: true,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::base::seal::Seals;
 use crate::model::advertiser::Shop;
 use crate::model::exchange::Exchange;
 use crate::model::house::HouseBlock;
+use crate::privacy::permission::Policy;
 
 /// What does not change while a request is decided.
 #[derive(Clone)]
@@ -31,8 +32,8 @@ pub struct World {
     pub retention_s: u32,
     /// What no advertiser is shown on.
     pub house: Arc<HouseBlock>,
-    /// A request that does not say whether GDPR applies is treated as if it did.
-    pub gdpr_when_unknown: bool,
+    /// What privacy signals allow.
+    pub privacy: Arc<Policy>,
     exchanges: Vec<Option<Arc<Exchange>>>,
     shops: Vec<Option<Arc<Shop>>>,
     by_id: HashMap<String, AdvertiserNo>,
@@ -58,7 +59,7 @@ impl World {
             seals: Arc::new(seals),
             retention_s: 90 * 86_400,
             house: Arc::default(),
-            gdpr_when_unknown: false,
+            privacy: Arc::default(),
             shops: Vec::new(),
             by_id: HashMap::new(),
             by_site_key: HashMap::new(),

@@ -167,8 +167,9 @@ fn touched(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent) ->
     let windows = shop.advertiser.attribution;
     let told = event.click.and_then(|click| told(fold, click));
     let seen = fold.exposures(user);
-    let own = seen.iter().filter(|e| is_clicked(e)).map(Touch::click);
-    let views = seen.iter().filter(|e| is_shown(e)).map(Touch::view);
+    let tracked = || seen.iter().filter(|e| e.flags & evidence::UNTRACKED == 0);
+    let own = tracked().filter(|e| is_clicked(e)).map(Touch::click);
+    let views = tracked().filter(|e| is_shown(e)).map(Touch::view);
     let last = |touches: &mut dyn Iterator<Item = Touch>, window| {
         let counted = touches.filter(|touch| is_of(shop, touch.campaign) && touch.counts(at, window));
         counted.max_by_key(|touch| touch.at)
@@ -182,7 +183,7 @@ fn told(fold: &mut Fold<'_>, Clicked { ticket, tag }: Clicked) -> Option<Touch> 
     let user = fold.canonical(ticket.user);
     let recorded = fold.exposures(user).iter().find(|e| e.tag == tag && is_clicked(e));
     let touch = recorded.map_or(Touch::unrecorded(&ticket), Touch::click);
-    (touch.at.since(ticket.at) <= CLICK_LIFE.0).then_some(touch)
+    (ticket.tracked && touch.at.since(ticket.at) <= CLICK_LIFE.0).then_some(touch)
 }
 
 /// Takes back what a refund says of its order, at most what is left of it; without a value or items all of

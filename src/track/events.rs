@@ -20,7 +20,8 @@ use crate::base::time::{Millis, Secs};
 use crate::model::advertiser::Shop;
 use crate::model::event::{Aspect, EventKind, Happening, Marks};
 use crate::model::product::Product;
-use crate::privacy::Regime;
+use crate::privacy::permission::Use;
+use crate::privacy::signals::Stated;
 use crate::state::world::World;
 
 /// An event may be dated this far ahead of our clock.
@@ -80,6 +81,10 @@ struct RawBatch<'a> {
 struct RawConsent {
     #[serde(default)]
     gdpr: Option<serde_json::Value>,
+    #[serde(default)]
+    gdpr_consent: Option<String>,
+    #[serde(default)]
+    gpp: Option<String>,
     #[serde(default)]
     gpp_sid: Option<serde_json::Value>,
     #[serde(default)]
@@ -150,7 +155,8 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
             raw.events.len()
         ));
     }
-    if !raw.consent.map_or(Regime::default(), |consent| regime(&consent)).allows_ids() {
+    let stated = raw.consent.map_or(Stated::default(), stated);
+    if !world.privacy.permit(&stated.signals()).allows(Use::Event) {
         return Ok(refused(raw.events.len(), "the consent given does not allow storing events"));
     }
     let mut ids = match sender {
@@ -205,9 +211,9 @@ fn refused(events: usize, problem: &str) -> Read {
     }
 }
 
-fn regime(consent: &RawConsent) -> Regime {
-    let text = |value: &Option<serde_json::Value>| match value {
-        Some(serde_json::Value::String(text)) => Some(text.clone()),
+fn stated(consent: RawConsent) -> Stated {
+    let text = |value: Option<serde_json::Value>| match value {
+        Some(serde_json::Value::String(text)) => Some(text),
         Some(serde_json::Value::Array(list)) => {
             let sections = list.iter().map(|sid| sid.as_str().map_or_else(|| sid.to_string(), str::to_owned));
             Some(sections.collect::<Vec<_>>().join(","))
@@ -215,8 +221,14 @@ fn regime(consent: &RawConsent) -> Regime {
         Some(serde_json::Value::Null) | None => None,
         Some(other) => Some(other.to_string()),
     };
-    let (gdpr, sid, gpc) = (text(&consent.gdpr), text(&consent.gpp_sid), text(&consent.gpc));
-    Regime::of_parameters(gdpr.as_deref(), sid.as_deref(), consent.us_privacy.as_deref(), gpc.as_deref())
+    Stated {
+        gdpr: text(consent.gdpr),
+        gdpr_consent: consent.gdpr_consent,
+        gpp: consent.gpp,
+        gpp_sid: text(consent.gpp_sid),
+        us_privacy: consent.us_privacy,
+        gpc: text(consent.gpc),
+    }
 }
 
 /// All ids of a server's `user`, the most trusted first.

@@ -49,7 +49,8 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
         Billing::Nurl => sign.sign == Sign::Win,
     };
     let settles = bills && before & evidence::SETTLED == 0;
-    let after = before | flag | if settles { evidence::SETTLED } else { 0 };
+    let untracked = if sign.ticket.tracked { 0 } else { evidence::UNTRACKED };
+    let after = before | flag | untracked | if settles { evidence::SETTLED } else { 0 };
     let hold = if matches!(place, Place::New) && is_capped(fold, &sign.ticket) {
         Hold::Expected
     } else {

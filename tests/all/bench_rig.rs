@@ -142,6 +142,7 @@ impl Rig {
         let mut world = World::new(server.exchanges.clone(), server.rates.clone(), &url, Hashes::new(&[3; 16]), seals);
         world.retention_s = server.privacy.retention.0;
         world.house = Arc::new(server.house.block.clone());
+        world.privacy = Arc::new(server.privacy.policy.clone());
         let state = State::default();
         state.status.set_ready(true);
         Ok(Rig {

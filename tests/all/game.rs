@@ -101,7 +101,6 @@ impl Game {
         let mut facts = Facts::default();
         world::config(&mut rng, &mut facts, dir.path());
         let mut rig = Rig::new(&facts.server, dir.path()).expect("a sound server config");
-        rig.world.gdpr_when_unknown = facts.server["privacy"]["gdpr_when_unknown"] == true;
         let mut crids = Vec::new();
         for (doc, feed) in facts.shops.iter().zip(&facts.feeds) {
             rig.add(doc, feed).unwrap_or_else(|faults| panic!("{faults:#?}\n{doc}"));

@@ -7,6 +7,7 @@ use jiff::{Timestamp, tz::Offset, tz::TimeZone};
 use serde_json::Value;
 use winback::base::country::Country;
 
+use super::consent::permitted;
 use super::{Why, ensure};
 use crate::game::facts::Facts;
 
@@ -68,9 +69,7 @@ pub fn app(r: &Value) -> Option<String> {
 
 /// Permission first; then the first id that leads to somebody with events.
 pub fn identify(x: &Facts, r: &Value, exchange: &str) -> Result<usize, Why> {
-    let unsaid = text(&first(&[&r["regs"]["gdpr"], &r["regs"]["ext"]["gdpr"]])).is_none();
-    let forbidden = unsaid && x.server["privacy"]["gdpr_when_unknown"] == true;
-    ensure(!forbidden && !objects(r), "consent")?;
+    ensure(permitted(x, r), "consent")?;
     let mut ids: Vec<(&str, String)> = Vec::new();
     ids.extend(text(&r["user"]["buyeruid"]).map(|id| ("", id)));
     ids.extend(text(&r["user"]["id"]).map(|id| (exchange, id)));
@@ -101,21 +100,6 @@ pub fn identify(x: &Facts, r: &Value, exchange: &str) -> Result<usize, Why> {
         .into_iter()
         .find(|person| x.told.iter().any(|told| told.0 == *person))
         .ok_or("unknown_user")
-}
-
-/// Whether any sign of a privacy regime or of an objection is there.
-pub fn objects(r: &Value) -> bool {
-    let (regs, ext) = (&r["regs"], &r["regs"]["ext"]);
-    let us_privacy = text(&first(&[&regs["us_privacy"], &ext["us_privacy"]])).unwrap_or_default();
-    let sections = first(&[&regs["gpp_sid"], &ext["gpp_sid"]]);
-    set(&first(&[&regs["gdpr"], &ext["gdpr"]]))
-        || ["coppa", "gpc"].iter().any(|key| set(&regs[key]) || set(&ext[key]))
-        || set(&r["device"]["lmt"])
-        || us_privacy.chars().nth(2).is_some_and(|c| c.eq_ignore_ascii_case(&'y'))
-        || each(&sections)
-            .iter()
-            .filter_map(int)
-            .any(|sid| sid == 2 || (6..=40).contains(&sid))
 }
 
 pub fn same(a: &str, b: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The shape of `winback.json` (contract §2).
 
 use super::exchange::EXCHANGE;
-use super::form::{ADDRESS, BASE_URL, CURRENCY, CURRENCY_KEY, NETWORK, PATH, TEXT, URL};
+use super::form::{ADDRESS, BASE_URL, COUNTRY, CURRENCY, CURRENCY_KEY, NETWORK, PATH, TEXT, URL};
 use super::{Kind, Literals, Shape, may, or};
 use crate::base::limits::{BODY_BYTES_MAX, COMMIT_LINGER_MS_MAX};
 use crate::base::time::Span;
@@ -181,6 +181,18 @@ static PRIVACY: Shape = Shape {
             }),
             "\"by_country\"",
             "Whether GDPR applies to a request that does not say: by country it does in the EEA, the UK, Switzerland and where none is known.",
+        ),
+        or(
+            "dnt",
+            Kind::Words(&["limit", "ignore"]),
+            "\"limit\"",
+            "What `device.dnt` means: as `device.lmt`, or nothing.",
+        ),
+        or(
+            "purpose_one_exempt",
+            Kind::List(&Kind::Text(&COUNTRY)),
+            "[]",
+            "Countries whose law asks no consent for storing, where a TC string says it was not asked for.",
         ),
         or(
             "retention",

@@ -63,6 +63,7 @@ impl Rig {
         let text = r##"# <a href="{{click}}">{{product.title}}</a>"##;
         std::fs::write(dir.path().join("file"), text).expect("a file");
         std::fs::write(dir.path().join("key"), "skU7Ax_NL5pPAFyKdkfZjZz2-VhIN8bjj1rVFOaJ_5o=").expect("a key");
+        std::fs::write(dir.path().join("gvl.json"), r#"{"vendors": {"7": {"purposes": [1, 3]}}}"#).expect("a list");
         assert!(jsonschema::meta::is_valid(&schema), "the schema of {file:?} is no schema");
         let schema = jsonschema::validator_for(&schema).expect("a schema");
         let full = include_str!("full-server.json").replace("\"60d\"", "\"90d\"");
@@ -160,6 +161,10 @@ fn document(file: File, path: &str) -> (Value, String) {
     let mut document = whole(file);
     if path == "feed.url" {
         document["feed"] = json!({"url": "https://acme-shoes.example/feed.xml"});
+    }
+    if path == "privacy.gvl_vendor_id" {
+        // The list has one vendor.
+        document["privacy"].as_object_mut().expect("an object").remove("gvl_file");
     }
     let place = place(&document, path).unwrap_or_else(|| panic!("`{path}` is not in the whole document of {file:?}"));
     (document, place)

@@ -35,6 +35,7 @@ fn pick(rig: &Rig, ticket: &Ticket, tag: u64) -> Pick {
         cap_hold_s: 5,
         placement: tag as u16,
         test: false,
+        tracked: true,
     }
 }
 

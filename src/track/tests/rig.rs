@@ -137,6 +137,7 @@ impl Rig {
             exchange: ExchangeNo(exchange),
             test: false,
             own_currency: false,
+            tracked: true,
             advertiser: shop.no,
             campaign: shop.campaigns[0].no,
             creative: CreativeNo(1),

@@ -98,3 +98,8 @@ pub struct Made {
 
 /// Winners, the best first; or the reason why nobody wins.
 pub type Verdict = Result<Vec<Made>, &'static str>;
+
+/// A TC string that grants every purpose we need to vendor 10 (privacy.md §2, test vectors).
+pub const TC_GRANTS: &str = "CQSbk4AQSbk4AAKADBENBkFgAPLAAALAAAqIAtgBAAAEAABAAABAAIAtgBAAAAAAAAAAAAAIAAA.IAtwAwAFAAggCYALYA";
+/// One that grants nobody consent (likewise).
+pub const TC_DENIES: &str = "CQSbk4AQSbk4AAKADBENBkFgAAAAAELAAAqIAAABbAAAAAAAAAAAAAAAQAA.IAtgAAAAAAAAAAAAAAI";

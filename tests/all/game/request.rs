@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use winback::base::limits::BODY_BYTES_MAX;
 
-use super::facts::{Asked, Facts};
+use super::facts::{Asked, Facts, TC_DENIES, TC_GRANTS};
 use super::rng::{Rng, one};
 use super::world::SIZES;
 
@@ -184,21 +184,8 @@ fn hinder(rng: &mut Rng, facts: &Facts, r: &mut Value) {
     };
     let shops: Vec<&str> = facts.shops.iter().filter_map(|shop| shop["id"].as_str()).collect();
     match rng.below(24) {
-        0 => {
-            r["regs"] = one(
-                rng,
-                &[
-                    r#"{"gdpr": 1}"#,
-                    r#"{"ext": {"gdpr": "1"}}"#,
-                    r#"{"coppa": 1}"#,
-                    r#"{"gpp_sid": [7]}"#,
-                    r#"{"us_privacy": "1NYN"}"#,
-                ],
-            )
-            .parse()
-            .expect("json")
-        }
-        1 => r["device"]["lmt"] = json!(1),
+        0 => object(rng, r),
+        1 => r["device"][one(rng, &["lmt", "dnt"])] = json!(1),
         2 => {
             r["user"] = json!({});
             r["device"]["ifa"] = json!("00000000-0000-0000-0000-000000000000");
@@ -278,5 +265,44 @@ fn spoil(rng: &mut Rng, body: String) -> String {
         2 => format!("{body}}}"),
         3 => "{\"id\": \"\", \"imp\": [{\"id\": 1}]}".to_owned(),
         _ => body + &" ".repeat(BODY_BYTES_MAX),
+    }
+}
+
+/// Signs of a privacy regime or of an objection, and what may allow all the same.
+fn object(rng: &mut Rng, r: &mut Value) {
+    r["regs"] = one(
+        rng,
+        &[
+            r#"{"gdpr": 1}"#,
+            r#"{"ext": {"gdpr": "1"}}"#,
+            r#"{"coppa": 1}"#,
+            r#"{"gpp_sid": [7]}"#,
+            r#"{"us_privacy": "1NYN"}"#,
+            r#"{"us_privacy": "1NYN", "gpp": "DBABTA~1YNN", "gpp_sid": [6]}"#,
+            r#"{"us_privacy": "1NNN", "gpp_sid": [6]}"#,
+            r#"{"gpp": "DBABTA~1YYN", "gpp_sid": [6]}"#,
+            r#"{"gpp": "DBABLA~CVVqAAAAAACA.QA", "gpp_sid": [7]}"#,
+            r#"{"gpp": "DBABLA~CVVaAAAAAACA.QA", "ext": {"gpp_sid": ["7"]}}"#,
+            r#"{"gdpr": 1, "gpp_sid": [-1]}"#,
+            r#"{"gpp_sid": [5]}"#,
+        ],
+    )
+    .parse()
+    .expect("json");
+    match rng.below(4) {
+        0 => r["regs"] = json!({"gpp_sid": [2], "gpp": format!("DBABMA~{}", one(rng, &[TC_GRANTS, TC_DENIES]))}),
+        1 => r["regs"] = json!({"gdpr": 1}),
+        _ => {}
+    }
+    if rng.chance(70) {
+        let string = one(rng, &[TC_GRANTS, TC_GRANTS, TC_DENIES, &TC_GRANTS[..40]]);
+        let place = if rng.chance(30) {
+            json!({"ext": {"consent": string}})
+        } else {
+            json!({"consent": string})
+        };
+        for (key, value) in place.as_object().expect("an object") {
+            r["user"][key] = value.clone();
+        }
     }
 }

@@ -31,8 +31,19 @@ pub fn config(rng: &mut Rng, facts: &mut Facts, dir: &Path) {
         "currencies": {"base": "USD", "rates": {"EUR": "0.8", "VND": "25400", "JPY": "151.37", "GBP": 0.7871}},
         "exchanges": [exchange(rng, "x"), exchange(rng, "y")],
     });
+    server["privacy"] = if rng.chance(30) {
+        json!({})
+    } else {
+        json!({"gdpr_when_unknown": false})
+    };
     if rng.chance(5) {
-        server["privacy"] = json!({"gdpr_when_unknown": true});
+        server["privacy"]["gdpr_when_unknown"] = json!(true);
+    }
+    if rng.chance(50) {
+        server["privacy"]["gvl_vendor_id"] = json!(one(rng, &[10, 10, 11]));
+    }
+    if rng.chance(10) {
+        server["privacy"]["dnt"] = json!("ignore");
     }
     if theme == "house" || rng.chance(20) {
         let house = json!({"domains": ["bad.example"], "bundles": ["com.bad.game"], "sellers": ["pub-bad"], "categories": ["IAB25"]});

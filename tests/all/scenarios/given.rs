@@ -105,6 +105,7 @@ fn fault_of(fault: &Fault, dir: &Path) -> String {
 fn server(patch: &Value) -> Value {
     let mut whole = json!({
         "public": {"url": "https://ads.example"},
+        "privacy": {"gdpr_when_unknown": false},
         "currencies": {"base": "USD", "rates": {"EUR": "0.8", "VND": "25000"}},
         "exchanges": [{"id": EXCHANGE, "seat": "winback"}, {"id": "y", "seat": "winback"}],
     });

@@ -73,9 +73,6 @@ const LATER: [(Of, &str, &str); 16] = [
     (Of::Advertiser, "creatives[].duration_s", OPENRTB),
     (Of::Server, "exchanges[].sync.push_url", IDENTITY),
     (Of::Server, "exchanges[].sync.ttl", IDENTITY),
-    (Of::Server, "privacy.gdpr_when_unknown", IDENTITY),
-    (Of::Server, "privacy.gvl_file", IDENTITY),
-    (Of::Server, "privacy.gvl_vendor_id", IDENTITY),
     (Of::Server, "invalid_traffic", IDENTITY),
     (Of::Advertiser, "feed.url", DESK),
 ];
