@@ -61,7 +61,7 @@ const IDENTITY: &str = "Identity one can see, consent one can prove";
 const DESK: &str = "The advertiser's desk";
 
 /// Keys that have no effect yet, and the title of the issue that gives them one.
-const LATER: [(Of, &str, &str); 16] = [
+const LATER: [(Of, &str, &str); 13] = [
     (Of::Advertiser, "budget.pacing", MONEY),
     (Of::Advertiser, "campaigns[].budget.pacing", MONEY),
     (Of::Server, "limits.memory_mib", MONEY),
