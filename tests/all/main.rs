@@ -24,6 +24,7 @@ mod leaving;
 mod life;
 #[path = "../oracle.rs"]
 mod oracle;
+mod protos;
 mod pure;
 mod rig;
 mod scenarios;
@@ -31,4 +32,5 @@ mod shop;
 mod smoke;
 mod storm;
 mod tidy;
+mod wire;
 mod check;

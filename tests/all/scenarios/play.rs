@@ -9,6 +9,7 @@ use winback::bid::{Ask, Scratch, Silent, decide};
 use winback::model::advertiser::Budget;
 use winback::model::outcome::{NoBid, Outcome, Pick};
 use winback::openrtb::feedback::of_loss;
+use winback::openrtb::response::Form;
 use winback::server::notices;
 use winback::state::holds::{Limits, Refused, commit};
 use winback::track::fact::Fact;
@@ -107,6 +108,7 @@ impl Play<'_> {
             let ask = Ask {
                 exchange,
                 body: body.as_bytes(),
+                form: Form::Json,
                 now: self.now,
                 waited_ms,
                 seed,
