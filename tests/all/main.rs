@@ -15,6 +15,7 @@ mod exchange;
 mod feeds;
 mod figures;
 mod frequency;
+mod fuzz;
 mod game;
 mod http;
 mod journeys;
