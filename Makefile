@@ -1,6 +1,6 @@
 # What there is to run. Every target does its own set-up; a Rust toolchain is all that is needed.
 
-.PHONY: help test show demo count bench-wire mutants sim crash scale fmt lint docs
+.PHONY: help test show demo count bench-wire mutants sim crash scale fuzz fmt lint docs
 .DEFAULT_GOAL := help
 
 # Which Show lines: an issue's name (a file of tools/shows) or all.
@@ -16,6 +16,9 @@ DEMO_ARGS ?=
 
 # How often `make crash` kills the server.
 ROUNDS ?= 200
+
+# How long `make fuzz` goes on, in all.
+SECONDS ?= 600
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +43,9 @@ bench-wire: ## The canonical bench over sockets, beside a bare hyper server: PAI
 
 scale: ## Many shoppers on one machine: bytes of each, load at start, bids while others leave: USERS=10000000
 	@tools/scale
+
+fuzz: ## Everything that reads bytes from outside, by libFuzzer on the stable compiler: SECONDS=600 for all targets together
+	@tools/fuzz $(SECONDS)
 
 mutants: ## A fixed sample of mutants, and which of them no test catches: PIECE=1/6 for a sixth of it
 	@tools/mutants $(PIECE)

@@ -1,18 +1,68 @@
-//! Decisions and nothing else, so many times: what callgrind counts instructions of. No thread, no
-//! socket, no clock: the same binary counts the same.
+//! Decisions and nothing else, or readings of requests, so many times: what callgrind counts instructions
+//! of. No thread, no socket, no clock: the same binary counts the same.
 
 use std::time::Instant;
 
+use winback::base::limits::BODY_BYTES_MAX;
 use winback::bid::{Scratch, Silent, decide};
 use winback::model::outcome::Outcome;
+use winback::openrtb::decode::{decode_into, recycle};
+use winback::openrtb::protobuf::transcribe;
+use winback::openrtb::request::{Imp, Opportunity};
 use winback::sim::{Mix, Traffic};
 
-use crate::market::{Market, ask, request};
+use crate::market::{Market, ask, request, requests};
 
 /// Shoppers of the canonical mix, as far as instructions are counted: their number changes none.
 const USERS: usize = 20_000;
 /// Campaigns of the canonical mix.
 const CAMPAIGNS: usize = 1_000;
+
+/// Reads so many times a request of ten imps in one of its forms.
+pub fn of_reading(form: &str, times: usize) {
+    let [json, protobuf] = requests(10);
+    let mut reading = Reading::default();
+    let read = (0..times).filter(|_| match form {
+        "json" => reading.of_json(&json),
+        _ => reading.of_protobuf(&protobuf),
+    });
+    println!(
+        "{form}: {} of {times} read; {} bytes of JSON, {} of protobuf",
+        read.count(),
+        json.len(),
+        protobuf.len()
+    );
+}
+
+/// The memory that requests are read with, one after the other.
+#[derive(Default)]
+pub struct Reading {
+    imps: Vec<Imp<'static>>,
+    transcript: Vec<u8>,
+}
+
+impl Reading {
+    /// Whether JSON is read.
+    #[inline(never)]
+    pub fn of_json(&mut self, body: &[u8]) -> bool {
+        let mut request = Opportunity {
+            imps: recycle(std::mem::take(&mut self.imps)),
+            ..Opportunity::default()
+        };
+        let read = decode_into(body, &mut request).is_ok();
+        self.imps = recycle(request.imps);
+        read
+    }
+
+    /// Whether protobuf is read.
+    #[inline(never)]
+    pub fn of_protobuf(&mut self, body: &[u8]) -> bool {
+        let mut transcript = std::mem::take(&mut self.transcript);
+        let read = transcribe(body, BODY_BYTES_MAX, &mut transcript).is_ok() && self.of_json(&transcript);
+        self.transcript = transcript;
+        read
+    }
+}
 
 /// Decides so many times about one of the people of the market.
 pub fn of_person(user: &str, times: usize) {

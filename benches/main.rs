@@ -10,6 +10,9 @@ mod bench_rig;
 #[path = "../tests/all/http.rs"]
 #[allow(dead_code)]
 mod http;
+#[path = "../tests/all/protos/speech.rs"]
+#[allow(dead_code)]
+mod speech;
 mod canon;
 mod consent;
 mod count;
@@ -23,7 +26,9 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use criterion::{Bencher, BenchmarkGroup, Criterion, Throughput, criterion_group};
+use hyper::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use serde::de::IgnoredAny;
 use winback::base::id::BidTag;
 use winback::base::id::CampaignNo;
@@ -33,9 +38,9 @@ use winback::bid::{Scratch, Silent, Trace, decide};
 use winback::model::outcome::{NoBid, Outcome};
 use winback::model::profile::Profile;
 use winback::model::ticket::Ticket;
-use winback::openrtb::decode::{decode_into, recycle};
-use winback::openrtb::request::{Imp, Opportunity};
+use winback::server::bodies::{Packer, manner};
 
+use count::Reading;
 use market::{Market, NOW, ask, request};
 
 /// How many campaigns the server has, besides the one of the shopper asked about.
@@ -49,26 +54,20 @@ fn fitting<const N: usize>(sizes: [usize; N]) -> impl Iterator<Item = usize> {
     sizes.into_iter().filter(move |size| !toy || *size <= 1_000)
 }
 
+/// One request in both forms, of one imp and of ten; `skip` passes over the JSON.
 fn reading(c: &mut Criterion) {
-    let body = request("buyer");
-    let mut group = c.benchmark_group("read");
-    group.throughput(Throughput::Bytes(body.len() as u64));
-    group.bench_function("skip", |b| {
-        b.iter(|| serde_json::from_slice::<IgnoredAny>(black_box(&body)).is_ok());
-    });
-    group.bench_function("parse", |b| {
-        let mut memory: Vec<Imp<'static>> = Vec::new();
-        b.iter(|| {
-            let mut request = Opportunity {
-                imps: recycle(std::mem::take(&mut memory)),
-                ..Opportunity::default()
-            };
-            let read = decode_into(black_box(&body), &mut request).is_ok();
-            memory = recycle(request.imps);
-            read
+    for (name, imps) in [("read", 1), ("read_10_imps", 10)] {
+        let [json, protobuf] = market::requests(imps);
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Bytes(json.len() as u64));
+        group.bench_function("skip", |b| {
+            b.iter(|| serde_json::from_slice::<IgnoredAny>(black_box(&json)).is_ok());
         });
-    });
-    group.finish();
+        let mut reading = Reading::default();
+        group.bench_function("parse", |b| b.iter(|| reading.of_json(black_box(&json))));
+        group.bench_function("parse_protobuf", |b| b.iter(|| reading.of_protobuf(black_box(&protobuf))));
+        group.finish();
+    }
 }
 
 /// What a TC string of a thousand vendors allows.
@@ -260,7 +259,36 @@ fn committing(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, reading, permitting, deciding, looking_up, staging, sealing, committing);
+/// An answer packed with gzip, whole and cut to what is just worth it.
+fn packing(c: &mut Criterion) {
+    let market = Market::new(0, 0);
+    let mut scratch = Scratch::default();
+    decide(
+        &market.rig.world,
+        &market.rig.state,
+        &ask(&request("buyer"), 1),
+        &mut scratch,
+        &mut Silent,
+    );
+    let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))]);
+    let manner = manner(&headers).expect("JSON");
+    let mut packer = Packer::default();
+    let mut group = c.benchmark_group("gzip");
+    for length in [scratch.out.len(), 1_400] {
+        let answer = &scratch.out[..length];
+        let (bytes, packed) = packer.answer(manner, &mut BytesMut::from(answer));
+        assert!(packed, "{length} bytes");
+        println!("{length} bytes become {}", bytes.len());
+        group.bench_function(format!("{length}_bytes"), |b| {
+            b.iter(|| packer.answer(manner, &mut BytesMut::from(black_box(answer))));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(
+    benches, reading, permitting, packing, deciding, looking_up, staging, sealing, committing
+);
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -281,6 +309,7 @@ fn main() {
             words.get(3).is_some_and(|word| word == "ingest"),
         ),
         Some("mix") => count::of_mix(words[1].parse().expect("a number of decisions")),
+        Some("reading") => count::of_reading(&words[1], words[2].parse().expect("a number of requests")),
         Some("person") => count::of_person(&words[1], words[2].parse().expect("a number of decisions")),
         _ => criterion(),
     }

@@ -12,10 +12,12 @@ use winback::base::time::{Day, Millis};
 use winback::bid::Ask;
 use winback::model::advertiser::Budget;
 use winback::model::outcome::Pick;
+use winback::openrtb::response::Form;
 use winback::state::holds::{Limits, commit};
 
 use crate::bench_rig::{NOWHERE, Rig};
 use crate::canon::{self, CAMPAIGNS_PER_SHOP};
+use crate::speech::{Dialect, encode};
 
 /// When it all happens.
 pub const NOW: Millis = Millis(1_781_092_800_000);
@@ -87,6 +89,7 @@ pub fn ask(body: &[u8], seed: u128) -> Ask<'_> {
     Ask {
         exchange: ExchangeNo(0),
         body,
+        form: Form::Json,
         now: NOW,
         waited_ms: 0,
         seed,
@@ -97,7 +100,26 @@ pub fn ask(body: &[u8], seed: u128) -> Ask<'_> {
 
 /// A request as an exchange sends it for a phone's browser, about 1.5 KB.
 pub fn request(user: &str) -> Vec<u8> {
-    let text = json!({
+    asked(user).to_string().into_bytes()
+}
+
+/// The same for so many imps, each with an id and a placement of its own, in both forms: JSON and protobuf.
+pub fn requests(imps: usize) -> [Vec<u8>; 2] {
+    let mut request = asked("buyer");
+    let one = request["imp"][0].take();
+    let nth = |n: usize| {
+        let mut imp = one.clone();
+        imp["id"] = json!(n.to_string());
+        imp["tagid"] = json!(format!("article-{n}"));
+        imp["bidfloor"] = json!(0.35 + n as f64 / 100.0);
+        imp
+    };
+    request["imp"] = (1..=imps).map(nth).collect();
+    [request.to_string().into_bytes(), encode(Dialect::Iab, &request)]
+}
+
+fn asked(user: &str) -> Value {
+    json!({
         "id": "7b1f0c9e-52a4-4d0f-9a64-0d6f8e1c2b3a",
         "at": 1, "tmax": 120, "cur": ["USD"], "bcat": ["IAB7-39", "IAB8-18", "IAB25", "IAB26"],
         "badv": ["one.example", "two.example", "three.example"],
@@ -123,6 +145,5 @@ pub fn request(user: &str) -> Vec<u8> {
         "regs": {"coppa": 0, "gdpr": 0, "us_privacy": "1YNN"},
         "source": {"tid": "7b1f0c9e", "schain": {"ver": "1.0", "complete": 1,
             "nodes": [{"asi": "exchange.example", "sid": "1234", "hp": 1}]}},
-    });
-    text.to_string().into_bytes()
+    })
 }

@@ -29,6 +29,7 @@ use crate::model::profile::{CartLine, Profile};
 use crate::openrtb::attributes::Attributes;
 use crate::openrtb::json::resolved;
 use crate::openrtb::request::{Imp, Opportunity};
+use crate::openrtb::response::Form;
 use crate::privacy::permission::Use;
 use crate::state::State;
 use crate::state::holds::BucketView;
@@ -39,8 +40,10 @@ use crate::state::world::World;
 pub struct Ask<'a> {
     /// Who asks.
     pub exchange: ExchangeNo,
-    /// The body, JSON.
+    /// The body, JSON: of a protobuf request, what it stands for.
     pub body: &'a [u8],
+    /// What the answer is to be.
+    pub form: Form,
     /// Now.
     pub now: Millis,
     /// Milliseconds since the request arrived.

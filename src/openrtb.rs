@@ -7,4 +7,6 @@ pub mod attributes;
 pub mod decode;
 pub mod feedback;
 pub mod json;
+pub mod protobuf;
 pub mod request;
+pub mod response;

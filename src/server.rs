@@ -5,6 +5,7 @@
 //! through the writer.
 
 pub mod bids;
+pub mod bodies;
 pub mod engine;
 pub mod http;
 pub mod intake;

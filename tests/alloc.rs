@@ -14,17 +14,23 @@ mod figures;
 mod game;
 #[path = "oracle.rs"]
 mod oracle;
+#[path = "all/protos/speech.rs"]
+#[allow(dead_code)]
+mod speech;
 
 use std::collections::BTreeMap;
 
 use allocation_counter::measure;
-use winback::bid::{Scratch, Silent, decide};
+use winback::bid::{Ask, Scratch, Silent, decide};
 use winback::model::outcome::Outcome;
+use winback::openrtb::protobuf::transcribe;
+use winback::openrtb::response::Form;
 
 use figures::Figures;
 use game::Game;
 use game::facts::Asked;
 use oracle::judge;
+use speech::{Dialect, encode};
 
 const WORLDS: u64 = 12;
 /// Requests of one world, the last few of them to a server that is down.
@@ -119,5 +125,39 @@ fn report(counts: &BTreeMap<&str, Counted>) {
     // The counter counts: one allocation is put between two decisions' worth of nothing.
     let canary = measure(|| drop(std::hint::black_box(String::from("an allocation"))));
     figures.exactly("alloc.canary", canary.count_total, 1);
+    figures.settle();
+}
+
+/// A protobuf request is transcribed and answered for as little.
+#[test]
+fn a_warm_protobuf_request_allocates_no_more() {
+    let (mut game, mut scratch, mut transcript) = (Game::new(3), Scratch::default(), Vec::new());
+    let (mut requests, mut most_of_no_bids, mut most_of_bids) = (0u64, 0, 0);
+    for _ in 0..TURNS {
+        let asked = game.turn();
+        let Ok(json) = serde_json::from_slice(&asked.body) else { continue };
+        let body = encode(Dialect::Iab, &json);
+        let mut answered = || {
+            transcribe(&body, 1 << 20, &mut transcript).expect("a protobuf message");
+            let ask = Ask {
+                body: &transcript,
+                form: Form::Protobuf,
+                ..game.ask(&asked)
+            };
+            decide(&game.rig.world, &game.rig.state, &ask, &mut scratch, &mut Silent)
+        };
+        let outcome = answered();
+        let counted = measure(|| assert_eq!(answered(), outcome)).count_total;
+        let most = match outcome {
+            Outcome::Bid { .. } => &mut most_of_bids,
+            Outcome::NoBid(_) => &mut most_of_no_bids,
+        };
+        *most = counted.max(*most);
+        requests += 1;
+    }
+    let mut figures = Figures::new();
+    figures.at_least("alloc.protobuf_requests", requests, TURNS / 2);
+    figures.at_most("alloc.protobuf_no_bid_most", most_of_no_bids, 0);
+    figures.at_most("alloc.protobuf_bid_most", most_of_bids, 1);
     figures.settle();
 }

@@ -8,15 +8,18 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::reply::{self, Answer, Fail, Named, Sent};
 use super::{Shared, losses, verdict};
 use crate::base::id::{CampaignNo, ExchangeNo};
+use crate::base::limits::BODY_BYTES_MAX;
 use crate::base::time::Millis;
 use crate::bid::{Scratch, Trace};
 use crate::model::outcome::{NoBid, Outcome, Pick};
+use crate::server::bodies::{self, Reader};
 use crate::server::engine::Engine;
 use crate::state::world::World;
 
@@ -24,8 +27,9 @@ use crate::state::world::World;
 /// request got a bid.
 const OUTRANKED: (&str, &str) = ("outranked", "another campaign is worth more, or has the imps it could have had");
 
-/// Answers with what the decision was told about.
-pub async fn explain(State(desk): Shared, Named(exchange): Named<String>, Sent(body): Sent) -> Answer {
+/// Answers with what the decision was told about. A body is read as the bid listener reads it; of a type
+/// that it would refuse, as JSON.
+pub async fn explain(State(desk): Shared, Named(exchange): Named<String>, headers: HeaderMap, Sent(body): Sent) -> Answer {
     let engine = &desk.engine;
     let world = engine.world.load_full();
     let Some(exchange) = world.exchange_by_id(&exchange) else {
@@ -33,12 +37,15 @@ pub async fn explain(State(desk): Shared, Named(exchange): Named<String>, Sent(b
         let message = format!("no exchange `{exchange}`: known are {}", known.join(", "));
         return Err(Fail::not_found("exchange_not_found", message));
     };
+    let mut reader = Reader::default();
+    let read = bodies::manner(&headers).and_then(|manner| reader.json(manner, &body, BODY_BYTES_MAX).ok());
+    let body = read.unwrap_or(&body);
     let mut scratch = Scratch::default();
     let mut told = Recorder::default();
-    let outcome = engine.rehearse(&world, exchange.no, &body, Millis::wall_clock(), &mut scratch, &mut told);
+    let outcome = engine.rehearse(&world, exchange.no, body, Millis::wall_clock(), &mut scratch, &mut told);
     told.end = Some(Instant::now());
     told.remember_losses(engine, exchange.no);
-    Ok(reply::json(&explanation(engine, &world, &body, outcome, &scratch, &told)?))
+    Ok(reply::json(&explanation(engine, &world, body, outcome, &scratch, &told)?))
 }
 
 /// What a decision tells, with the time of each stage.

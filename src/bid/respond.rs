@@ -1,11 +1,9 @@
 //! Ninth stage: the OpenRTB answer (2.6 §7, contract §6), written straight into the buffer that goes
-//! to the socket.
+//! to the socket, in the form of the request.
 //!
 //! Assumes that picks and ads belong together. Never fails and decides nothing.
 
-use std::fmt::Write;
-
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::Case;
 use super::narrow::seat;
@@ -14,110 +12,74 @@ use crate::base::hash::mix;
 use crate::base::money::Currency;
 use crate::model::advertiser::Shop;
 use crate::model::outcome::Pick;
-use crate::openrtb::json::{Text, write_string};
+use crate::openrtb::response::{Field, Form, Json, Protobuf, Writer, answer, bid as field, seat as of_seat};
 
 /// Markup type of a banner (§8 `mtype`).
 const MTYPE_BANNER: u32 = 1;
 
 /// Writes the answer: one `seatbid` for each seat.
 pub fn respond(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, out: &mut BytesMut) {
-    out.put_slice(b"{\"id\":");
-    echo(out, case.request.id);
-    let bidid = mix(case.ask.seed as u64 ^ (case.ask.seed >> 64) as u64);
-    let _ = write!(out, ",\"bidid\":\"{bidid:016x}\",\"cur\":\"{currency}\",\"seatbid\":[");
+    match case.ask.form {
+        Form::Json => Json::document(out, |json| whole(case, currency, picks, ads, json)),
+        Form::Protobuf => whole(case, currency, picks, ads, &mut Protobuf(out)),
+    }
+}
+
+fn whole(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, out: &mut impl Writer) {
+    out.echo(answer::ID, case.request.id);
+    out.hex(answer::BIDID, mix(case.ask.seed as u64 ^ (case.ask.seed >> 64) as u64));
+    out.text(answer::CUR, currency.as_str());
     let shop_of = |pick: &Pick| case.world.shop(pick.advertiser);
     let seat_of = |pick: &Pick| shop_of(pick).map_or("", |shop| seat(case, &shop.advertiser));
-    let mut first_seat = true;
-    for (at, pick) in picks.iter().enumerate() {
-        let name = seat_of(pick);
-        if picks[..at].iter().any(|before| seat_of(before) == name) {
-            continue;
-        }
-        comma(out, &mut first_seat);
-        out.put_slice(b"{");
+    let is_first = |at: usize| !picks[..at].iter().any(|before| seat_of(before) == seat_of(&picks[at]));
+    out.messages(answer::SEATBID, (0..picks.len()).filter(|at| is_first(*at)), |out, at| {
+        let name = seat_of(&picks[at]);
         if !name.is_empty() {
-            out.put_slice(b"\"seat\":");
-            write_string(name, out);
-            out.put_slice(b",");
+            out.text(of_seat::SEAT, name);
         }
-        out.put_slice(b"\"bid\":[");
-        let mut first_bid = true;
-        for (pick, ad) in picks.iter().zip(&ads.list).skip(at).filter(|(pick, _)| seat_of(pick) == name) {
-            if let Some(shop) = shop_of(pick) {
-                comma(out, &mut first_bid);
-                bid(case, shop, pick, ad, ads, out);
-            }
-        }
-        out.put_slice(b"]}");
-    }
-    out.put_slice(b"]}");
+        let of_same = picks.iter().zip(&ads.list).skip(at).filter(|(pick, _)| seat_of(pick) == name);
+        let bids = of_same.filter_map(|(pick, ad)| Some((shop_of(pick)?, pick, ad)));
+        out.messages(of_seat::BID, bids, |out, (shop, pick, ad)| bid(case, shop, pick, ad, ads, out));
+    });
 }
 
-fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut BytesMut) {
+fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut impl Writer) {
     let advertiser = &shop.advertiser;
     let creative = &advertiser.creatives[ad.creative as usize];
-    let _ = write!(out, "{{\"id\":\"{:016x}\",\"impid\":", pick.tag.0);
-    echo(out, case.request.imps[usize::from(pick.imp)].id);
-    let _ = write!(out, ",\"price\":{}", pick.price);
-    field(case, out, "adid", &creative.id);
-    field(case, out, "cid", &advertiser.campaigns[pick.campaign_index as usize].id);
-    field(case, out, "crid", &creative.crid);
-    out.put_slice(b",\"adomain\":[");
-    write_string(&advertiser.domain, out);
-    out.put_slice(b"]");
+    out.hex(field::ID, pick.tag.0);
+    out.echo(field::IMPID, case.request.imps[usize::from(pick.imp)].id);
+    out.amount(field::PRICE, pick.price);
+    say(case, out, field::ADID, &creative.id);
+    say(case, out, field::CID, &advertiser.campaigns[pick.campaign_index as usize].id);
+    say(case, out, field::CRID, &creative.crid);
+    out.texts(field::ADOMAIN, [advertiser.domain.as_str()]);
+    out.texts(field::CAT, advertiser.categories.iter().map(String::as_str));
     if !advertiser.categories.is_empty() {
-        list(out, "cat", &advertiser.categories);
-        let _ = write!(out, ",\"cattax\":{}", advertiser.cattax);
+        out.number(field::CATTAX, u32::from(advertiser.cattax));
     }
-    if !creative.attr.is_empty() {
-        let _ = write!(out, ",\"attr\":{:?}", creative.attr);
-    }
-    let _ = write!(out, ",\"w\":{},\"h\":{},\"mtype\":{MTYPE_BANNER}", ad.size.w, ad.size.h);
+    out.numbers(field::ATTR, creative.attr.iter().map(|attr| u32::from(*attr)));
+    out.number(field::W, ad.size.w);
+    out.number(field::H, ad.size.h);
+    out.number(field::MTYPE, MTYPE_BANNER);
     let picture = shop.catalog.get(pick.product).map(|product| &*product.image_link);
     if let Some(picture) = picture.or(advertiser.logo_url.as_deref()) {
-        field(case, out, "iurl", picture);
+        say(case, out, field::IURL, picture);
     }
-    for (name, range) in ["nurl", "burl", "lurl"].into_iter().zip(&ad.notices) {
-        field(case, out, name, text(&ads.links[range.clone()]));
+    for (notice, range) in [field::NURL, field::BURL, field::LURL].into_iter().zip(&ad.notices) {
+        say(case, out, notice, text(&ads.links[range.clone()]));
     }
-    field(case, out, "adm", text(&ads.markup[ad.markup.clone()]));
-    field(case, out, "language", advertiser.language.split('-').next().unwrap_or("en"));
-    let _ = write!(out, ",\"exp\":{}}}", ad.exp);
+    say(case, out, field::ADM, text(&ads.markup[ad.markup.clone()]));
+    say(case, out, field::LANGUAGE, advertiser.language.split('-').next().unwrap_or("en"));
+    out.number(field::EXP, ad.exp);
 }
 
-/// A text of the request, given back as it came: raw text is valid within quotes.
-fn echo(out: &mut BytesMut, text: Text<'_>) {
-    out.put_u8(b'"');
-    out.put_slice(text.raw());
-    out.put_u8(b'"');
+/// A text, where the exchange does not read another meaning into its field.
+fn say(case: &Case<'_>, out: &mut impl Writer, field: Field, value: &str) {
+    if !case.exchange.omit.contains(&field.name()) {
+        out.text(field, value);
+    }
 }
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or("")
-}
-
-fn field(case: &Case<'_>, out: &mut BytesMut, name: &str, value: &str) {
-    if case.exchange.omit.contains(&name) {
-        return;
-    }
-    out.put_slice(b",\"");
-    out.put_slice(name.as_bytes());
-    out.put_slice(b"\":");
-    write_string(value, out);
-}
-
-fn list(out: &mut BytesMut, name: &str, values: &[String]) {
-    let _ = write!(out, ",\"{name}\":[");
-    let mut first = true;
-    for value in values {
-        comma(out, &mut first);
-        write_string(value, out);
-    }
-    out.put_slice(b"]");
-}
-
-fn comma(out: &mut BytesMut, first: &mut bool) {
-    if !std::mem::replace(first, false) {
-        out.put_u8(b',');
-    }
 }

@@ -12,7 +12,7 @@ mod values;
 pub use escapes::resolved;
 pub use values::{Chars, Eid, Elements, List, Text, creatives, eids, elements, sizes};
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 use crate::base::limits::JSON_DEPTH_MAX;
 use runs::plain_run;
@@ -411,9 +411,14 @@ impl<'b> Scanner<'b> {
 
 /// Appends a text as a JSON string, quotes and all, as serde_json writes it: most of an answer is markup,
 /// in long runs without anything to escape.
-pub fn write_string(text: &str, out: &mut BytesMut) {
+pub fn write_string(text: &str, out: &mut impl BufMut) {
+    write_bytes(text.as_bytes(), out);
+}
+
+/// As [`write_string`], of what may yet turn out to be no UTF-8, which is kept as it is.
+pub fn write_bytes(text: &[u8], out: &mut impl BufMut) {
     out.put_u8(b'"');
-    let mut rest = text.as_bytes();
+    let mut rest = text;
     loop {
         let run = plain_run(rest);
         out.put_slice(&rest[..run]);

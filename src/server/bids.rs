@@ -12,16 +12,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{mpsc, watch};
 
+use super::bodies::{self, Manner, Packer, Reader};
 use super::engine::{Door, Engine};
 use super::http::{self, Answer};
 use super::notices;
@@ -30,7 +31,7 @@ use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch};
 use crate::model::exchange::Exchange;
 use crate::model::outcome::{NoBid, Outcome};
-use crate::openrtb::decode;
+use crate::openrtb::{decode, response};
 use crate::track::approval;
 
 /// Idle connections and slow headers are closed after this.
@@ -40,6 +41,14 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// What most answers fit in.
 const ANSWER_BYTES_USUAL: usize = 8 * 1024;
+
+/// What one core works with, one request after the other.
+#[derive(Default)]
+struct Desk {
+    scratch: Scratch,
+    reader: Reader,
+    packer: Packer,
+}
 
 /// Starts the cores and the thread that accepts; they end when `stop` turns true and connections have
 /// drained.
@@ -113,13 +122,13 @@ fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>
     };
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
-        let scratch = Rc::new(RefCell::new(Scratch::default()));
+        let desk = Rc::new(RefCell::new(Desk::default()));
         // Ends when the acceptor has gone and dropped its sender.
         while let Some((stream, peer)) = receiver.recv().await {
-            let (engine, scratch, load, stop) = (engine.clone(), scratch.clone(), load.clone(), stop.clone());
+            let (engine, desk, load, stop) = (engine.clone(), desk.clone(), load.clone(), stop.clone());
             tokio::task::spawn_local(async move {
                 let _open = Open(load);
-                connection(&engine, &scratch, stream, peer, stop).await;
+                connection(&engine, &desk, stream, peer, stop).await;
             });
         }
         let deadline = Instant::now() + Duration::from_millis(DRAIN_MS_MAX);
@@ -148,18 +157,12 @@ impl Drop for Open {
     }
 }
 
-async fn connection(
-    engine: &Engine,
-    scratch: &RefCell<Scratch>,
-    stream: std::net::TcpStream,
-    peer: SocketAddr,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn connection(engine: &Engine, desk: &RefCell<Desk>, stream: std::net::TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
     let prepared = stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true));
     let Ok(stream) = prepared.and_then(|()| tokio::net::TcpStream::from_std(stream)) else {
         return;
     };
-    let service = service_fn(|request| async move { Ok::<_, Infallible>(handle(engine, scratch, peer, request).await) });
+    let service = service_fn(|request| async move { Ok::<_, Infallible>(handle(engine, desk, peer, request).await) });
     let served = connections().serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
     tokio::select! {
@@ -170,14 +173,14 @@ async fn connection(
     let _ = served.await;
 }
 
-async fn handle(engine: &Engine, scratch: &RefCell<Scratch>, peer: SocketAddr, request: Request<Incoming>) -> Answer {
+async fn handle(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, request: Request<Incoming>) -> Answer {
     let path = request.uri().path();
     if let Some(exchange) = path.strip_prefix("/bid/") {
         if request.method() != Method::POST {
             return http::status(StatusCode::METHOD_NOT_ALLOWED);
         }
         let exchange = exchange.to_owned();
-        return bid(engine, scratch, peer, &exchange, request).await;
+        return bid(engine, desk, peer, &exchange, request).await;
     }
     if let Some((kind, token)) = path.strip_prefix("/n/").and_then(|rest| rest.split_once('/')) {
         if !matches!(*request.method(), Method::GET | Method::POST) {
@@ -188,7 +191,7 @@ async fn handle(engine: &Engine, scratch: &RefCell<Scratch>, peer: SocketAddr, r
     http::status(StatusCode::NOT_FOUND)
 }
 
-async fn bid(engine: &Engine, scratch: &RefCell<Scratch>, peer: SocketAddr, exchange: &str, request: Request<Incoming>) -> Answer {
+async fn bid(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, exchange: &str, request: Request<Incoming>) -> Answer {
     let arrived = Instant::now();
     let world = engine.world.load();
     let Some(exchange) = world.exchange_by_id(exchange).cloned() else {
@@ -198,10 +201,10 @@ async fn bid(engine: &Engine, scratch: &RefCell<Scratch>, peer: SocketAddr, exch
     if !enters(engine, &exchange, peer, request.headers()) {
         return http::status(StatusCode::FORBIDDEN);
     }
-    if !is_readable(request.headers()) {
-        let remedy = "send the bid request with `content-type: application/json`";
+    let Some(manner) = bodies::manner(request.headers()) else {
+        let remedy = "send the bid request as `application/json` or `application/x-protobuf`, plain or with `content-encoding: gzip`";
         return http::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", remedy);
-    }
+    };
     let limit = engine.settings.load().server.limits.body_kib as usize * 1024;
     let limit = limit.min(BODY_BYTES_MAX);
     let (parts, body) = request.into_parts();
@@ -209,62 +212,71 @@ async fn bid(engine: &Engine, scratch: &RefCell<Scratch>, peer: SocketAddr, exch
         Ok(body) => body,
         Err(status) => return http::status(status),
     };
-    let (outcome, mut answer) = decide(engine, scratch, &exchange, &body, arrived, parts.uri.query());
+    let Desk { scratch, reader, packer } = &mut *desk.borrow_mut();
+    let json = reader.json(manner, &body, limit);
+    let outcome = match json {
+        Ok(json) => decide(engine, scratch, &exchange, json, manner, arrived),
+        Err(why) => Outcome::NoBid(why),
+    };
+    let says_why = parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "nbr=1"));
+    let mut answer = match outcome {
+        Outcome::Bid { .. } => with_answer(manner, packer, scratch),
+        Outcome::NoBid(NoBid::Malformed) => http::status(StatusCode::BAD_REQUEST),
+        Outcome::NoBid(NoBid::TooLarge) => http::status(StatusCode::PAYLOAD_TOO_LARGE),
+        Outcome::NoBid(why) if says_why => spoken_no_bid(manner, json.unwrap_or_default(), why),
+        Outcome::NoBid(_) => http::status(StatusCode::NO_CONTENT),
+    };
     if let Some(version) = parts.headers.get("x-openrtb-version") {
         answer.headers_mut().insert("x-openrtb-version", version.clone());
     }
     engine.meters.answered(exchange.no, &outcome, arrived.elapsed().as_micros() as u64);
-    engine.sizes.sample(&body, Millis::wall_clock());
+    if let Ok(json) = json {
+        engine.sizes.sample(json, Millis::wall_clock());
+    }
     answer
 }
 
-fn decide(
-    engine: &Engine,
-    scratch: &RefCell<Scratch>,
-    exchange: &Exchange,
-    body: &[u8],
-    arrived: Instant,
-    query: Option<&str>,
-) -> (Outcome, Answer) {
+fn decide(engine: &Engine, scratch: &mut Scratch, exchange: &Exchange, body: &[u8], manner: Manner, arrived: Instant) -> Outcome {
     let world = engine.world.load();
     let now = Millis::wall_clock();
     let waited_ms = arrived.elapsed().as_millis() as u32;
     let ask = Ask {
         exchange: exchange.no,
         body,
+        form: manner.form,
         now,
         waited_ms,
         seed: engine.seed(exchange.no, now),
         barred: None,
         inert: false,
     };
-    let mut scratch = scratch.borrow_mut();
     // The last answer was given away with its memory: room for the next in one piece.
     scratch.out.reserve(ANSWER_BYTES_USUAL);
-    let outcome = engine.bid(&world, ask, &mut scratch);
+    let outcome = engine.bid(&world, ask, scratch);
     if let Some(feedback) = body.get(scratch.feedback.clone()).filter(|feedback| !feedback.is_empty()) {
         for suspended in approval::of_feedback(&world, &engine.state, exchange.no, feedback, now.to_secs()) {
             engine.meters.suspended(&world, &suspended);
         }
     }
-    let answer = match outcome {
-        Outcome::Bid { .. } => http::with_body(StatusCode::OK, "application/json", scratch.out.split().freeze()),
-        Outcome::NoBid(NoBid::Malformed) => http::status(StatusCode::BAD_REQUEST),
-        Outcome::NoBid(NoBid::TooLarge) => http::status(StatusCode::PAYLOAD_TOO_LARGE),
-        Outcome::NoBid(why) if query.is_some_and(|query| query.split('&').any(|pair| pair == "nbr=1")) => spoken_no_bid(body, why),
-        Outcome::NoBid(_) => http::status(StatusCode::NO_CONTENT),
-    };
-    (outcome, answer)
+    outcome
+}
+
+/// The answer made, packed where that is asked for and worth it.
+fn with_answer(manner: Manner, packer: &mut Packer, scratch: &mut Scratch) -> Answer {
+    let (bytes, packed) = packer.answer(manner, &mut scratch.out);
+    let mut answer = http::with_body(StatusCode::OK, manner.content_type, bytes);
+    if packed {
+        answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    answer
 }
 
 /// `?nbr=1`: 200 with the reason in place of 204.
-fn spoken_no_bid(body: &[u8], why: NoBid) -> Answer {
-    let mut text = b"{\"id\":\"".to_vec();
-    if let Ok(request) = decode::decode(body, Vec::new()) {
-        text.extend_from_slice(request.id.raw());
-    }
-    text.extend_from_slice(format!("\",\"seatbid\":[],\"nbr\":{}}}", why.nbr()).as_bytes());
-    http::with_body(StatusCode::OK, "application/json", text)
+fn spoken_no_bid(manner: Manner, body: &[u8], why: NoBid) -> Answer {
+    let mut out = BytesMut::new();
+    let id = decode::decode(body, Vec::new()).map(|request| request.id).unwrap_or_default();
+    response::no_bid(manner.form, id, u32::from(why.nbr()), &mut out);
+    http::with_body(StatusCode::OK, manner.content_type, out)
 }
 
 fn enters(engine: &Engine, exchange: &Exchange, peer: SocketAddr, headers: &HeaderMap) -> bool {
@@ -278,23 +290,6 @@ fn enters(engine: &Engine, exchange: &Exchange, peer: SocketAddr, headers: &Head
         .and_then(|(name, _)| headers.get(name.as_str()))
         .map(HeaderValue::as_bytes);
     door.admits(http::caller(peer, headers, &settings.server.trusted_proxies), value)
-}
-
-/// JSON by its content type, or by none; not compressed.
-fn is_readable(headers: &HeaderMap) -> bool {
-    let plain = headers
-        .get(CONTENT_ENCODING)
-        .is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    let Some(value) = headers.get(CONTENT_TYPE) else { return plain };
-    let essence = value
-        .to_str()
-        .unwrap_or("?")
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase();
-    plain && (matches!(essence.as_str(), "" | "application/json" | "text/json" | "text/plain") || essence.ends_with("+json"))
 }
 
 async fn body_of(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Bytes, StatusCode> {

@@ -20,6 +20,7 @@ use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch, Silent, Trace, decide};
 use crate::config::Server;
 use crate::model::outcome::{NoBid, Outcome, Pick};
+use crate::openrtb::response::Form;
 use crate::state::State;
 use crate::state::holds::{Limits, Refused, commit};
 use crate::state::world::World;
@@ -250,6 +251,7 @@ impl Engine {
         let ask = Ask {
             exchange,
             body,
+            form: Form::Json,
             now,
             waited_ms: 0,
             seed,

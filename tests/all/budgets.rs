@@ -15,6 +15,7 @@ use winback::base::seal::Audience;
 use winback::base::time::Millis;
 use winback::bid::{Ask, Scratch, Silent, decide};
 use winback::model::outcome::{Outcome, Pick};
+use winback::openrtb::response::Form;
 use winback::state::holds::{Limits, Refused, commit};
 use winback::track::fact::{Fact, Sign};
 use winback::track::notice::{self, Opened};
@@ -143,6 +144,7 @@ impl Exchange {
         let ask = Ask {
             exchange: ExchangeNo(0),
             body: body.as_bytes(),
+            form: Form::Json,
             now: Millis(self.now),
             waited_ms: 0,
             seed: u128::from(self.rng.below(u64::MAX)) << 64 | u128::from(self.sent),

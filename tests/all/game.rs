@@ -25,6 +25,7 @@ use winback::base::time::{Day, Millis};
 use winback::bid::{Ask, Scratch};
 use winback::model::outcome::Pick;
 use winback::openrtb::feedback::Verdict as Heard;
+use winback::openrtb::response::Form;
 use winback::state::holds::{Limits, commit};
 use winback::track::fact::{Fact, IdRef, Sign};
 use winback::track::notice::{self, Opened};
@@ -273,6 +274,7 @@ impl Game {
         Ask {
             exchange: ExchangeNo(asked.exchange as u8),
             body: &asked.body,
+            form: Form::Json,
             now: Millis(asked.now),
             waited_ms: asked.waited as u32,
             seed,

@@ -100,6 +100,7 @@ fn bid(rig: &Rig, exchange: &str) -> Bid {
         "site": {"domain": "news.example"}, "user": {"buyeruid": "somebody"}})
     .to_string();
     let ask = Ask {
+        form: winback::openrtb::response::Form::Json,
         exchange: rig.world.exchange_by_id(exchange).expect("known").no,
         body: body.as_bytes(),
         now: NOW,

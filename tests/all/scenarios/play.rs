@@ -8,6 +8,7 @@ use winback::base::time::Millis;
 use winback::bid::{Ask, Scratch, Silent, decide};
 use winback::model::advertiser::Budget;
 use winback::model::outcome::{NoBid, Outcome, Pick};
+use winback::openrtb::response::Form;
 use winback::server::notices;
 use winback::state::holds::{Limits, Refused, commit};
 use winback::track::fact::Fact;
@@ -109,6 +110,7 @@ impl Play<'_> {
             let ask = Ask {
                 exchange,
                 body: body.as_bytes(),
+                form: Form::Json,
                 now: self.now,
                 waited_ms,
                 seed,

@@ -14,6 +14,7 @@ use winback::model::exposure::{self, Exposure};
 use winback::model::outcome::{NoBid, Outcome, Pick};
 use winback::model::profile::Profile;
 use winback::model::rows::{Row, Table, head, tail};
+use winback::openrtb::response::Form;
 use winback::state::State;
 use winback::state::holds::{Limits, Refused, commit};
 use winback::state::records::Records;
@@ -127,6 +128,7 @@ impl Server {
             let ask = Ask {
                 exchange: self.world.exchanges().nth(exchange).expect("an exchange").no,
                 body: body.as_bytes(),
+                form: Form::Json,
                 now,
                 waited_ms: 0,
                 seed: u128::from(winback::base::hash::mix(self.asked)) << 64 | u128::from(winback::base::hash::mix(!self.asked)),
