@@ -96,7 +96,7 @@ pub fn restore(arguments: &Restore) -> Result<(), Failure> {
 /// `winback compact`.
 pub fn compact(arguments: &Compact) -> Result<(), Failure> {
     let server = server(&arguments.config)?;
-    let rows = existing(&server)?.turn()?;
+    let rows = existing(&server)?.turn(&mut |_| true)?.rows;
     println!(
         "{rows} rows written anew: what was erased is no longer in {}",
         server.data_dir.display()

@@ -7,6 +7,7 @@ mod backup;
 mod images;
 mod outcomes;
 mod trace;
+mod turn;
 
 use std::fs;
 use std::path::Path;
@@ -23,6 +24,21 @@ fn copy(from: &Path, to: &Path) {
             false => drop(fs::copy(entry.path(), place).expect("copied")),
         }
     }
+}
+
+/// How many files below a folder hold these bytes.
+fn holding(dir: &Path, bytes: &[u8]) -> usize {
+    let entries = fs::read_dir(dir).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let has = |path: &Path| memchr::memmem::find(&fs::read(path).expect("a file"), bytes).is_some();
+    entries
+        .map(|path| {
+            if path.is_dir() {
+                holding(&path, bytes)
+            } else {
+                usize::from(has(&path))
+            }
+        })
+        .sum()
 }
 
 /// A folder in memory where there is one: images are opened by the hundred.

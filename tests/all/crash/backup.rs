@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use winback::base::hash::Hashes;
 
+use super::holding;
 use crate::http::Client;
 use crate::kill::reported;
 use crate::rig::{Server, ask, bids, call, tell, winback};
@@ -23,21 +24,6 @@ fn stop(mut server: Server) {
 
 fn status(api: &mut Client, user: &str) -> u16 {
     api.get(&format!("/api/users/x:{user}")).expect("an answer").status
-}
-
-/// How many files below a folder hold these bytes.
-fn holding(dir: &Path, bytes: &[u8]) -> usize {
-    let entries = fs::read_dir(dir).expect("the folder").map(|entry| entry.expect("an entry").path());
-    let has = |path: &Path| memchr::memmem::find(&fs::read(path).expect("a file"), bytes).is_some();
-    entries
-        .map(|path| {
-            if path.is_dir() {
-                holding(&path, bytes)
-            } else {
-                usize::from(has(&path))
-            }
-        })
-        .sum()
 }
 
 /// Two shoppers with an impression each; their notices, and the id and key of the second.
