@@ -1,6 +1,6 @@
 # What there is to run. Every target does its own set-up; a Rust toolchain is all that is needed.
 
-.PHONY: help test show demo count bench-wire mutants sim crash scale fmt lint docs
+.PHONY: help test show demo count bench-wire mutants sim crash scale ack fmt lint docs
 .DEFAULT_GOAL := help
 
 # Which Show lines: an issue's name (a file of tools/shows) or all.
@@ -40,6 +40,9 @@ bench-wire: ## The canonical bench over sockets, beside a bare hyper server: PAI
 
 scale: ## Many shoppers on one machine: bytes of each, load at start, bids while others leave: USERS=10000000
 	@tools/scale
+
+ack: ## How long an event waits for its acknowledgement, beside a bare fdatasync: ROUNDS=3 SECONDS_EACH=10 USERS=200000
+	@tools/ack
 
 mutants: ## A fixed sample of mutants, and which of them no test catches: PIECE=1/6 for a sixth of it
 	@tools/mutants $(PIECE)

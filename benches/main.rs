@@ -10,12 +10,14 @@ mod bench_rig;
 #[path = "../tests/all/http.rs"]
 #[allow(dead_code)]
 mod http;
+mod ack;
 mod canon;
 mod count;
 mod ingest;
 mod market;
 mod ratios;
 mod scale;
+mod server;
 mod wire;
 
 use std::hint::black_box;
@@ -266,6 +268,12 @@ fn main() {
             Path::new(&words[1]),
             words[2].parse().expect("a number of users"),
             words.get(3).is_some_and(|word| word == "ingest"),
+        ),
+        Some("ack") => ack::ack(
+            Path::new(&words[1]),
+            words[2].parse().expect("a number of rounds"),
+            words[3].parse().expect("a number of seconds"),
+            words[4].parse().expect("a number of users"),
         ),
         Some("mix") => count::of_mix(words[1].parse().expect("a number of decisions")),
         Some("person") => count::of_person(&words[1], words[2].parse().expect("a number of decisions")),

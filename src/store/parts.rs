@@ -219,9 +219,14 @@ mod tests {
         }
         old(Table::Orders).insert(pair(1, 5), at(over)).expect("insert");
         old(Table::Orphans).insert(9u64.to_be_bytes(), [31]).expect("insert");
+        for n in 0..5u64 {
+            let at = if n == 4 { recent } else { over }.to_millis().to_rfc3339();
+            let fact = format!(r#"{{"fact":"impression","campaign":1,"at":"{at}"}}"#);
+            old(Table::Facts).insert(n.to_be_bytes(), fact).expect("insert");
+        }
         db.persist(PersistMode::SyncAll).expect("persist");
         drop(db);
-        for moved in [25_002, 0] {
+        for moved in [25_007, 0] {
             let store = Store::open(dir.path()).expect("open");
             assert_eq!(store.divide(NOW).expect("moved"), moved);
             assert_eq!(store.rows(Table::EventIds).count(), 20_000, "those over are left behind");
@@ -231,6 +236,9 @@ mod tests {
             assert_eq!(get(Table::Orders, over, &pair(1, 5)), Some(at(over).to_vec()));
             assert_eq!(get(Table::Orphans, NOW, &9u64.to_be_bytes()), Some(vec![31]));
             assert!(!names(&store).iter().any(|name| name == "orders"));
+            let facts = [over, recent].map(|at| store.prefix(Table::Facts, &part(Table::Facts, at).to_be_bytes()));
+            assert_eq!(facts.map(|facts| facts.expect("facts").len()), [4, 1]);
+            assert_eq!(store.next_fact().expect("a number"), 5, "numbers go on");
         }
     }
 }

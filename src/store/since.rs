@@ -46,7 +46,7 @@ impl Since {
     }
 
     /// Hands out every commit; returns how many there were.
-    pub(super) fn replay(self, mut each: impl FnMut(u64, &[Row]) -> io::Result<()>) -> io::Result<u64> {
+    pub(super) fn replay(self, mut each: impl FnMut(u64, Vec<Row>) -> io::Result<()>) -> io::Result<u64> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -57,7 +57,7 @@ impl Since {
             let number = u64::from_le_bytes(take(&mut from)?);
             let rows = u32::from_le_bytes(take(&mut from)?);
             let rows = (0..rows).map(|_| row(&mut from)).collect::<io::Result<Vec<_>>>()?;
-            each(number, &rows)?;
+            each(number, rows)?;
         }
         Ok(self.commits)
     }
@@ -110,7 +110,7 @@ mod tests {
         commits.iter().for_each(|(number, rows)| since.note(*number, rows));
         let mut came = Vec::new();
         let replayed = since.replay(|number, rows| {
-            came.push((number, rows.to_vec()));
+            came.push((number, rows));
             Ok(())
         });
         assert_eq!((replayed.expect("replayed"), came), (99, commits));

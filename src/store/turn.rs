@@ -7,6 +7,7 @@
 //! never used twice while it may be open, for fjall reaches files by their path: the next start gives the
 //! newest whole folder the store's name again. At every moment one whole store is there.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,12 +21,15 @@ use super::since::Since;
 use super::tables::{Tables, View};
 use super::trouble::Trouble;
 use super::{META, Store, WAITS, options, other};
+use crate::model::rows::{Row, Table};
 
 const NAME: &str = "store";
 /// Says that a folder holds all that the store before it held: an empty file.
 const WHOLE: &str = "whole";
 /// Rows between two looks at whether to go on.
 const CHUNK_ROWS: u64 = 1_024;
+/// Rows that are replayed in one batch.
+const BATCH_ROWS: usize = 8_192;
 /// Commits so few that replaying them holds nobody up.
 const FEW_COMMITS: u64 = 16;
 /// Beyond so many rounds the commits come as fast as they are replayed.
@@ -297,9 +301,29 @@ fn stream_table(view: &View, table: &Keyspace, into: &Keyspace, watch: &mut dyn 
     Ok(rows)
 }
 
+/// What several commits wrote, the last of each row.
+type Gathered = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
+
+/// Replays commits, many as one; returns how many there were.
 fn replay(since: Since, next: &Tables) -> io::Result<u64> {
-    since.replay(|number, rows| {
-        next.write(rows, number, None)?;
-        next.drop_past(rows)
-    })
+    let (mut gathered, mut last) = (Gathered::new(), 0);
+    let commits = since.replay(|number, rows| {
+        gathered.extend(rows.into_iter().map(|row| ((row.table, row.key), row.value)));
+        last = number;
+        match gathered.len() < BATCH_ROWS {
+            true => Ok(()),
+            false => write(std::mem::take(&mut gathered), number, next),
+        }
+    })?;
+    if commits > 0 {
+        write(gathered, last, next)?;
+    }
+    Ok(commits)
+}
+
+fn write(gathered: Gathered, number: u64, next: &Tables) -> io::Result<()> {
+    let rows = gathered.into_iter().map(|((table, key), value)| Row { table, key, value });
+    let rows: Vec<Row> = rows.collect();
+    next.write(&rows, number, None)?;
+    next.drop_past(&rows)
 }

@@ -20,8 +20,10 @@ use crate::figures::Figures;
 const BEFORE: u64 = 5_000;
 /// Images in which something of a folder is gone that is being removed.
 const HALF_REMOVED: usize = 40;
+/// A disk would take as long.
+const BETWEEN_COMMITS: Duration = Duration::from_micros(500);
 /// Turns in a row beside commits.
-const TURNS: usize = 3;
+const TURNS: usize = 8;
 
 /// The commit after the last.
 fn commit(store: &mut Store) {
@@ -158,6 +160,7 @@ fn a_store_is_turned_while_it_is_used() {
                 commit(&mut writing);
                 worst = worst.max(began.elapsed());
                 commits += 1;
+                std::thread::sleep(BETWEEN_COMMITS);
                 if commits.is_multiple_of(50) {
                     let n = writing.last_commit() + 1;
                     let over = Parts::drop_through(Table::EventIds, commits / 50 - 1);
