@@ -172,7 +172,6 @@ impl Store {
         let failed = |error| Trouble::io("write the store anew in", &data_dir)(error);
         let dir = next_folder(&data_dir).map_err(failed)?;
         let (old, turned) = self.renew(&data_dir, &dir, watch).map_err(|error| {
-            self.beside.lock().since = None;
             // A part of a marked folder must never be found. What is left without a mark goes at the next start.
             if !dir.join(WHOLE).exists() {
                 let _ = remove_folder(&dir);
@@ -197,6 +196,7 @@ impl Store {
 
     /// Makes the fresh folder the store; returns the handles of the old one.
     fn renew(&self, data_dir: &Path, dir: &Path, watch: &mut dyn FnMut(Step) -> bool) -> io::Result<(Arc<Tables>, Turned)> {
+        let _noting = Noting(self);
         let (tables, view) = {
             let mut beside = self.beside.lock();
             let tables = self.tables.load_full();
@@ -250,6 +250,15 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+/// Commits are noted while this is there, however a turn ends.
+struct Noting<'a>(&'a Store);
+
+impl Drop for Noting<'_> {
+    fn drop(&mut self) {
+        self.0.beside.lock().since = None;
     }
 }
 
