@@ -104,7 +104,12 @@ pub fn compact(arguments: &Compact) -> Result<(), Failure> {
         let told: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
         (told["rows"].as_u64().unwrap_or(0), "of the running server ")
     } else {
-        (existing(&server)?.turn(&mut |_| true)?.rows, "")
+        let store = existing(&server)?;
+        let rows = store.turn(&mut |_| true)?.rows;
+        drop(store);
+        // Opened once more, it is looked over and takes its usual place.
+        drop(existing(&server)?);
+        (rows, "")
     };
     println!("{rows} rows {of}written anew: what was erased is no longer in {data_dir}");
     Ok(())

@@ -21,9 +21,23 @@ fn copy(from: &Path, to: &Path) {
         let place = to.join(entry.file_name());
         match entry.file_type().expect("a kind").is_dir() {
             true => copy(&entry.path(), &place),
+            false if place.extension().is_some_and(|ending| ending == "jnl") => copy_journal(&entry.path(), &place),
             false => drop(fs::copy(entry.path(), place).expect("copied")),
         }
     }
+}
+
+/// Journals are made long in advance: what is not written yet is a hole in the copy, too.
+fn copy_journal(from: &Path, to: &Path) {
+    let bytes = fs::read(from).expect("a journal");
+    fs::write(to, &bytes[..written(&bytes)]).expect("copied");
+    let copy = fs::File::options().write(true).open(to).expect("the copy");
+    copy.set_len(bytes.len() as u64).expect("its length");
+}
+
+/// The end of what was written, beyond which a journal may be empty space.
+fn written(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1)
 }
 
 /// How many files below a folder hold these bytes.

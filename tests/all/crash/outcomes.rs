@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use winback::store::Store;
 
-use super::{copy, has, has_strace};
+use super::{copy, has, has_strace, written};
 use crate::figures::Figures;
 use crate::http::Client;
 use crate::rig::{Server, ask, bids, call, tell, tracking_paths, winback};
@@ -77,11 +77,6 @@ const REFUSED: [(&str, Spoil, &[&str]); 13] = [
 
 fn journal(dir: &Path) -> PathBuf {
     dir.join("data/store/0.jnl")
-}
-
-/// The end of what was written, beyond which the file may be empty space.
-fn written(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1)
 }
 
 fn cut(dir: &Path) {
