@@ -25,6 +25,8 @@ use crate::server::{self, Server};
 const RATE: usize = 5_000;
 /// Connections that they come over.
 const SENDERS: usize = 64;
+/// No compaction takes longer.
+const COMPACT_MAX: Duration = Duration::from_secs(600);
 /// How long there is nothing but `fdatasync`.
 const BARE: Duration = Duration::from_secs(2);
 /// What one of them makes durable: some thirty facts.
@@ -65,7 +67,7 @@ impl Bench {
         let events = RATE * self.seconds;
         let key = format!("Bearer {}", server::event_key(self.dir.path(), 0));
         let (began, key) = (Instant::now() + Duration::from_millis(100), &*key);
-        let mut all = Histogram::<u64>::new(3).expect("a histogram");
+        let mut all = histogram();
         thread::scope(|scope| {
             let senders: Vec<_> = (0..SENDERS)
                 .map(|sender| scope.spawn(move || self.send(server, key, round, began, (sender..events).step_by(SENDERS))))
@@ -86,7 +88,7 @@ impl Bench {
     /// One connection's events; how long each took to be acknowledged, in microseconds.
     fn send(&self, server: &Server, key: &str, round: usize, began: Instant, events: impl Iterator<Item = usize>) -> Histogram<u64> {
         let mut client = Client::new(server.addresses[1]).with("Authorization", key);
-        let mut took = Histogram::new(3).expect("a histogram");
+        let mut took = histogram();
         for n in events {
             // Half of them of somebody new.
             let user = if n % 2 == 0 {
@@ -110,7 +112,8 @@ impl Bench {
     /// nothing could be recorded.
     fn compact(&self, server: &Server, stop: &AtomicBool) -> (usize, f64) {
         let token = fs::read_to_string(self.dir.path().join("token")).expect("the token");
-        let mut api = Client::new(server.addresses[2]).with("Authorization", &format!("Bearer {}", token.trim()));
+        let api = Client::new(server.addresses[2]).with("Authorization", &format!("Bearer {}", token.trim()));
+        let mut api = api.patient(COMPACT_MAX);
         let (mut times, mut held) = (0, 0.0f64);
         while !stop.load(Ordering::Relaxed) {
             let answer = api.post("/api/compact", b"").expect("an answer");
@@ -120,6 +123,11 @@ impl Bench {
         }
         (times, held)
     }
+}
+
+/// Of microseconds, up to ten minutes.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 600_000_000, 3).expect("a histogram")
 }
 
 fn show(name: &str, figure: f64, bar: &str, ok: bool) {

@@ -17,6 +17,7 @@ use crate::shop::{PRODUCTS, Setup, advertiser, cart, request, theirs};
 
 const SEEDS: usize = 400;
 const ROUND_MAX: Duration = Duration::from_secs(20);
+const COMPACT_MAX: Duration = Duration::from_secs(120);
 const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// Acknowledgements over 15 rounds.
 const ACKNOWLEDGED_MIN: usize = 2_000;
@@ -91,7 +92,7 @@ fn acknowledged_is_there_once() {
         doubled += twice;
     }
     // One that comes to its end, and what is there after it.
-    let answer = server.api().post("/api/compact", b"").expect("an answer");
+    let answer = server.api().patient(COMPACT_MAX).post("/api/compact", b"").expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.text());
     tally.compactions.fetch_add(1, Ordering::Relaxed);
     server.kill();
@@ -241,7 +242,8 @@ fn send_edits(mut api: Client, tally: &Tally, killed: &AtomicBool) {
 }
 
 /// One compaction after another.
-fn compact(mut api: Client, tally: &Tally, killed: &AtomicBool) {
+fn compact(api: Client, tally: &Tally, killed: &AtomicBool) {
+    let mut api = api.patient(COMPACT_MAX);
     while !killed.load(Ordering::Relaxed) {
         match api.post("/api/compact", b"") {
             Ok(answer) if answer.status == 200 => drop(tally.compactions.fetch_add(1, Ordering::Relaxed)),
