@@ -91,12 +91,7 @@ fn acknowledged_is_there_once() {
         missing += lost;
         doubled += twice;
     }
-    // One that comes to its end, and what is there after it.
-    let answer = server.api().patient(COMPACT_MAX).post("/api/compact", b"").expect("an answer");
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    tally.compactions.fetch_add(1, Ordering::Relaxed);
-    server.kill();
-    server = Server::start(setup.path());
+    compact_then_kill(&mut server, &setup, &tally);
     let (lost, twice) = verify(&server, &tally, 0);
     let refused = tally.refused.lock().unwrap().clone();
     refused.iter().take(10).for_each(|what| println!("refused: {what}"));
@@ -239,6 +234,15 @@ fn send_edits(mut api: Client, tally: &Tally, killed: &AtomicBool) {
         // Edits rebuild a shop; events and notices are to have most of the round.
         thread::sleep(Duration::from_millis(25));
     }
+}
+
+/// A compaction that comes to its end; the next server is on what it left.
+fn compact_then_kill(server: &mut Server, setup: &Setup, tally: &Tally) {
+    let answer = server.api().patient(COMPACT_MAX).post("/api/compact", b"").expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    tally.compactions.fetch_add(1, Ordering::Relaxed);
+    server.kill();
+    *server = Server::start(setup.path());
 }
 
 /// One compaction after another.
