@@ -1,6 +1,6 @@
 # What there is to run. Every target does its own set-up; a Rust toolchain is all that is needed.
 
-.PHONY: help test show demo count bench-wire mutants sim crash scale fuzz fmt lint docs
+.PHONY: help test show demo count bench-wire mutants sim crash scale ack fuzz fmt lint docs
 .DEFAULT_GOAL := help
 
 # Which Show lines: an issue's name (a file of tools/shows) or all.
@@ -46,6 +46,9 @@ scale: ## Many shoppers on one machine: bytes of each, load at start, bids while
 
 fuzz: ## Everything that reads bytes from outside, by libFuzzer on the stable compiler: SECONDS=600 for all targets together
 	@tools/fuzz $(SECONDS)
+
+ack: ## How long an event waits for its acknowledgement, beside a bare fdatasync: ROUNDS=3 SECONDS_EACH=10 USERS=200000
+	@tools/ack
 
 mutants: ## A fixed sample of mutants, and which of them no test catches: PIECE=1/6 for a sixth of it
 	@tools/mutants $(PIECE)

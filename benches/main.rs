@@ -13,6 +13,7 @@ mod http;
 #[path = "../tests/all/protos/speech.rs"]
 #[allow(dead_code)]
 mod speech;
+mod ack;
 mod canon;
 mod consent;
 mod count;
@@ -20,6 +21,7 @@ mod ingest;
 mod market;
 mod ratios;
 mod scale;
+mod server;
 mod wire;
 
 use std::hint::black_box;
@@ -307,6 +309,12 @@ fn main() {
             Path::new(&words[1]),
             words[2].parse().expect("a number of users"),
             words.get(3).is_some_and(|word| word == "ingest"),
+        ),
+        Some("ack") => ack::ack(
+            Path::new(&words[1]),
+            words[2].parse().expect("a number of rounds"),
+            words[3].parse().expect("a number of seconds"),
+            words[4].parse().expect("a number of users"),
         ),
         Some("mix") => count::of_mix(words[1].parse().expect("a number of decisions")),
         Some("reading") => count::of_reading(&words[1], words[2].parse().expect("a number of requests")),

@@ -6,11 +6,10 @@
 //! printed and not judged.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +23,7 @@ use crate::canon::{self, EXCHANGE};
 use crate::http::Client;
 use crate::ingest;
 use crate::ratios::median;
+use crate::server::{self, Server};
 
 const SHOPS: usize = 20;
 /// Shoppers of one body.
@@ -43,54 +43,9 @@ const READS: usize = 3;
 /// It looks at the clock all the time.
 const GENERATOR_CORE: &str = "1";
 
-/// The running server; ends with its owner.
-struct Server {
-    child: Child,
-    addresses: Vec<SocketAddr>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(self.child.id().to_string())
-            .status();
-        assert!(status.expect("kill").success());
-    }
-
-    /// Drains it.
-    fn end(mut self) {
-        self.signal("TERM");
-        assert!(self.child.wait().expect("its end").success());
-    }
-
-    /// Resident bytes.
-    fn rss(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-        kib.expect("VmRSS") * 1024
-    }
-
-    /// A figure of its metrics.
-    fn metric(&self, name: &str) -> f64 {
-        let text = Client::new(self.addresses[2]).get("/metrics").expect("metrics").text();
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        value.unwrap_or_else(|| panic!("no {name} in {text}"))
-    }
-
-    /// The longest shard-lock holds in microseconds: of tables as they are, and while they double.
-    fn locks(&self) -> [f64; 2] {
-        ["steady", "doubling"].map(|table| self.metric(&format!("winback_shard_lock_seconds_max{{table=\"{table}\"}}")) * 1e6)
-    }
+/// The longest shard-lock holds in microseconds: of tables as they are, and while they double.
+fn locks(server: &Server) -> [f64; 2] {
+    ["steady", "doubling"].map(|table| server.metric(&format!("winback_shard_lock_seconds_max{{table=\"{table}\"}}")) * 1e6)
 }
 
 struct Bench {
@@ -105,49 +60,17 @@ impl Bench {
         self.dir.path().join(name)
     }
 
-    fn write_shops(&self) {
-        fs::create_dir(self.at("advertisers")).expect("a folder");
-        for shop in 0..SHOPS {
-            let mut document = canon::advertiser(shop, 2);
-            document["feed"] = json!({"path": format!("shop{shop}.jsonl")});
-            document["event_key_file"] = json!(format!("shop{shop}-key"));
-            let feed: Vec<String> = canon::items(shop).map(|item| item.to_string()).collect();
-            fs::write(self.at(&format!("advertisers/shop{shop}.json")), document.to_string()).expect("a file");
-            fs::write(self.at(&format!("advertisers/shop{shop}.jsonl")), feed.join("\n")).expect("a file");
-        }
-    }
-
     /// The server's config; with a ceiling, the retention is shorter too.
     fn write_config(&self, memory_mib: Option<u64>) {
-        let mut server = canon::server();
-        for (key, value) in [
-            ("bid", json!({"listen": "127.0.0.1:0"})),
-            ("admin", json!({"listen": "127.0.0.1:0", "token_file": "token"})),
-            ("data_dir", json!("data")),
-            ("seal_keys_dir", json!("seal-keys")),
-            ("advertisers", json!("advertisers")),
-        ] {
-            server[key] = value;
-        }
-        server["public"]["listen"] = json!("127.0.0.1:0");
-        server["privacy"]["retention"] = json!("90d");
-        if let Some(most) = memory_mib {
-            server["limits"] = json!({"memory_mib": most});
-            server["privacy"]["retention"] = json!(RETENTION);
-        }
-        fs::write(self.at("winback.json"), server.to_string()).expect("a file");
+        let more = match memory_mib {
+            Some(most) => json!({"privacy": {"retention": RETENTION}, "limits": {"memory_mib": most}}),
+            None => json!({"privacy": {"retention": "90d"}}),
+        };
+        server::write_config(self.dir.path(), &more);
     }
 
     fn start(&self) -> Server {
-        let log = File::options().create(true).append(true).open(self.at("log")).expect("a log");
-        let mut command = Command::new(&self.winback);
-        command.args(["serve", "--config"]).arg(self.at("winback.json"));
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("winback starts");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        let found = lines.filter_map(|line| line.split_once("listening on ")?.1.split_whitespace().next()?.parse().ok());
-        let addresses: Vec<SocketAddr> = found.take(3).collect();
-        assert_eq!(addresses.len(), 3, "{}", fs::read_to_string(self.at("log")).unwrap_or_default());
-        Server { child, addresses }
+        Server::serve(&self.winback, self.dir.path())
     }
 
     /// Seconds that the last start took to load users and matches.
@@ -307,12 +230,12 @@ pub fn scale(winback: &Path, users: usize, ingested: bool) {
         dir: tempfile::tempdir().expect("a temporary folder"),
         keys: Vec::new(),
     };
-    bench.write_shops();
+    server::write_shops(bench.dir.path(), SHOPS, 2);
     bench.write_config(None);
     let told = if ingested { bench.ingested() } else { bench.told() };
     let (load_ratio, server) = bench.loaded();
     let pairs = bench.pairs(&server, told.reckoned_mib * 19 / 20);
-    let steady = server.locks();
+    let steady = locks(&server);
     let evicted = ["memory", "retention"].map(|why| server.metric(&format!("winback_evicted_total{{reason=\"{why}\"}}")));
     println!(
         "left: {} for memory, {} for retention; {} users stay",
@@ -338,8 +261,7 @@ impl Bench {
     /// A server on an empty folder.
     fn first(&mut self) -> Server {
         let server = self.start();
-        let key = |shop| fs::read_to_string(self.at(&format!("advertisers/shop{shop}-key"))).expect("a key");
-        self.keys = (0..SHOPS).map(|shop| key(shop).trim().to_owned()).collect();
+        self.keys = (0..SHOPS).map(|shop| server::event_key(self.dir.path(), shop)).collect();
         server
     }
 
@@ -376,7 +298,7 @@ impl Bench {
             full >> 20,
             empty >> 20
         );
-        let locks = server.locks();
+        let locks = locks(&server);
         server.end();
         Told {
             users,

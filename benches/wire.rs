@@ -6,10 +6,9 @@
 //! connections allow (closed loop), so no latency is claimed here.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -17,6 +16,7 @@ use serde_json::{Value, json};
 use crate::canon::{self, CAMPAIGNS_PER_SHOP, EXCHANGE};
 use crate::http::Client;
 use crate::ratios::{median, ratios};
+use crate::server::{self, Server};
 
 const CAMPAIGNS: usize = 1_000;
 /// Shoppers that the figures are for.
@@ -28,40 +28,11 @@ const GENERATOR_CORE: &str = "1";
 /// Seconds of one round.
 const ROUND: &str = "1";
 
-/// A server on its core; ends with its owner.
-struct Server {
-    child: Child,
-    addresses: Vec<SocketAddr>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    /// Starts winback with arguments and waits until it has printed so many addresses.
-    fn start(winback: &Path, arguments: &[&str], addresses: usize) -> Server {
-        let mut command = Command::new("taskset");
-        command.args(["-c", SERVER_CORE]).arg(winback).args(arguments);
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("taskset and winback start");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        let found = lines.filter_map(|line| line.split_once("listening on ")?.1.split_whitespace().next()?.parse().ok());
-        let addresses: Vec<SocketAddr> = found.take(addresses).collect();
-        Server { child, addresses }
-    }
-
-    /// Nanoseconds that its threads have run.
-    fn cpu_ns(&self) -> u64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
-        let ran = |task: fs::DirEntry| {
-            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            text.split(' ').next()?.parse::<u64>().ok()
-        };
-        tasks.flatten().filter_map(ran).sum()
-    }
+/// Starts winback with arguments on the servers' core.
+fn on_its_core(winback: &Path, arguments: &[&str], addresses: usize) -> Server {
+    let mut command = Command::new("taskset");
+    command.args(["-c", SERVER_CORE]).arg(winback).args(arguments);
+    Server::start(command, addresses)
 }
 
 /// What one round told.
@@ -80,41 +51,22 @@ struct Bench {
 impl Bench {
     /// Writes the canonical shops; returns the server's config.
     fn config(&self) -> PathBuf {
-        let at = |name: &str| self.dir.path().join(name);
-        fs::create_dir(at("advertisers")).expect("a folder");
-        for shop in 0..CAMPAIGNS / CAMPAIGNS_PER_SHOP {
-            let mut document = canon::advertiser(shop, CAMPAIGNS_PER_SHOP);
-            document["feed"] = json!({"path": format!("shop{shop}.jsonl")});
-            document["event_key_file"] = json!(format!("shop{shop}-key"));
-            let feed: Vec<String> = canon::items(shop).map(|item| item.to_string()).collect();
-            fs::write(at(&format!("advertisers/shop{shop}.json")), document.to_string()).expect("a file");
-            fs::write(at(&format!("advertisers/shop{shop}.jsonl")), feed.join("\n")).expect("a file");
-        }
-        let mut server = canon::server();
-        for (key, value) in [
-            ("bid", json!({"listen": "127.0.0.1:0"})),
-            ("admin", json!({"listen": "127.0.0.1:0", "token_file": "token"})),
-            ("data_dir", json!("data")),
-            ("seal_keys_dir", json!("seal-keys")),
-            ("advertisers", json!("advertisers")),
-        ] {
-            server[key] = value;
-        }
-        server["public"]["listen"] = json!("127.0.0.1:0");
-        fs::write(at("winback.json"), server.to_string()).expect("a file");
-        at("winback.json")
+        let folder = self.dir.path();
+        server::write_shops(folder, CAMPAIGNS / CAMPAIGNS_PER_SHOP, CAMPAIGNS_PER_SHOP);
+        server::write_config(folder, &json!({}));
+        folder.join("winback.json")
     }
 
     /// Tells every shop what its shoppers did: one body of NDJSON each.
     fn tell(&self, public: SocketAddr) {
         let shops = CAMPAIGNS / CAMPAIGNS_PER_SHOP;
         for shop in 0..shops {
-            let key = fs::read_to_string(self.dir.path().join(format!("advertisers/shop{shop}-key"))).expect("a key");
+            let key = server::event_key(self.dir.path(), shop);
             let batch = |n: usize| canon::batch(&format!("u{n}"), n / shops).to_string();
             let body: Vec<String> = (shop..self.users).step_by(shops).map(batch).collect();
             let headers = [
                 ("Content-Type", "application/x-ndjson"),
-                ("Authorization", &*format!("Bearer {}", key.trim())),
+                ("Authorization", &*format!("Bearer {key}")),
             ];
             let answer = Client::new(public).send("POST", &format!("/e/shop{shop}-web"), &headers, body.join("\n").as_bytes());
             let answer = answer.expect("an answer to events");
@@ -169,12 +121,10 @@ pub fn wire(winback: &Path, pairs: usize, users: Option<usize>) {
         dir,
     };
     let config = bench.config();
-    let ours = Server::start(winback, &["serve", "--config", config.to_str().expect("a path in UTF-8")], 3);
+    let ours = on_its_core(winback, &["serve", "--config", config.to_str().expect("a path in UTF-8")], 3);
     let began = Instant::now();
     bench.tell(ours.addresses[1]);
-    let metrics = Client::new(ours.addresses[2]).get("/metrics").expect("metrics").text();
-    let gauge = metrics.lines().find_map(|line| line.strip_prefix("winback_users "));
-    let users: f64 = gauge.and_then(|users| users.parse().ok()).unwrap_or(0.0);
+    let users = ours.metric("winback_users ");
     println!(
         "{users} users told in {:.0} s, {CAMPAIGNS} campaigns, {KNOWN} % of requests known",
         began.elapsed().as_secs_f64()
@@ -183,7 +133,7 @@ pub fn wire(winback: &Path, pairs: usize, users: Option<usize>) {
     let answers = bench.dir.path().join("answers");
     let answers = answers.to_str().expect("a path in UTF-8");
     bench.round(&ours, 0, &["--seconds", "5", "--record", answers]);
-    let floor = Server::start(winback, &["exchange", "--null", "127.0.0.1:0", "--answers", answers], 1);
+    let floor = on_its_core(winback, &["exchange", "--null", "127.0.0.1:0", "--answers", answers], 1);
     bench.round(&floor, 0, &["--seconds", "2"]);
 
     let (mut of_ours, mut of_floor) = (Vec::new(), Vec::new());

@@ -7,6 +7,7 @@
 mod advertisers;
 mod approvals;
 mod backup;
+mod compact;
 mod explain;
 mod files;
 mod health;
@@ -73,6 +74,7 @@ pub fn router(engine: Arc<Engine>, prometheus: PrometheusHandle, reload: Reload)
         .route("/api/losses", get(losses::list))
         .route("/api/users/{id}", get(users::show).delete(users::delete))
         .route("/api/backup", post(backup::take))
+        .route("/api/compact", post(compact::run))
         .route("/api/reload", post(reload_all))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_call)

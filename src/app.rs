@@ -27,7 +27,7 @@ use crate::base::time::Millis;
 use crate::config::{self, Fault, Server};
 use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
 use crate::server::names::Names;
-use crate::server::{bids, public, shops, sizes};
+use crate::server::{bids, compaction, public, shops, sizes};
 use crate::state::world::World;
 use crate::store::{Store, Trouble};
 
@@ -135,6 +135,7 @@ impl App {
         let axum = vec![for_browsers, for_people];
         runtime.spawn(refresh_feeds(engine.clone()));
         runtime.spawn(sizes::keep(engine.clone()));
+        runtime.spawn(compaction::nightly(engine.clone()));
         engine.state.status.set_ready(true);
         let (bid, public, admin) = addresses;
         Ok(App {

@@ -52,7 +52,7 @@ enum Command {
     Backup(cli::Backup),
     /// Puts a backup into an empty `data_dir`; whoever was erased since stays erased.
     Restore(cli::Restore),
-    /// Writes the store anew, so that what was erased is no longer on the disk; the server must not run.
+    /// Writes the store anew, so that what was erased is no longer on the disk, while the server runs or not.
     Compact(cli::Compact),
     /// Serves.
     Serve(cli::Serve),

@@ -1,11 +1,12 @@
 //! The listeners and what they share: bid requests on raw hyper, one runtime a core; browsers and
 //! shops on axum.
 //!
-//! HTTP in, decisions and facts out. Never decides anything itself and never touches the store but
+//! HTTP in, decisions and facts out. Never decides anything itself and changes nothing in the store but
 //! through the writer.
 
 pub mod bids;
 pub mod bodies;
+pub mod compaction;
 pub mod engine;
 pub mod http;
 pub mod intake;

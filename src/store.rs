@@ -12,6 +12,8 @@ mod mark;
 mod open;
 mod parts;
 pub mod restore;
+mod since;
+mod tables;
 mod trouble;
 mod turn;
 #[cfg(test)]
@@ -22,21 +24,26 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use arc_swap::ArcSwap;
+use fjall::{KeyspaceCreateOptions, PersistMode};
 use parking_lot::Mutex;
 
 use crate::base::time::Secs;
-use crate::model::rows::{Row, Table, drops_through};
+use crate::model::rows::{Row, Table, tail};
 use crate::track::fold::Disk;
 use erased::Erased;
 use mark::Mark;
-use parts::Divided;
+use since::Since;
+use tables::{Tables, View};
 
 pub use open::VERSION;
 pub use trouble::Trouble;
+pub use turn::{Step, Turned};
 
 /// What the number of the last group commit is kept under.
 const COMMIT: &str = "commit";
+/// What is there while bytes of somebody erased may still be in the folder: since a commit of that number.
+const WAITS: &str = "erasure";
 /// The keyspace of what the store keeps of itself.
 const META: &str = "meta";
 
@@ -52,20 +59,21 @@ fn options() -> KeyspaceCreateOptions {
 /// An open store. Clones share it.
 #[derive(Clone)]
 pub struct Store {
-    db: Database,
-    /// Of those that are divided, none.
-    tables: Vec<Option<Keyspace>>,
-    divided: Divided,
-    meta: Keyspace,
+    /// A turn puts others in their place, between two commits.
+    tables: Arc<ArcSwap<Tables>>,
     beside: Arc<Mutex<Beside>>,
+    /// One turn at a time.
+    turning: Arc<Mutex<()>>,
 }
 
-/// What is kept in files beside the store, and the number of the last commit.
+/// What is kept in files beside the store, and the number of the last commit. Whoever commits holds it.
 struct Beside {
     data_dir: PathBuf,
     commit: u64,
     mark: Mark,
     erased: Erased,
+    /// Commits since a turn began, while one is under way.
+    since: Option<Since>,
     /// A file beside the store could not be written: nothing more is taken.
     broken: bool,
     /// Last, so that it is let go when all else is closed.
@@ -93,28 +101,23 @@ impl Store {
         self.beside.lock().data_dir.clone()
     }
 
+    /// Whether bytes of somebody erased may still be in the folder: a turn takes them out.
+    pub fn has_erasures(&self) -> io::Result<bool> {
+        self.tables.load().meta.contains_key(WAITS).map_err(other)
+    }
+
     /// Moves what a store of before tables were divided has of them to its parts; returns how many rows.
     pub fn divide(&self, now: Secs) -> io::Result<usize> {
-        Table::ALL.iter().map(|table| self.divided.move_undivided(*table, now)).sum()
-    }
-
-    /// The keyspace where a key of a table is, if there is any.
-    fn place(&self, table: Table, key: &[u8]) -> Option<Keyspace> {
-        self.tables[table as usize].clone().or_else(|| self.divided.part(table, key))
-    }
-
-    /// All keyspaces of a table, in the order of their keys.
-    fn places(&self, table: Table) -> Vec<Keyspace> {
-        match &self.tables[table as usize] {
-            Some(place) => vec![place.clone()],
-            None => self.divided.all(table),
-        }
+        let tables = self.tables.load_full();
+        Table::ALL.iter().map(|table| tables.divided.move_undivided(*table, now)).sum()
     }
 
     /// Every row of a table, in the order of keys.
-    pub fn rows(&self, table: Table) -> impl Iterator<Item = io::Result<Row>> + '_ {
-        let every = self.places(table).into_iter().flat_map(|place| place.iter());
+    pub fn rows(&self, table: Table) -> impl Iterator<Item = io::Result<Row>> + 'static {
+        let tables = self.tables.load_full();
+        let every = tables.places(table).into_iter().flat_map(|place| place.iter());
         every.map(move |guard| {
+            let _held = &tables;
             let (key, value) = guard.into_inner().map_err(other)?;
             Ok(Row {
                 table,
@@ -129,7 +132,8 @@ impl Store {
     pub fn each(&self, table: Table, first: u64, last: u64, mut each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
         // The longest key that begins with `last` is none longer than this.
         let upper = [&last.to_be_bytes()[..], &[0xff; 32]].concat();
-        let Some(place) = &self.tables[table as usize] else { return Ok(()) };
+        let tables = self.tables.load_full();
+        let Some(place) = tables.whole(table) else { return Ok(()) };
         for guard in place.range(first.to_be_bytes().to_vec()..=upper) {
             let (key, value) = guard.into_inner().map_err(other)?;
             each(&key, &value);
@@ -137,53 +141,45 @@ impl Store {
         Ok(())
     }
 
-    /// The number after the last one of a table whose keys begin with one.
-    pub fn next_number(&self, table: Table) -> io::Result<u64> {
-        let last = self.places(table).into_iter().rev().find_map(|place| place.last_key_value());
+    /// The number after the last fact's.
+    pub fn next_fact(&self) -> io::Result<u64> {
+        let tables = self.tables.load_full();
+        let last = tables
+            .places(Table::Facts)
+            .into_iter()
+            .rev()
+            .find_map(|place| place.last_key_value());
         let last = last.map(|guard| guard.key().map_err(other)).transpose()?;
-        Ok(last.and_then(|key| crate::model::rows::head(&key)).map_or(0, |n| n + 1))
+        Ok(last.and_then(|key| tail(&key)).map_or(0, |n| n + 1))
     }
 
-    /// Everything as it is now, whatever is committed while it is read.
-    fn view(&self) -> io::Result<View> {
+    /// Everything as it is now, whatever is committed while it is read, and the tables that it is of.
+    fn view(&self) -> io::Result<(Arc<Tables>, View)> {
         // No commit is half done while the lock is held.
         let _quiet = self.beside.lock();
-        let snapshot = self.db.snapshot();
-        let names = self.db.list_keyspace_names();
-        let tables = names.iter().map(|name| self.db.keyspace(name, options).map_err(other));
-        let mut tables = tables.collect::<io::Result<Vec<_>>>()?;
-        tables.sort_by(|a, b| a.name().cmp(b.name()));
-        Ok(View { snapshot, tables })
-    }
-}
-
-/// A consistent view of every table.
-struct View {
-    snapshot: Snapshot,
-    tables: Vec<Keyspace>,
-}
-
-impl View {
-    /// The rows of a table in the order of keys.
-    fn rows<'a>(&'a self, table: &'a Keyspace) -> impl Iterator<Item = io::Result<fjall::KvPair>> + 'a {
-        self.snapshot.iter(table).map(|guard| guard.into_inner().map_err(other))
+        let tables = self.tables.load_full();
+        let view = tables.view()?;
+        Ok((tables, view))
     }
 }
 
 impl Disk for Store {
     fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let Some(place) = self.place(table, key) else { return Ok(None) };
+        let tables = self.tables.load();
+        let Some(place) = tables.place(table, key) else { return Ok(None) };
         Ok(place.get(key).map_err(other)?.map(|value| value.to_vec()))
     }
 
     fn prefix(&self, table: Table, prefix: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let rows = self.places(table).into_iter().flat_map(|place| place.prefix(prefix));
+        let tables = self.tables.load_full();
+        let rows = tables.places(table).into_iter().flat_map(|place| place.prefix(prefix));
         let rows = rows.map(|guard| guard.into_inner().map_err(other));
         rows.map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect()
     }
 
     fn commit(&mut self, rows: &[Row]) -> io::Result<()> {
         let mut beside = self.beside.lock();
+        let beside = &mut *beside;
         if beside.broken {
             return Err(io::Error::other("an earlier write beside the store failed"));
         }
@@ -192,24 +188,13 @@ impl Disk for Store {
         beside.broken |= noted.is_err();
         noted?;
         let number = beside.commit + 1;
-        let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
-        for row in rows.iter().filter(|row| drops_through(row).is_none()) {
-            let place = match &self.tables[row.table as usize] {
-                Some(place) => place.clone(),
-                None => self.divided.make(row.table, &row.key)?,
-            };
-            match &row.value {
-                Some(value) => batch.insert(&place, row.key.as_slice(), value.as_slice()),
-                None => batch.remove(&place, row.key.as_slice()),
-            }
-        }
-        batch.insert(&self.meta, COMMIT, number.to_le_bytes());
-        batch.commit().map_err(other)?;
-        // Forgotten in a crash, they are dropped at the next start.
-        let mut over = rows.iter().filter_map(|row| Some((row.table, drops_through(row)?)));
-        let dropped = over.try_for_each(|(table, last)| self.divided.drop_through(table, last));
+        let tables = self.tables.load();
+        tables.write(rows, number, Some(PersistMode::SyncData))?;
         beside.commit = number;
-        let raised = dropped.and_then(|()| beside.mark.raise(number));
+        if let Some(since) = &mut beside.since {
+            since.note(number, rows);
+        }
+        let raised = tables.drop_past(rows).and_then(|()| beside.mark.raise(number));
         beside.broken |= raised.is_err();
         raised
     }

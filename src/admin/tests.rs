@@ -249,7 +249,7 @@ impl Rig {
 
 /// Records what comes, as the server's writer does, until the engine is gone.
 fn write_all(facts: &Receiver<Envelope>, engine: &Weak<Engine>, mut store: Store, is_stopped: &AtomicBool) {
-    let mut writer = Writer::new(0);
+    let mut writer = Writer::new(0, Hashes::new(&[9; 16]));
     while let Ok((fact, back)) = facts.recv() {
         let Some(engine) = engine.upgrade().filter(|_| !is_stopped.load(Ordering::Acquire)) else {
             return;

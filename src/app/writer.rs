@@ -10,9 +10,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::base::hash::Hashes;
 use crate::base::limits::FACTS_PER_COMMIT_MAX;
 use crate::base::time::Millis;
-use crate::model::rows::Table;
 use crate::server::engine::{Engine, Envelope, Unavailable};
 use crate::store::Store;
 use crate::track::writer::Writer;
@@ -24,7 +24,7 @@ pub(super) fn spawn(
     receiver: Receiver<Envelope>,
     closing: Arc<AtomicBool>,
 ) -> io::Result<JoinHandle<()>> {
-    let mut writer = Writer::new(store.next_number(Table::Facts)?);
+    let mut writer = Writer::new(store.next_fact()?, Hashes::drawn()?);
     std::thread::Builder::new().name("writer".into()).spawn(move || {
         let _watch = PoisonOnPanic(engine.clone());
         loop {

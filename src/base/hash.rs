@@ -22,6 +22,13 @@ impl Hashes {
         }
     }
 
+    /// Hashes under a key that is drawn and told nobody: what comes of them is this process's own.
+    pub fn drawn() -> std::io::Result<Hashes> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(|error| std::io::Error::other(error.to_string()))?;
+        Ok(Hashes::new(&key))
+    }
+
     /// Hashes under a key of at least 32 hexadecimal digits, as its file holds it.
     pub fn from_hex(text: &str) -> Option<Hashes> {
         decode_hex(text).map(|key| Hashes::new(&key))

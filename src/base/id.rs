@@ -17,6 +17,11 @@ pub fn is_id(text: &str) -> bool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserKey(pub u64);
 
+impl UserKey {
+    /// Stands for somebody who was erased.
+    pub const NOBODY: UserKey = UserKey(0);
+}
+
 /// A foreign id: the keyed 64-bit hash of its namespace and text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MatchKey(pub u64);

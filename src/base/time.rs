@@ -135,6 +135,11 @@ impl Day {
         text.parse::<Date>().ok().map(Day::from_date)
     }
 
+    /// As a date of `jiff`; none beyond its calendar.
+    pub fn date(self) -> Option<Date> {
+        Day::EPOCH.checked_add(jiff::Span::new().try_days(self.0).ok()?).ok()
+    }
+
     /// `n` days later.
     pub fn plus(self, n: i32) -> Day {
         Day(self.0.saturating_add(n))
@@ -143,9 +148,9 @@ impl Day {
 
 impl std::fmt::Display for Day {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match Day::EPOCH.checked_add(jiff::Span::new().days(self.0)) {
-            Ok(date) => write!(f, "{date}"),
-            Err(_) => write!(f, "day {}", self.0),
+        match self.date() {
+            Some(date) => write!(f, "{date}"),
+            None => write!(f, "day {}", self.0),
         }
     }
 }

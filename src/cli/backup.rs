@@ -1,6 +1,6 @@
 //! `winback backup`, `winback restore` and `winback compact`: the store as a whole.
 //!
-//! A backup is asked of the running server; where none answers, the folder is opened. Files are whole
+//! Backup and compaction are asked of the running server; where none answers, the folder is opened. Files are whole
 //! or not there, and only their owner may read them: a backup holds the keys.
 
 use std::fs::{self, File};
@@ -64,7 +64,7 @@ pub fn backup(arguments: &Backup) -> Result<(), Failure> {
         return Err(Failure::Faults(format!("{} is there already: name another file", file.display())));
     }
     let mut draft = NamedTempFile::new_in(dir).map_err(failed)?;
-    let from = if ask(&server, draft.as_file_mut()).map_err(|problem| broken(file, &problem))? {
+    let from = if ask(&server, "/api/backup", draft.as_file_mut()).map_err(|problem| broken(file, &problem))? {
         "the running server"
     } else {
         open_and_write(&server, draft.as_file_mut())?;
@@ -96,11 +96,22 @@ pub fn restore(arguments: &Restore) -> Result<(), Failure> {
 /// `winback compact`.
 pub fn compact(arguments: &Compact) -> Result<(), Failure> {
     let server = server(&arguments.config)?;
-    let rows = existing(&server)?.turn()?;
-    println!(
-        "{rows} rows written anew: what was erased is no longer in {}",
-        server.data_dir.display()
-    );
+    let data_dir = server.data_dir.display();
+    let mut answer = Vec::new();
+    let asked = ask(&server, "/api/compact", &mut answer);
+    let asked = asked.map_err(|problem| Failure::Unreachable(format!("cannot compact {data_dir}: {problem}: try again")))?;
+    let (rows, of) = if asked {
+        let told: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
+        (told["rows"].as_u64().unwrap_or(0), "of the running server ")
+    } else {
+        let store = existing(&server)?;
+        let rows = store.turn(&mut |_| true)?.rows;
+        drop(store);
+        // Opened once more, it is looked over and takes its usual place.
+        drop(existing(&server)?);
+        (rows, "")
+    };
+    println!("{rows} rows {of}written anew: what was erased is no longer in {data_dir}");
     Ok(())
 }
 
@@ -135,17 +146,17 @@ fn broken(file: &Path, problem: &str) -> Failure {
     Failure::Unreachable(format!("cannot back up into {}: {problem}: try again", file.display()))
 }
 
-/// Asks the running server; false where none answers.
-fn ask(server: &Server, out: &mut File) -> Result<bool, String> {
+/// Makes a call of the running server, whose answer goes to `out`; false where none answers.
+fn ask(server: &Server, call: &str, out: &mut dyn Write) -> Result<bool, String> {
     let Ok(token) = fs::read_to_string(&server.token_file) else {
         return Ok(false);
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(fetch(server.admin, token.trim(), out))
+    runtime.block_on(fetch(server.admin, token.trim(), call, out))
 }
 
-async fn fetch(admin: SocketAddr, token: &str, out: &mut File) -> Result<bool, String> {
+async fn fetch(admin: SocketAddr, token: &str, call: &str, out: &mut dyn Write) -> Result<bool, String> {
     let connecting = tokio::time::timeout(CONNECT_MAX, tokio::net::TcpStream::connect(admin)).await;
     let Ok(Ok(stream)) = connecting else { return Ok(false) };
     let said = |error: hyper::Error| format!("the server at {admin} broke off: {error}");
@@ -154,16 +165,20 @@ async fn fetch(admin: SocketAddr, token: &str, out: &mut File) -> Result<bool, S
     tokio::spawn(async move {
         let _ = connection.await;
     });
-    let request = Request::post("/api/backup")
+    let request = Request::post(call)
         .header(HOST, admin.to_string())
         .header(AUTHORIZATION, format!("Bearer {token}"))
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
     let answer = sender.send_request(request).await.map_err(said)?;
-    if !answer.status().is_success() {
-        return Err(format!("the server at {admin} answered {}", answer.status()));
-    }
+    let status = answer.status();
     let mut body = answer.into_body();
+    if !status.is_success() {
+        let told = body.collect().await.map_err(said)?.to_bytes();
+        let told: serde_json::Value = serde_json::from_slice(&told).unwrap_or_default();
+        let why = told["error"]["message"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
+        return Err(format!("the server at {admin} answered {status}{why}"));
+    }
     let mut out = BufWriter::new(out);
     while let Some(frame) = body.frame().await {
         if let Ok(bytes) = frame.map_err(said)?.into_data() {

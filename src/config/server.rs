@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
 
 use super::exchange::exchange;
 use super::fault::{Fault, sound};
@@ -57,6 +59,8 @@ pub struct Server {
     pub invalid_traffic: Option<InvalidTraffic>,
     /// Bounds.
     pub limits: Limits,
+    /// When the store is written anew; `None` where it is only when asked for.
+    pub compact: Option<Compact>,
     /// Whose `X-Forwarded-*` is read.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -115,6 +119,15 @@ pub struct Limits {
     pub body_kib: u32,
     /// How long a fact waits for others before they are made durable together.
     pub commit_linger_ms: u32,
+}
+
+/// `compact`: a time of the day on a clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compact {
+    /// When.
+    pub at: Time,
+    /// On whose clock.
+    pub timezone: TimeZone,
 }
 
 /// Reads a server config; what it returns beside it are warnings.
@@ -178,6 +191,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<Server> {
         house: house(&o),
         invalid_traffic: invalid_traffic(r, &o),
         limits: limits(&o)?,
+        compact: compact(&o),
         trusted_proxies: o.list("trusted_proxies", |r, n| form::network(r.string(n)?)),
     };
     check_open_exchanges(r, &o, &server);
@@ -311,6 +325,17 @@ fn limits(server: &Object<'_, '_>) -> Option<Limits> {
         memory_mib: o.integer("memory_mib"),
         body_kib: o.integer("body_kib")?,
         commit_linger_ms: o.integer("commit_linger_ms")?,
+    })
+}
+
+fn compact(server: &Object<'_, '_>) -> Option<Compact> {
+    if server.written("compact").is_some_and(Node::is_null) {
+        return None;
+    }
+    let o = server.inner("compact");
+    Some(Compact {
+        at: o.read("at", |r, n| form::clock(r.string(n)?))?,
+        timezone: o.read("timezone", |r, n| TimeZone::get(r.string(n)?).ok())?,
     })
 }
 

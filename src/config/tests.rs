@@ -122,6 +122,15 @@ fn the_contracts_server_is_read() {
 fn an_empty_server_has_defaults() {
     let (server, _) = read_server("{}").expect("read");
     assert_eq!(server.url(server.public), "http://127.0.0.1:8081");
+    assert_eq!(server.compact.map(|compact| compact.at.to_string()), Some("03:00:00".to_owned()));
+    let (server, _) = read_server(r#"{"compact": null}"#).expect("read");
+    assert_eq!(server.compact, None);
+    let (server, _) = read_server(r#"{"compact": {"at": "04:30", "timezone": "Asia/Ho_Chi_Minh"}}"#).expect("read");
+    let clock = server
+        .compact
+        .map(|compact| (compact.at.to_string(), compact.timezone.iana_name().map(str::to_owned)));
+    assert_eq!(clock, Some(("04:30:00".to_owned(), Some("Asia/Ho_Chi_Minh".to_owned()))));
+    let (server, _) = read_server("{}").expect("read");
     assert_eq!(server.invalid_traffic.map(|t| t.items_per_day), Some(Some(300)));
     let (server, _) = read_server(r#"{"invalid_traffic": null}"#).expect("read");
     assert_eq!(server.invalid_traffic, None);

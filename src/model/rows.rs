@@ -37,17 +37,19 @@ pub enum Table {
     Pending,
     /// Users who opted out, and the foreign ids that led to them.
     OptedOut,
-    /// Running number to what happened, as JSON: impressions, clicks, conversions.
+    /// Part and running number to what happened, as JSON: impressions, clicks, conversions, refunds, mergers.
     Facts,
     /// Names to the numbers given to them.
     Names,
     /// Hashes of erased keys to when: on disk only, and in a list that outlives the store.
     Erased,
+    /// User key to the random number that facts name them by: on disk only.
+    Handles,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 17] = [
+    pub const ALL: [Table; 18] = [
         Table::Users,
         Table::Exposures,
         Table::Matches,
@@ -65,6 +67,7 @@ impl Table {
         Table::Facts,
         Table::Names,
         Table::Erased,
+        Table::Handles,
     ];
 
     /// Its name on disk: never change one.
@@ -87,6 +90,7 @@ impl Table {
             Table::Facts => "facts",
             Table::Names => "names",
             Table::Erased => "erased",
+            Table::Handles => "handles",
         }
     }
 }
@@ -108,6 +112,8 @@ impl Table {
             Table::EventIds => (Span::DAY, EVENT_ID_LIFE),
             Table::Orphans => (Span::days(5), CLICK_LIFE),
             Table::Orders => (Span::days(40), ORDER_LIFE),
+            // As long as `privacy.retention` says, which is known where they are dropped.
+            Table::Facts => (Span::DAY, Span(u32::MAX)),
             _ => return None,
         };
         Some(Parts {
@@ -125,7 +131,12 @@ impl Parts {
 
     /// The oldest part that may hold a row still needed at `now`.
     pub const fn oldest(self, now: Secs) -> u64 {
-        (now.0.saturating_sub(self.life_s) / self.span_s) as u64
+        self.oldest_within(self.life_s, now)
+    }
+
+    /// The oldest part that may hold a row of the last so many seconds.
+    pub const fn oldest_within(self, life_s: u32, now: Secs) -> u64 {
+        (now.0.saturating_sub(life_s) / self.span_s) as u64
     }
 
     /// A key in a part.

@@ -126,6 +126,14 @@ impl Ticket {
         })
     }
 
+    /// The same bid, of nobody: what settles it is known by its tag.
+    pub const fn of_nobody(self) -> Ticket {
+        Ticket {
+            user: UserKey::NOBODY,
+            ..self
+        }
+    }
+
     /// The payload for the markup: with the further products of the ad, at most [`FURTHER_MAX`].
     pub fn write_view(&self, further: impl IntoIterator<Item = ProductKey>) -> ViewPayload {
         let mut out = ViewPayload::from_slice(&self.write());

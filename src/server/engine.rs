@@ -164,8 +164,6 @@ pub struct Parts {
 impl Engine {
     /// Puts it together; draws the secret of this process.
     pub fn new(parts: Parts) -> std::io::Result<Engine> {
-        let mut secret = [0; 16];
-        getrandom::fill(&mut secret).map_err(|e| std::io::Error::other(e.to_string()))?;
         let Parts {
             world,
             state,
@@ -185,7 +183,7 @@ impl Engine {
             names,
             edits: tokio::sync::Mutex::default(),
             rates: (0..EXCHANGES_MAX).map(|_| Rate::default()).collect(),
-            secret: Hashes::new(&secret),
+            secret: Hashes::drawn()?,
             arrivals: AtomicU64::new(0),
         })
     }

@@ -64,7 +64,7 @@ pub fn write(store: &Store, keys: &[(String, Vec<u8>)], out: &mut dyn Write) -> 
         body.extend(bytes);
         out.frame(FILE, &body)?;
     }
-    let view = store.view()?;
+    let (_held, view) = store.view()?;
     let mut rows = 0u64;
     for table in &view.tables {
         out.frame(TABLE, table.name().as_bytes())?;
@@ -122,7 +122,8 @@ fn checksum(number: u64, kind: u8, body: &[u8]) -> [u8; CHECKSUM_BYTES] {
     std::array::from_fn(|at| hash[at])
 }
 
-fn push(body: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends bytes with their length before them.
+pub(super) fn push(body: &mut Vec<u8>, bytes: &[u8]) {
     body.extend((bytes.len() as u32).to_le_bytes());
     body.extend(bytes);
 }

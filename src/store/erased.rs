@@ -15,6 +15,7 @@ use super::{Store, options, other};
 use crate::base::hash::Hashes;
 use crate::model::exposure::{self, Exposure};
 use crate::model::rows::{Row, Table, head, tail};
+use crate::model::ticket::Ticket;
 use crate::track::fold::Disk;
 
 /// Its file in the data folder.
@@ -74,7 +75,7 @@ pub fn read(data_dir: &Path) -> io::Result<Gone> {
 
 impl Store {
     /// Does what was noted and, for a crash or a loss accepted, not done: nobody on the list is left.
-    /// Returns how many rows went.
+    /// Returns how many rows went or were changed.
     pub fn finish_erasures(&mut self, hashes: &Hashes) -> io::Result<usize> {
         let known = self
             .rows(Table::Erased)
@@ -91,12 +92,18 @@ impl Store {
             Table::Exposures,
             Table::UserIds,
             Table::Claims,
+            Table::Handles,
             Table::Matches,
             Table::UserMatches,
+            Table::Pending,
         ] {
             for row in self.rows(table) {
                 let row = row?;
                 let value = row.value.as_deref().unwrap_or_default();
+                if let Some(value) = of_nobody(&gone, hashes, table.name(), value) {
+                    rows.push(Row { value: Some(value), ..row });
+                    continue;
+                }
                 if !is_of(&gone, hashes, table.name(), &row.key, value) {
                     continue;
                 }
@@ -114,7 +121,7 @@ impl Store {
             key: key.to_be_bytes().to_vec(),
             value: Some(at.to_le_bytes().to_vec()),
         }));
-        orphan(&self.db, &seen)?;
+        orphan(&self.tables.load().db, &seen)?;
         self.commit(&rows)?;
         Ok(went)
     }
@@ -147,7 +154,7 @@ pub fn when(value: &[u8]) -> Option<u32> {
 /// Whether a row is of somebody who is gone.
 pub fn is_of(gone: &Gone, hashes: &Hashes, table: &str, key: &[u8], value: &[u8]) -> bool {
     let is_gone = |key: Option<u64>| key.is_some_and(|key| gone.contains_key(&hashes.erased(key)));
-    const OF_USER: [Table; 4] = [Table::Users, Table::Exposures, Table::UserIds, Table::Claims];
+    const OF_USER: [Table; 5] = [Table::Users, Table::Exposures, Table::UserIds, Table::Claims, Table::Handles];
     if OF_USER.iter().any(|of| of.name() == table) {
         return is_gone(head(key));
     }
@@ -156,6 +163,13 @@ pub fn is_of(gone: &Gone, hashes: &Hashes, table: &str, key: &[u8], value: &[u8]
         _ if table == Table::UserMatches.name() => is_gone(head(key)) || is_gone(tail(key)),
         _ => false,
     }
+}
+
+/// What becomes of an impression that waits for the sign that bills it, if it is of somebody who is gone.
+pub fn of_nobody(gone: &Gone, hashes: &Hashes, table: &str, value: &[u8]) -> Option<Vec<u8>> {
+    let ticket = Ticket::read(value).filter(|_| table == Table::Pending.name())?;
+    let is_gone = gone.contains_key(&hashes.erased(ticket.user.0));
+    is_gone.then(|| ticket.of_nobody().write().to_vec())
 }
 
 fn record(key: u64, at: u32) -> [u8; RECORD_BYTES] {

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use fjall::{Database, Keyspace, PersistMode};
 use parking_lot::Mutex;
 
@@ -15,14 +16,14 @@ use super::erased::Erased;
 use super::journal::{self, Copies};
 use super::manifest;
 use super::mark::{self, Mark, Seen};
-use super::parts::Divided;
+use super::tables::Tables;
 use super::trouble::Trouble;
-use super::{Beside, COMMIT, META, Store, options, other, restore, turn};
-use crate::model::rows::Table;
+use super::{Beside, COMMIT, META, Store, WAITS, options, other, restore, turn};
 
-/// What this program writes. Stores without a version are older: the same tables, no numbered commits.
-pub const VERSION: u32 = 1;
-const VERSION_KEY: &str = "version";
+/// What this program writes. Stores without a version have no numbered commits; before 2, facts were one
+/// table and named nobody.
+pub const VERSION: u32 = 2;
+pub(super) const VERSION_KEY: &str = "version";
 pub(super) const LOCK: &str = "lock";
 
 /// The lock of a data folder, which is made if need be.
@@ -66,8 +67,8 @@ pub(super) fn open(data_dir: &Path, accept_loss: bool) -> Result<Store, Trouble>
             return Err(trouble);
         }
     };
-    if !commit.numbered {
-        write_version(&opened.db, &opened.meta).map_err(Trouble::io("write", &dir))?;
+    if commit.version < VERSION {
+        upgrade(&opened).map_err(Trouble::io("write", &dir))?;
     }
     let commit = commit.at;
     copies.drop().map_err(Trouble::io("remove the copies of the journals of", &dir))?;
@@ -78,25 +79,15 @@ pub(super) fn open(data_dir: &Path, accept_loss: bool) -> Result<Store, Trouble>
         commit,
         mark,
         erased,
+        since: None,
         broken: false,
         _lock: lock,
     };
-    let Opened { db, tables, divided, meta } = opened;
     Ok(Store {
-        db,
-        tables,
-        divided,
-        meta,
+        tables: Arc::new(ArcSwap::from_pointee(opened)),
         beside: Arc::new(Mutex::new(beside)),
+        turning: Arc::default(),
     })
-}
-
-/// What a store's folder holds.
-struct Opened {
-    db: Database,
-    tables: Vec<Option<Keyspace>>,
-    divided: Divided,
-    meta: Keyspace,
 }
 
 /// A new store, made apart: a store is there whole or not at all.
@@ -107,7 +98,7 @@ fn make(data_dir: &Path) -> Result<(), Trouble> {
         write_version(&db, &meta)
     });
     made.map_err(Trouble::io("make a store in", &fresh))?;
-    turn::swap(data_dir).map_err(Trouble::io("make a store in", data_dir))
+    turn::put(data_dir).map_err(Trouble::io("make a store in", data_dir))
 }
 
 pub(super) fn write_version(db: &Database, meta: &Keyspace) -> io::Result<()> {
@@ -116,8 +107,17 @@ pub(super) fn write_version(db: &Database, meta: &Keyspace) -> io::Result<()> {
     batch.commit().map_err(other)
 }
 
+/// Notes that a store of an older program is this one's from now on. It never said whether somebody was
+/// erased: it is taken for granted.
+fn upgrade(tables: &Tables) -> io::Result<()> {
+    let mut batch = tables.db.batch().durability(Some(PersistMode::SyncAll));
+    batch.insert(&tables.meta, VERSION_KEY, VERSION.to_le_bytes());
+    batch.insert(&tables.meta, WAITS, 0u64.to_le_bytes());
+    batch.commit().map_err(other)
+}
+
 /// Opens fjall and the tables. Whatever it stumbles over is damage: it was written whole.
-fn open_tables(dir: &Path) -> Result<Opened, Trouble> {
+fn open_tables(dir: &Path) -> Result<Tables, Trouble> {
     let damaged = |problem: String| Trouble::Damaged {
         dir: dir.to_owned(),
         problem,
@@ -143,16 +143,7 @@ fn open_tables(dir: &Path) -> Result<Opened, Trouble> {
             known: VERSION,
         });
     }
-    let keyspace = |name: &str| db.keyspace(name, options).map_err(other);
-    let divided = Divided::open(&db).map_err(Trouble::io("open the tables of", dir))?;
-    let table = |table: &Table| match table.parts() {
-        Some(_) => Ok(None),
-        None => keyspace(table.name()).map(Some),
-    };
-    let tables = Table::ALL.iter().map(table).collect::<io::Result<Vec<_>>>();
-    let tables = tables.map_err(Trouble::io("make the tables of", dir))?;
-    let meta = keyspace(META).map_err(Trouble::io("make the tables of", dir))?;
-    Ok(Opened { db, tables, divided, meta })
+    Tables::open(dir, db).map_err(Trouble::io("make the tables of", dir))
 }
 
 /// Errors that are no sign of damage.
@@ -177,9 +168,12 @@ fn read_number(db: &Database, key: &str) -> io::Result<Option<Vec<u8>>> {
 fn judge(data_dir: &Path, dir: &Path, meta: &Keyspace, seen: Seen, accept_loss: bool) -> Result<Last, Trouble> {
     let get = |key: &str| meta.get(key).map_err(other).map_err(Trouble::io("read", dir));
     let commit = get(COMMIT)?.and_then(|number| number.first_chunk::<8>().map(|number| u64::from_le_bytes(*number)));
-    let numbered = get(VERSION_KEY)?.is_some();
+    let version = get(VERSION_KEY)?.and_then(|version| version.first_chunk::<4>().map(|version| u32::from_le_bytes(*version)));
     let at = commit.unwrap_or(0);
-    let last = Last { at, numbered };
+    let last = Last {
+        at,
+        version: version.unwrap_or(0),
+    };
     let unknown = |problem| Trouble::Mark {
         file: data_dir.join(mark::FILE),
         problem,
@@ -188,7 +182,7 @@ fn judge(data_dir: &Path, dir: &Path, meta: &Keyspace, seen: Seen, accept_loss: 
         _ if accept_loss => Ok(last),
         Seen::At(acknowledged) if at < acknowledged => Err(Trouble::Short { at, acknowledged }),
         Seen::Damaged => Err(unknown("is damaged")),
-        Seen::Nothing if numbered && at > 0 => Err(unknown("is missing")),
+        Seen::Nothing if version.is_some() && at > 0 => Err(unknown("is missing")),
         Seen::At(_) | Seen::Nothing => Ok(last),
     }
 }
@@ -196,6 +190,6 @@ fn judge(data_dir: &Path, dir: &Path, meta: &Keyspace, seen: Seen, accept_loss: 
 /// The last commit of a store.
 struct Last {
     at: u64,
-    /// Whether its commits are numbered: those of an older program are not.
-    numbered: bool,
+    /// What wrote it; 0 before there were versions.
+    version: u32,
 }

@@ -2,7 +2,7 @@
 //!
 //! Parts are made when their first row is written. Stores of before tables were divided have one keyspace
 //! under the table's own name; its rows are moved once, and it is dropped. Never interprets a value, but
-//! for the time that such old rows begin with.
+//! for the time that such old rows tell.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use fjall::{Database, Keyspace, PersistMode};
 use parking_lot::RwLock;
+use serde::Deserialize;
 
 use super::{options, other};
-use crate::base::time::Secs;
+use crate::base::time::{Millis, Secs};
 use crate::model::rows::{Parts, Table, head};
 
 /// Rows moved in one commit.
@@ -84,8 +85,8 @@ impl Divided {
         Ok(())
     }
 
-    /// Moves rows of before this table was divided to the part of the time they begin with, or of `now`
-    /// where they tell none. Returns how many; done again after a crash, it goes on where it was.
+    /// Moves rows of before this table was divided to the part of the time they tell, or of `now` where
+    /// they tell none. Returns how many; done again after a crash, it goes on where it was.
     pub(super) fn move_undivided(&self, table: Table, now: Secs) -> io::Result<usize> {
         let (Some(parts), true) = (table.parts(), self.db.keyspace_exists(table.name())) else {
             return Ok(0);
@@ -97,9 +98,7 @@ impl Divided {
             let mut rows = 0;
             for guard in old.iter().take(MOVED_PER_COMMIT_MAX) {
                 let (key, value) = guard.into_inner().map_err(other)?;
-                let written = head(&value)
-                    .and_then(|at| u32::try_from(at).ok())
-                    .map_or(now, |at| Secs(at).min(now));
+                let written = written(table, &value).map_or(now, |at| at.min(now));
                 // What is over already is left behind.
                 if parts.of(written) >= parts.oldest(now) {
                     let key = Parts::key(parts.of(written), &key);
@@ -119,6 +118,22 @@ impl Divided {
     }
 }
 
+/// When a row of before its table was divided was written: facts say so as text, others begin with it.
+fn written(table: Table, value: &[u8]) -> Option<Secs> {
+    #[derive(Deserialize)]
+    struct Fact<'a> {
+        at: &'a str,
+    }
+    match table {
+        Table::Facts => {
+            let fact: Fact<'_> = serde_json::from_slice(value).ok()?;
+            let at: jiff::Timestamp = fact.at.parse().ok()?;
+            Some(Millis(at.as_millisecond()).to_secs())
+        }
+        _ => head(value).and_then(|at| u32::try_from(at).ok()).map(Secs),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use fjall::{Database, KeyspaceCreateOptions};
@@ -132,7 +147,14 @@ mod tests {
     const NOW: Secs = Secs(80_000_000);
 
     fn names(store: &Store) -> Vec<String> {
-        store.db.list_keyspace_names().iter().map(|name| name.to_string()).collect()
+        store
+            .tables
+            .load()
+            .db
+            .list_keyspace_names()
+            .iter()
+            .map(|name| name.to_string())
+            .collect()
     }
 
     fn row(table: Table, part: u64, key: u64, value: Option<&[u8]>) -> Row {
@@ -197,9 +219,14 @@ mod tests {
         }
         old(Table::Orders).insert(pair(1, 5), at(over)).expect("insert");
         old(Table::Orphans).insert(9u64.to_be_bytes(), [31]).expect("insert");
+        for n in 0..5u64 {
+            let at = if n == 4 { recent } else { over }.to_millis().to_rfc3339();
+            let fact = format!(r#"{{"fact":"impression","campaign":1,"at":"{at}"}}"#);
+            old(Table::Facts).insert(n.to_be_bytes(), fact).expect("insert");
+        }
         db.persist(PersistMode::SyncAll).expect("persist");
         drop(db);
-        for moved in [25_002, 0] {
+        for moved in [25_007, 0] {
             let store = Store::open(dir.path()).expect("open");
             assert_eq!(store.divide(NOW).expect("moved"), moved);
             assert_eq!(store.rows(Table::EventIds).count(), 20_000, "those over are left behind");
@@ -209,6 +236,9 @@ mod tests {
             assert_eq!(get(Table::Orders, over, &pair(1, 5)), Some(at(over).to_vec()));
             assert_eq!(get(Table::Orphans, NOW, &9u64.to_be_bytes()), Some(vec![31]));
             assert!(!names(&store).iter().any(|name| name == "orders"));
+            let facts = [over, recent].map(|at| store.prefix(Table::Facts, &part(Table::Facts, at).to_be_bytes()));
+            assert_eq!(facts.map(|facts| facts.expect("facts").len()), [4, 1]);
+            assert_eq!(store.next_fact().expect("a number"), 5, "numbers go on");
         }
     }
 }

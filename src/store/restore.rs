@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use fjall::{Database, PersistMode};
 
 use super::backup::{HASH_KEY, Part, Parts, SEAL_KEYS};
-use super::erased::{self, Erased, Gone, is_of, when};
+use super::erased::{self, Erased, Gone, is_of, of_nobody, when};
 use super::mark::{self, Mark};
-use super::open::{VERSION, lock};
+use super::open::{VERSION, VERSION_KEY, lock};
 use super::trouble::Trouble;
 use super::{COMMIT, META, options, other, turn};
 use crate::base::hash::Hashes;
@@ -93,7 +93,7 @@ pub fn restore(file: &Path, data_dir: &Path, seal_keys_dir: &Path) -> Result<Res
         }
         Mark::open(data_dir, survey.commit)?;
         let restored = fill(file, data_dir, &survey, &hashes)?;
-        turn::swap(data_dir)?;
+        turn::put(data_dir)?;
         fs::remove_file(data_dir.join(HALF_DONE))?;
         File::open(data_dir)?.sync_all()?;
         Ok(restored)
@@ -143,7 +143,7 @@ fn survey(file: &Path) -> Result<Survey, Refused> {
                     for (key, value) in &rows {
                         if key == COMMIT.as_bytes() {
                             survey.commit = value.first_chunk::<8>().map_or(0, |n| u64::from_le_bytes(*n));
-                        } else {
+                        } else if key == VERSION_KEY.as_bytes() {
                             survey.version = survey.version.max(when(value).unwrap_or(0));
                         }
                     }
@@ -226,6 +226,7 @@ fn fill(file: &Path, data_dir: &Path, survey: &Survey, hashes: &Hashes) -> io::R
                     }
                 } else {
                     restored.rows += 1;
+                    let value = of_nobody(&gone, hashes, &table, &value).unwrap_or(value);
                     ingestion.write(key, value).map_err(other)?;
                 }
             }

@@ -4,8 +4,14 @@
 use std::fs;
 use std::path::Path;
 
+use fjall::Database;
+
 use super::*;
 use crate::base::hash::Hashes;
+use crate::base::id::UserKey;
+use crate::base::money::{Conversion, Money};
+use crate::model::rows::{Parts, pair};
+use crate::model::ticket::Ticket;
 
 /// A folder in memory where there is one: what a disk does to be durable is not what is tested.
 fn folder() -> tempfile::TempDir {
@@ -24,16 +30,21 @@ fn row(table: Table, key: u64, value: Option<&[u8]>) -> Row {
 fn what_is_committed_is_there_after_reopening() {
     let dir = folder();
     let mut store = Store::open(dir.path()).expect("open");
-    let (one, two) = (row(Table::Facts, 1, Some(b"a")), row(Table::Facts, 2, Some(b"b")));
-    store.commit(&[one, two]).expect("commit");
-    store.commit(&[row(Table::Facts, 1, None)]).expect("commit");
+    let (one, two) = (row(Table::Paces, 1, Some(b"a")), row(Table::Paces, 2, Some(b"b")));
+    let fact = Row {
+        table: Table::Facts,
+        key: Parts::key(700, &6u64.to_be_bytes()),
+        value: Some(b"{}".to_vec()),
+    };
+    store.commit(&[one, two, fact]).expect("commit");
+    store.commit(&[row(Table::Paces, 1, None)]).expect("commit");
     drop(store);
     let store = Store::open(dir.path()).expect("reopen");
-    assert_eq!(store.get(Table::Facts, &2u64.to_be_bytes()).expect("get"), Some(b"b".to_vec()));
-    assert_eq!(store.get(Table::Facts, &1u64.to_be_bytes()).expect("get"), None);
-    assert_eq!(store.rows(Table::Facts).count(), 1);
-    assert_eq!(store.next_number(Table::Facts).expect("number"), 3);
-    assert_eq!(store.prefix(Table::Facts, &[0, 0]).expect("scan").len(), 1);
+    assert_eq!(store.get(Table::Paces, &2u64.to_be_bytes()).expect("get"), Some(b"b".to_vec()));
+    assert_eq!(store.get(Table::Paces, &1u64.to_be_bytes()).expect("get"), None);
+    assert_eq!(store.rows(Table::Paces).count(), 1);
+    assert_eq!(store.next_fact().expect("number"), 7);
+    assert_eq!(store.prefix(Table::Paces, &[0, 0]).expect("scan").len(), 1);
     assert_eq!(store.last_commit(), 2);
     let files: Vec<_> = fs::read_dir(dir.path())
         .expect("folder")
@@ -191,24 +202,8 @@ fn a_backup_restores_what_was_there_less_whom_was_erased_since() {
 }
 
 #[test]
-fn after_a_turn_what_was_erased_is_nowhere() {
-    let dir = folder();
-    let secret = b"a secret that is to go";
-    let mut store = Store::open(dir.path()).expect("open");
-    store
-        .commit(&[row(Table::Users, 1, Some(secret)), row(Table::Users, 2, Some(b"stays"))])
-        .expect("commit");
-    store.commit(&[row(Table::Users, 1, None)]).expect("commit");
-    assert_eq!(holding(dir.path(), secret), 1, "the journal still has it");
-    let rows = store.turn().expect("turned");
-    assert_eq!((holding(dir.path(), secret), holding(dir.path(), b"stays")), (0, 1));
-    let store = Store::open(dir.path()).expect("open");
-    assert_eq!((store.rows(Table::Users).count(), store.last_commit(), rows), (1, 2, 3));
-}
-
-#[test]
-fn a_turn_that_is_interrupted_leaves_one_whole_store() {
-    // What a crash leaves: `spare` is another whole store, as the turn made it or as it was before.
+fn a_store_that_was_being_put_in_place_is_there_or_the_one_before() {
+    // What a crash leaves: `spare` is another whole store, the next one or the one before.
     let moved = |dir: &Path, from: &str, to: &str| fs::rename(dir.join(from), dir.join(to)).expect("moved");
     let cases: [(&str, &[(&str, &str)]); 3] = [
         ("all of the next, not yet in place", &[("spare", "store.new")]),
@@ -228,33 +223,37 @@ fn a_turn_that_is_interrupted_leaves_one_whole_store() {
     }
 }
 
-/// How many files below a folder hold these bytes.
-fn holding(dir: &Path, bytes: &[u8]) -> usize {
-    let entries = fs::read_dir(dir).expect("folder").map(|entry| entry.expect("entry").path());
-    let has = |path: &Path| memchr::memmem::find(&fs::read(path).expect("file"), bytes).is_some();
-    entries
-        .map(|path| {
-            if path.is_dir() {
-                holding(&path, bytes)
-            } else {
-                usize::from(has(&path))
-            }
-        })
-        .sum()
-}
-
 #[test]
 fn an_erasure_that_was_noted_only_is_done_at_the_next_start() {
     let hashes = Hashes::new(&[3; 16]);
     let dir = folder();
     let mut store = Store::open(dir.path()).expect("open");
     let matched = row(Table::Matches, 9, Some(&1u64.to_be_bytes()));
-    store
-        .commit(&[row(Table::Users, 1, Some(b"gone")), row(Table::Users, 2, Some(b"stays")), matched])
-        .expect("commit");
+    let handle = row(Table::Handles, 1, Some(&7u64.to_be_bytes()));
+    let waiting = |tag: u64, user: u64| Row {
+        table: Table::Pending,
+        key: pair(100, tag),
+        value: Some(ticket(UserKey(user)).write().to_vec()),
+    };
+    let users = [row(Table::Users, 1, Some(b"gone")), row(Table::Users, 2, Some(b"stays"))];
+    store.commit(&users).expect("commit");
+    store.commit(&[matched, handle, waiting(5, 1), waiting(6, 2)]).expect("commit");
     let noted = row(Table::Erased, hashes.erased(1), Some(&9u32.to_le_bytes()));
     store.beside.lock().erased.note([&noted].into_iter()).expect("noted");
-    assert_eq!(store.finish_erasures(&hashes).expect("done"), 2);
+    assert!(!store.has_erasures().expect("known"), "it is not done yet");
+    assert_eq!(store.finish_erasures(&hashes).expect("done"), 4);
     assert_eq!(store.finish_erasures(&hashes).expect("done"), 0);
-    assert_eq!((store.rows(Table::Users).count(), store.rows(Table::Matches).count()), (1, 0));
+    let left = [Table::Users, Table::Matches, Table::Handles].map(|table| store.rows(table).count());
+    assert_eq!((left, store.has_erasures().expect("known")), ([1, 0, 0], true));
+    let waits = |row: io::Result<Row>| Ticket::read(&row.expect("row").value.expect("a value"));
+    let still: Vec<_> = store.rows(Table::Pending).map(waits).collect();
+    let nobody = ticket(UserKey(1)).of_nobody();
+    assert_eq!(still, [Some(nobody), Some(ticket(UserKey(2)))], "it is billed all the same");
+}
+
+fn ticket(user: UserKey) -> Ticket {
+    Ticket {
+        user,
+        ..Ticket::priced(Money::units(3), Conversion { from: 1, to: 1 })
+    }
 }

@@ -45,6 +45,9 @@ pub enum Trouble {
         /// How that shows.
         problem: String,
     },
+    /// A turn is under way.
+    #[error("the store in {} is being written anew already: wait for that", .0.display())]
+    Turning(PathBuf),
     /// A restore did not come to its end.
     #[error("a restore into {} was interrupted: run it again", .0.display())]
     HalfRestored(PathBuf),

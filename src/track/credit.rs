@@ -136,8 +136,10 @@ fn is_of(shop: &Shop, campaign: CampaignNo) -> bool {
 }
 
 /// Credits a conversion.
-pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent, now: Secs) {
-    let Some(touch) = touched(fold, shop, user, event) else { return };
+pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent, now: Secs) -> io::Result<()> {
+    let Some(touch) = touched(fold, shop, user, event) else {
+        return Ok(());
+    };
     let at = event.entries[0].at;
     let (day, earned_on) = (day_of(Some(shop), at), day_of(Some(shop), touch.shown));
     fold.day(touch.campaign, day).convert(event.value);
@@ -155,10 +157,9 @@ pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent
         };
         fold.put(Table::Orders, Order::key(shop.advertiser.no, order), Some(kept.write()));
     }
-    fold.log(
-        &json!({"fact": "conversion", "campaign": touch.campaign.0, "day": day.to_string(), "impression_day": earned_on.to_string(),
-        "at": now.to_millis().to_rfc3339(), "value": event.value.to_string(), "currency": shop.advertiser.currency.as_str()}),
-    );
+    let fact = json!({"fact": "conversion", "campaign": touch.campaign.0, "day": day.to_string(), "impression_day": earned_on.to_string(),
+        "at": now.to_millis().to_rfc3339(), "value": event.value.to_string(), "currency": shop.advertiser.currency.as_str()});
+    fold.log(fact, user)
 }
 
 /// The last click in its window, else the last impression in its own.
@@ -188,7 +189,7 @@ fn told(fold: &mut Fold<'_>, Clicked { ticket, tag }: Clicked) -> Option<Touch> 
 
 /// Takes back what a refund says of its order, at most what is left of it; without a value or items all of
 /// it. An order all of which is taken back is no conversion any more.
-pub fn refund(fold: &mut Fold<'_>, advertiser: AdvertiserNo, event: &NewEvent, now: Secs) -> io::Result<()> {
+pub fn refund(fold: &mut Fold<'_>, advertiser: AdvertiserNo, user: UserKey, event: &NewEvent, now: Secs) -> io::Result<()> {
     let Some(order) = event.order else { return Ok(()) };
     let key = Order::key(advertiser, order);
     let Some(mut order) = fold.get(Table::Orders, &key)?.and_then(|row| Order::read(&row)) else {
@@ -208,11 +209,9 @@ pub fn refund(fold: &mut Fold<'_>, advertiser: AdvertiserNo, event: &NewEvent, n
         fold.changes.push(Change::Uncount(order.campaign));
     }
     fold.put(Table::Orders, key, Some(order.write()));
-    fold.log(
-        &json!({"fact": "refund", "campaign": order.campaign.0, "day": order.day.to_string(), "impression_day": order.earned_on.to_string(),
-        "at": now.to_millis().to_rfc3339(), "value": back.to_string(), "is_whole": ends}),
-    );
-    Ok(())
+    let fact = json!({"fact": "refund", "campaign": order.campaign.0, "day": order.day.to_string(), "impression_day": order.earned_on.to_string(),
+        "at": now.to_millis().to_rfc3339(), "value": back.to_string(), "is_whole": ends});
+    fold.log(fact, user)
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 //! Pure but for reads of the disk. What is folded is seen by the facts after it, so two facts about one
 //! user in one batch compose; nothing is visible to anyone else before the commit.
 
+mod handles;
 mod people;
 
 use std::collections::BTreeMap;
 use std::io;
 
+use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, MatchKey, ProductKey, UserKey};
 use crate::base::limits::EVENT_ID_LIFE;
 use crate::base::money::Money;
@@ -113,8 +115,17 @@ pub struct Fold<'a> {
     rows: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
     days: BTreeMap<(CampaignNo, Day), DayRow>,
     pub(super) changes: Vec<Change>,
-    next_fact: u64,
+    facts: Numbering,
     now: Secs,
+}
+
+/// How facts are numbered, and whom they tell of.
+#[derive(Clone, Debug)]
+pub struct Numbering {
+    /// The number the next fact gets.
+    pub next: u64,
+    /// What handles are drawn with: known to this process alone, so that they tell of nobody.
+    pub secret: Hashes,
 }
 
 /// What a fold comes to.
@@ -129,8 +140,8 @@ pub struct Folded {
 }
 
 impl<'a> Fold<'a> {
-    /// Nothing laid over yet, at `now`; facts are numbered from `next_fact`.
-    pub fn new(state: &'a State, world: &'a World, disk: &'a dyn Disk, next_fact: u64, now: Secs) -> Fold<'a> {
+    /// Nothing laid over yet, at `now`.
+    pub fn new(state: &'a State, world: &'a World, disk: &'a dyn Disk, facts: Numbering, now: Secs) -> Fold<'a> {
         Fold {
             state,
             world,
@@ -141,7 +152,7 @@ impl<'a> Fold<'a> {
             rows: BTreeMap::new(),
             days: BTreeMap::new(),
             changes: Vec::new(),
-            next_fact,
+            facts,
             now,
         }
     }
@@ -165,9 +176,9 @@ impl<'a> Fold<'a> {
             self.changes
                 .extend(viewed.map(|entry| Change::Viewed(advertiser, entry.product, entry.at)));
             if batch.shop.advertiser.attribution.goal.is(&event.entries[0]) {
-                credit::convert(self, &batch.shop, user, event, now);
+                credit::convert(self, &batch.shop, user, event, now)?;
             } else if event.entries[0].kind == EventKind::Refund {
-                credit::refund(self, advertiser, event, now)?;
+                credit::refund(self, advertiser, user, event, now)?;
             }
         }
         self.meet(user);
@@ -245,22 +256,31 @@ impl<'a> Fold<'a> {
         self.rows.insert((table, key), value);
     }
 
-    /// Drops the parts of divided tables that are over.
+    /// Drops the parts of divided tables that are over; of facts, those beyond the retention.
     pub fn drop_past(&mut self) {
         for table in Table::ALL {
-            let past = table.parts().and_then(|parts| parts.oldest(self.now).checked_sub(1));
-            if let Some(past) = past {
+            let Some(parts) = table.parts() else { continue };
+            let oldest = match table {
+                Table::Facts => parts.oldest_within(self.world.retention_s, self.now),
+                _ => parts.oldest(self.now),
+            };
+            if let Some(past) = oldest.checked_sub(1) {
                 let Row { table, key, value } = Parts::drop_through(table, past);
                 self.rows.insert((table, key), value);
             }
         }
     }
 
-    /// Appends to the log of what happened.
-    pub fn log(&mut self, fact: &serde_json::Value) {
-        let key = self.next_fact.to_be_bytes().to_vec();
-        self.next_fact += 1;
+    /// Appends to the log of what happened, with the handle of whom it happened to; of somebody who is not
+    /// known, or no longer, without one.
+    pub fn log(&mut self, mut fact: serde_json::Value, user: UserKey) -> io::Result<()> {
+        if let Some(handle) = self.handle(user)? {
+            fact["user"] = handle.into();
+        }
+        let key = self.facts.next.to_be_bytes().to_vec();
+        self.facts.next += 1;
         self.put(Table::Facts, key, Some(fact.to_string().into_bytes()));
+        Ok(())
     }
 
     /// Rows and changes.
@@ -300,7 +320,7 @@ impl<'a> Fold<'a> {
         Folded {
             rows,
             changes: self.changes,
-            next_fact: self.next_fact,
+            next_fact: self.facts.next,
         }
     }
 

@@ -63,20 +63,15 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     }
     let due = due(sign);
     if settles {
-        settle(fold, &sign.ticket, sign.tag, sign.paid, sign.at);
+        settle(fold, &sign.ticket, sign.tag, sign.paid, sign.at)?;
         if before & proofs(billing) != 0 {
             wait_no_more(fold, due, sign.tag);
         }
     } else if flag & proofs(billing) != 0 && before & (proofs(billing) | evidence::SETTLED) == 0 {
-        fold.put(
-            Table::Pending,
-            pair(u64::from(due.0), sign.tag.0),
-            Some(sign.ticket.write().to_vec()),
-        );
-        fold.changes.push(Change::Wait(due, sign.tag, sign.ticket));
+        fold.wait(due, sign.tag, sign.ticket);
     }
     if sign.sign == Sign::Click {
-        click(fold, sign);
+        click(fold, sign)?;
     }
     Ok(if settles { Effect::Settled } else { Effect::Recorded })
 }
@@ -116,7 +111,7 @@ pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now
             at: now,
         };
         set_flags(fold, user, &sign, before | evidence::SETTLED, place);
-        settle(fold, ticket, tag, sign.paid, now);
+        settle(fold, ticket, tag, sign.paid, now)?;
     }
     Ok(())
 }
@@ -196,7 +191,7 @@ fn is_capped(fold: &Fold<'_>, ticket: &Ticket) -> bool {
 }
 
 /// Books an impression and gives its hold back.
-fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Secs) {
+fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Secs) -> io::Result<()> {
     let price = match paid {
         Paid::Price(price) => price.min(ticket.price),
         Paid::Unknown(_) => ticket.price.times(median(fold, ticket.exchange), Round::Nearest),
@@ -237,7 +232,7 @@ fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Se
         day,
         now,
         &[("media_cost", media_cost), ("billed", billed)],
-    );
+    )
 }
 
 /// The median share of its bids that an exchange charges, with what this commit has seen of it.
@@ -250,12 +245,12 @@ fn median(fold: &Fold<'_>, exchange: ExchangeNo) -> Ratio {
     share.map_or(Ratio::ONE, |share| share.median_with(seen))
 }
 
-fn click(fold: &mut Fold<'_>, sign: &Evidence) {
+fn click(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<()> {
     let shop = fold.world.shop(sign.ticket.advertiser).cloned();
     let day = day_of(shop.as_deref(), sign.ticket.at);
     fold.day(sign.ticket.campaign, day).clicks += 1;
     fold.changes.push(Change::Count(sign.ticket.campaign, Counted::Click));
-    log(fold, "click", &sign.ticket, day, sign.at, &[]);
+    log(fold, "click", &sign.ticket, day, sign.at, &[])
 }
 
 /// The local day of an instant on the shop's clock.
@@ -269,11 +264,11 @@ fn wait_no_more(fold: &mut Fold<'_>, due: Secs, tag: BidTag) {
     fold.changes.push(Change::Waited(due, tag));
 }
 
-fn log(fold: &mut Fold<'_>, fact: &str, ticket: &Ticket, day: Day, now: Secs, amounts: &[(&str, Money)]) {
+fn log(fold: &mut Fold<'_>, fact: &str, ticket: &Ticket, day: Day, now: Secs, amounts: &[(&str, Money)]) -> io::Result<()> {
     let mut entry = json!({"fact": fact, "campaign": ticket.campaign.0, "creative": ticket.creative.0, "exchange": ticket.exchange.0,
         "product": ticket.product.0, "day": day.to_string(), "auction": ticket.at.to_millis().to_rfc3339(), "at": now.to_millis().to_rfc3339()});
     for (name, amount) in amounts {
         entry[*name] = json!(amount.to_string());
     }
-    fold.log(&entry);
+    fold.log(entry, fold.canonical(ticket.user))
 }

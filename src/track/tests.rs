@@ -1,6 +1,7 @@
 //! The accounting, proved on a disk in memory and a clock that is told the time.
 
 mod events;
+mod facts;
 mod holds;
 mod identity;
 mod leaving;

@@ -5,8 +5,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::fact::{Effect, Fact};
-use super::fold::{Change, Counted, Disk, Fold, Folded, Hold, Trust};
+use super::fold::{Change, Counted, Disk, Fold, Folded, Hold, Numbering, Trust};
 use super::settle;
+use crate::base::hash::Hashes;
 use crate::base::id::{BidTag, CampaignNo, UserKey};
 use crate::base::limits::FACTS_PER_COMMIT_MAX;
 use crate::base::money::Money;
@@ -19,9 +20,9 @@ use crate::state::world::World;
 use crate::state::{DayRow, State};
 
 /// Folds and applies.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Writer {
-    next_fact: u64,
+    facts: Numbering,
     /// When paces were last turned.
     turned: Secs,
     /// Up to when the parts of tables that are over have been dropped: once a day is enough.
@@ -40,11 +41,13 @@ pub struct Unrecorded {
 }
 
 impl Writer {
-    /// A writer that numbers facts from `next_fact`.
-    pub fn new(next_fact: u64) -> Writer {
+    /// A writer that numbers facts from `next_fact` and draws handles with `secret`, which must be another for
+    /// each process.
+    pub fn new(next_fact: u64, secret: Hashes) -> Writer {
         Writer {
-            next_fact,
-            ..Writer::default()
+            facts: Numbering { next: next_fact, secret },
+            turned: Secs(0),
+            dropped: None,
         }
     }
 
@@ -84,7 +87,7 @@ impl Writer {
             });
         match outcome {
             Ok((folded, effects)) => {
-                self.next_fact = folded.next_fact;
+                self.facts.next = folded.next_fact;
                 self.dropped = Some(today);
                 install(&folded, state, now.to_secs());
                 Ok(effects)
@@ -100,7 +103,7 @@ impl Writer {
     }
 
     fn fold(&self, facts: &[Fact], state: &State, world: &World, disk: &dyn Disk, now: Secs) -> std::io::Result<(Folded, Vec<Effect>)> {
-        let mut fold = Fold::new(state, world, disk, self.next_fact, now);
+        let mut fold = Fold::new(state, world, disk, self.facts.clone(), now);
         if self.dropped != Some(now.to_millis().local_day(&jiff::tz::TimeZone::UTC)) {
             fold.drop_past();
         }

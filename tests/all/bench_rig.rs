@@ -151,7 +151,7 @@ impl Rig {
             server,
             dir: dir.to_owned(),
             disk: MemoryDisk::default(),
-            writer: Writer::default(),
+            writer: Writer::new(0, Hashes::new(&[9; 16])),
             numbers: Numbering::default(),
             users: 0,
         })
@@ -234,7 +234,7 @@ impl Rig {
         let facts = rows.iter().filter(|row| row.table == Table::Facts).count();
         restore(&state, rows.into_iter(), book_of, at.to_secs());
         state.status.set_ready(true);
-        (self.state, self.writer) = (state, Writer::new(facts as u64));
+        (self.state, self.writer) = (state, Writer::new(facts as u64, Hashes::new(&[9; 16])));
     }
 
     /// The user an exchange calls `id`.

@@ -40,6 +40,7 @@ impl Answer {
 pub struct Client {
     addr: SocketAddr,
     headers: Vec<(String, String)>,
+    wait: Duration,
     stream: Option<BufReader<TcpStream>>,
 }
 
@@ -49,8 +50,15 @@ impl Client {
         Client {
             addr,
             headers: Vec::new(),
+            wait: WAIT,
             stream: None,
         }
+    }
+
+    /// Waits so long for an answer.
+    pub fn patient(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
     }
 
     /// Sends this header with every call.
@@ -79,7 +87,7 @@ impl Client {
         }
         let stream = TcpStream::connect_timeout(&self.addr, WAIT)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(WAIT))?;
+        stream.set_read_timeout(Some(self.wait))?;
         stream.set_write_timeout(Some(WAIT))?;
         self.exchange(BufReader::new(stream), &message)
     }

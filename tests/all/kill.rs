@@ -1,4 +1,4 @@
-//! kill -9 in the middle of events, notices and edits: what was acknowledged is there, once.
+//! kill -9 in the middle of events, notices, edits and compactions: what was acknowledged is there, once.
 //!
 //! `ROUNDS` says how often: 3 where it is not set, 15 in the ordinary run, 200 for `make crash`. At the
 //! end the books must equal what the exchange was told, to the billionth.
@@ -17,6 +17,7 @@ use crate::shop::{PRODUCTS, Setup, advertiser, cart, request, theirs};
 
 const SEEDS: usize = 400;
 const ROUND_MAX: Duration = Duration::from_secs(20);
+const COMPACT_MAX: Duration = Duration::from_secs(120);
 const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// Acknowledgements over 15 rounds.
 const ACKNOWLEDGED_MIN: usize = 2_000;
@@ -40,6 +41,10 @@ struct Tally {
     notices_open: Mutex<Vec<Notice>>,
     edit: Mutex<[String; 2]>,
     edits: AtomicUsize,
+    /// Compactions that came to their end.
+    compactions: AtomicUsize,
+    /// Rounds in which the server was killed in the middle of one.
+    killed_compacting: AtomicUsize,
     /// Notices that a running server refused.
     refused: Mutex<Vec<String>>,
 }
@@ -86,6 +91,7 @@ fn acknowledged_is_there_once() {
         missing += lost;
         doubled += twice;
     }
+    compact_then_kill(&mut server, &setup, &tally);
     let (lost, twice) = verify(&server, &tally, 0);
     let refused = tally.refused.lock().unwrap().clone();
     refused.iter().take(10).for_each(|what| println!("refused: {what}"));
@@ -116,6 +122,12 @@ fn acknowledged_is_there_once() {
     figures.exactly("crash.lost", missing + lost, 0);
     figures.exactly("crash.doubled", doubled + twice, 0);
     figures.exactly("crash.ledger_billionths", books - ledger, 0);
+    figures.at_least("crash.compactions", tally.compactions.load(Ordering::Relaxed), 1);
+    figures.at_least(
+        "crash.killed_compacting",
+        tally.killed_compacting.load(Ordering::Relaxed),
+        rounds / 2,
+    );
     figures.settle();
 }
 
@@ -126,7 +138,7 @@ fn seed(n: usize) -> String {
 fn work_until_killed(server: &mut Server, tally: &Tally, target: usize) {
     let killed = AtomicBool::new(false);
     let (shops, exchanges) = ([server.shop(), server.shop()], [server.exchange(), server.exchange()]);
-    let (api, killed) = (server.api(), &killed);
+    let (api, desk, killed) = (server.api(), server.api(), &killed);
     thread::scope(|scope| {
         for shop in shops {
             scope.spawn(move || send_events(shop, tally, killed));
@@ -135,6 +147,7 @@ fn work_until_killed(server: &mut Server, tally: &Tally, target: usize) {
             scope.spawn(move || send_notices(exchange, tally, killed));
         }
         scope.spawn(move || send_edits(api, tally, killed));
+        scope.spawn(move || compact(desk, tally, killed));
         let end = Instant::now() + ROUND_MAX;
         while tally.acknowledged.load(Ordering::Relaxed) < target && Instant::now() < end {
             thread::sleep(Duration::from_millis(3));
@@ -220,6 +233,34 @@ fn send_edits(mut api: Client, tally: &Tally, killed: &AtomicBool) {
         }
         // Edits rebuild a shop; events and notices are to have most of the round.
         thread::sleep(Duration::from_millis(25));
+    }
+}
+
+/// A compaction that comes to its end; the next server is on what it left.
+fn compact_then_kill(server: &mut Server, setup: &Setup, tally: &Tally) {
+    let answer = server.api().patient(COMPACT_MAX).post("/api/compact", b"").expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    tally.compactions.fetch_add(1, Ordering::Relaxed);
+    server.kill();
+    *server = Server::start(setup.path());
+}
+
+/// One compaction after another.
+fn compact(api: Client, tally: &Tally, killed: &AtomicBool) {
+    let mut api = api.patient(COMPACT_MAX);
+    while !killed.load(Ordering::Relaxed) {
+        match api.post("/api/compact", b"") {
+            Ok(answer) if answer.status == 200 => drop(tally.compactions.fetch_add(1, Ordering::Relaxed)),
+            Ok(answer) => tally
+                .refused
+                .lock()
+                .unwrap()
+                .push(format!("{} compact {}", answer.status, answer.text())),
+            Err(_) => {
+                tally.killed_compacting.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+        }
     }
 }
 

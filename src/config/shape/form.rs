@@ -304,6 +304,22 @@ pub(in crate::config) static TIMEZONE: Form = Form {
     accepts: |text| TimeZone::get(text).is_ok(),
 };
 
+/// A time of the day.
+pub(in crate::config) static CLOCK: Form = Form {
+    name: "clock",
+    pattern: r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+    examples: ["03:00", "23:30"],
+    problem: "not a time of the day",
+    remedy: "such as `03:00`, from `00:00` to `23:59`",
+    narrows: None,
+    accepts: |text| clock(text).is_some(),
+};
+
+/// The time of the day in a [`CLOCK`].
+pub(in crate::config) fn clock(text: &str) -> Option<jiff::civil::Time> {
+    jiff::civil::Time::strptime("%H:%M", text).ok().filter(|_| text.len() == 5)
+}
+
 /// A BCP 47 tag by its outer shape: letters, then short parts.
 pub(in crate::config) static LANGUAGE: Form = Form {
     name: "language",

@@ -1,7 +1,7 @@
 //! The shape of `winback.json` (contract §2).
 
 use super::exchange::EXCHANGE;
-use super::form::{ADDRESS, BASE_URL, COUNTRY, CURRENCY, CURRENCY_KEY, NETWORK, PATH, TEXT, URL};
+use super::form::{ADDRESS, BASE_URL, CLOCK, COUNTRY, CURRENCY, CURRENCY_KEY, NETWORK, PATH, TEXT, TIMEZONE, URL};
 use super::{Kind, Literals, Shape, may, or};
 use crate::base::limits::{BODY_BYTES_MAX, COMMIT_LINGER_MS_MAX};
 use crate::base::time::Span;
@@ -72,6 +72,12 @@ pub(in crate::config) static SERVER: Shape = Shape {
             "What counts as invalid traffic; `null` tests for none.",
         ),
         or("limits", Kind::Object(&LIMITS), "{}", "Bounds of memory and requests."),
+        or(
+            "compact",
+            Kind::Object(&COMPACT),
+            "{}",
+            "When the store is written anew so that what was erased leaves the disk; `null` leaves that to `winback compact`.",
+        ),
         or(
             "trusted_proxies",
             Kind::List(&Kind::Text(&NETWORK)),
@@ -255,6 +261,17 @@ static INVALID_TRAFFIC: Shape = Shape {
             Kind::Text(&PATH),
             "Networks of data centres, one a line. Default: none.",
         ),
+    ],
+    rules: &[],
+};
+
+static COMPACT: Shape = Shape {
+    name: "compact",
+    help: "When the store is written anew, on days on which somebody was erased.",
+    base: None,
+    keys: &[
+        or("at", Kind::Text(&CLOCK), "\"03:00\"", "The time of the day."),
+        or("timezone", Kind::Text(&TIMEZONE), "\"UTC\"", "On whose clock, as IANA names it."),
     ],
     rules: &[],
 };

@@ -2,14 +2,16 @@
 //!
 //! All of it laid over the State, like any other fact; nothing here touches the disk but by the fold's reads.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::{Change, Fold, Trust};
-use crate::base::id::{MatchKey, UserKey};
+use crate::base::id::{BidTag, MatchKey, UserKey};
 use crate::base::limits::{CLICK_LIFE, EXPOSURES_MAX};
 use crate::base::time::Secs;
 use crate::model::exposure::Exposure;
 use crate::model::rows::{Table, pair, tail};
+use crate::model::ticket::Ticket;
 use crate::state::hand::Leaving;
 use crate::track::fact::IdRef;
 
@@ -105,6 +107,7 @@ impl Fold<'_> {
         }
         self.put(Table::UserIds, user.0.to_be_bytes().to_vec(), None);
         self.put(Table::Claims, user.0.to_be_bytes().to_vec(), None);
+        self.drop_handle(user);
         for key in barred.iter().filter(|_| opt_out) {
             self.put(Table::OptedOut, key.to_be_bytes().to_vec(), Some(Vec::new()));
         }
@@ -114,11 +117,39 @@ impl Fold<'_> {
 
     /// Forgets a user for good: noted by hashes, so that no backup brings them back.
     pub fn erase(&mut self, named: UserKey, opt_out: bool, now: Secs) -> io::Result<()> {
-        for key in self.forget(named, opt_out)? {
+        let keys = self.forget(named, opt_out)?;
+        self.wait_for_nobody(&keys);
+        for key in keys {
             let erased = self.world.hashes.erased(key).to_be_bytes().to_vec();
             self.put(Table::Erased, erased, Some(now.0.to_le_bytes().to_vec()));
         }
         Ok(())
+    }
+
+    /// Impressions that wait for the sign that bills them go on waiting, but for nobody known by these keys.
+    fn wait_for_nobody(&mut self, keys: &[u64]) {
+        let stored: Vec<_> = self.state.pending.lock().iter().map(|(key, ticket)| (*key, *ticket)).collect();
+        let mut waiting: BTreeMap<(Secs, BidTag), Ticket> = stored.into_iter().filter(|(_, t)| keys.contains(&t.user.0)).collect();
+        // What this commit has changed of it.
+        for change in &self.changes {
+            match change {
+                Change::Wait(due, tag, ticket) if keys.contains(&ticket.user.0) => drop(waiting.insert((*due, *tag), *ticket)),
+                Change::Waited(due, tag) => drop(waiting.remove(&(*due, *tag))),
+                _ => {}
+            }
+        }
+        for ((due, tag), ticket) in waiting {
+            self.wait(due, tag, ticket.of_nobody());
+        }
+    }
+
+    /// An impression waits for the sign that bills it; where its user has no record, for nobody's: what
+    /// was seen of it is kept by its tag.
+    pub(in crate::track) fn wait(&mut self, due: Secs, tag: BidTag, ticket: Ticket) {
+        let user = self.canonical(ticket.user);
+        let ticket = if self.is_known(user) { ticket } else { ticket.of_nobody() };
+        self.put(Table::Pending, pair(u64::from(due.0), tag.0), Some(ticket.write().to_vec()));
+        self.changes.push(Change::Wait(due, tag, ticket));
     }
 
     /// The user a key leads to: itself, or whom it was merged into.
@@ -164,6 +195,7 @@ impl Fold<'_> {
 
     /// Moves all that is known of `other` to `user`; `other` leads there from now on.
     fn merge(&mut self, user: UserKey, other: UserKey) -> io::Result<()> {
+        self.merge_handles(user, other)?;
         if self.is_known(other) {
             let profile = std::mem::take(self.profile(other));
             self.profile(user).absorb(&profile);

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::world::world;
+use crate::base::hash::Hashes;
 use crate::base::id::{BidTag, CampaignNo, CreativeNo, ExchangeNo, ProductKey, UserKey};
 use crate::base::money::{Conversion, Money};
 use crate::base::time::{Day, Millis, Span};
@@ -12,7 +13,7 @@ use crate::model::advertiser::{Budget, Shop};
 use crate::model::exposure::{self, Exposure};
 use crate::model::hold::WinShare;
 use crate::model::profile::Profile;
-use crate::model::rows::{Row, Table, drops_through, head};
+use crate::model::rows::{Row, Table, drops_through, head, tail};
 use crate::model::ticket::Ticket;
 use crate::state::world::World;
 use crate::state::{DayRow, State};
@@ -97,7 +98,7 @@ impl Rig {
             world: world(),
             state: State::default(),
             disk: MemoryDisk::default(),
-            writer: Writer::new(0),
+            writer: Writer::new(0, Hashes::new(&[9; 16])),
             now: NOW,
         }
     }
@@ -264,8 +265,8 @@ impl Rig {
 
     pub fn restart(&mut self) {
         self.state = self.reloaded();
-        let last = self.disk.table(Table::Facts).last().and_then(|(key, _)| head(key));
-        self.writer = Writer::new(last.map_or(0, |n| n + 1));
+        let last = self.disk.table(Table::Facts).last().and_then(|(key, _)| tail(key));
+        self.writer = Writer::new(last.map_or(0, |n| n + 1), Hashes::new(&[9; 16]));
     }
 
     /// The running State and one read from the disk know the same.

@@ -25,7 +25,7 @@ const BACKUPS: usize = 5;
 /// Rows that commits overwrite in turn.
 const OVERWRITTEN: u64 = 50;
 
-fn row(table: Table, key: u64, value: u64) -> Row {
+pub fn row(table: Table, key: u64, value: u64) -> Row {
     Row {
         table,
         key: key.to_be_bytes().to_vec(),
@@ -35,12 +35,12 @@ fn row(table: Table, key: u64, value: u64) -> Row {
 
 /// A store of so many commits, each with a row of its own and one that others overwrite, and how long
 /// the journal was after each.
-fn store_of(commits: u64) -> (TempDir, Vec<u64>) {
+pub fn store_of(commits: u64) -> (TempDir, Vec<u64>) {
     let dir = in_memory();
     let mut store = Store::open(&dir.path().join("data")).expect("a store");
     let mut lengths = Vec::new();
     for n in 1..=commits {
-        let rows = [row(Table::Facts, n, n), row(Table::Users, n % OVERWRITTEN, n)];
+        let rows = [row(Table::Paces, n, n), row(Table::Users, n % OVERWRITTEN, n)];
         store.commit(&rows).expect("a commit");
         lengths.push(fs::metadata(dir.path().join(JOURNAL)).expect("the journal").len());
     }
@@ -49,7 +49,7 @@ fn store_of(commits: u64) -> (TempDir, Vec<u64>) {
 
 /// What a store that opened is.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+pub enum Verdict {
     /// It holds exactly what its commits wrote.
     Whole,
     /// It holds something else.
@@ -58,7 +58,7 @@ enum Verdict {
     Unreadable,
 }
 
-fn verdict(store: &Store) -> Verdict {
+pub fn verdict(store: &Store) -> Verdict {
     let last = store.last_commit();
     let number = |bytes: &[u8]| bytes.first_chunk::<8>().copied().expect("eight bytes");
     let pair = |row: Row| {
@@ -66,20 +66,20 @@ fn verdict(store: &Store) -> Verdict {
         (u64::from_be_bytes(number(&row.key)), u64::from_le_bytes(number(&value)))
     };
     let rows = |table| store.rows(table).map(|row| row.map(pair)).collect::<Result<Vec<_>, _>>();
-    let (Ok(facts), Ok(users)) = (rows(Table::Facts), rows(Table::Users)) else {
+    let (Ok(own), Ok(users)) = (rows(Table::Paces), rows(Table::Users)) else {
         return Verdict::Unreadable;
     };
     // The last commit of each remainder.
     let latest = |key: u64| last.saturating_sub((last + OVERWRITTEN - key) % OVERWRITTEN);
     let latest = (0..OVERWRITTEN).map(|key| (key, latest(key))).filter(|(_, n)| *n > 0);
-    match facts == (1..=last).map(|n| (n, n)).collect::<Vec<_>>() && users == latest.collect::<Vec<_>>() {
+    match own == (1..=last).map(|n| (n, n)).collect::<Vec<_>>() && users == latest.collect::<Vec<_>>() {
         true => Verdict::Whole,
         false => Verdict::Wrong,
     }
 }
 
 /// Numbers that look random and are the same in every run.
-struct Sequence(u64);
+pub struct Sequence(u64);
 
 impl Default for Sequence {
     fn default() -> Sequence {
@@ -88,7 +88,7 @@ impl Default for Sequence {
 }
 
 impl Sequence {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -178,7 +178,7 @@ fn a_flipped_bit_never_shortens_a_store_in_silence() {
 fn a_flipped_bit_in_a_table_is_never_read() {
     let (dir, _) = store_of(FLIP_COMMITS);
     let data = dir.path().join("data");
-    Store::open(&data).expect("a store").turn().expect("a turn");
+    Store::open(&data).expect("a store").turn(&mut |_| true).expect("a turn");
     // Opened once more, its journal is as long as what is in it: images are small.
     drop(Store::open(&data).expect("a store"));
     let mut files = Vec::new();
@@ -223,7 +223,7 @@ fn a_backup_under_load_is_whole() {
         let (mut writing, running) = (store.clone(), &running);
         scope.spawn(move || {
             for n in (FLIP_COMMITS + 1..).take_while(|_| running.load(Ordering::Relaxed)) {
-                let rows = [row(Table::Facts, n, n), row(Table::Users, n % OVERWRITTEN, n)];
+                let rows = [row(Table::Paces, n, n), row(Table::Users, n % OVERWRITTEN, n)];
                 writing.commit(&rows).expect("a commit");
             }
         });
@@ -251,7 +251,7 @@ fn a_backup_under_load_is_whole() {
     figures.settle();
 }
 
-fn files_below(dir: &Path, files: &mut Vec<PathBuf>) {
+pub fn files_below(dir: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).expect("the folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {

@@ -29,7 +29,7 @@ pub type Key = (Of, String);
 
 /// Keys that scenarios cannot feel, by how they begin, and the test with a case that holds and one that
 /// does not.
-const ELSEWHERE: [(Of, &str, &str); 15] = [
+const ELSEWHERE: [(Of, &str, &str); 16] = [
     (Of::Server, "admin", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "advertisers", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "bid", "doors::listeners_and_files_are_where_the_config_says"),
@@ -41,6 +41,7 @@ const ELSEWHERE: [(Of, &str, &str); 15] = [
     (Of::Server, "exchanges[].max_qps", "doors::an_exchange_beyond_its_rate_is_told_no"),
     (Of::Server, "exchanges[].sync", "doors::a_sync_goes_on_to_hosts_that_are_allowed"),
     (Of::Server, "limits", "doors::bodies_are_as_long_as_is_said"),
+    (Of::Server, "compact", "winback::server::compaction::tests"),
     (
         Of::Advertiser,
         "event_key_file",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use winback::base::hash::Hashes;
 use winback::base::id::{CampaignNo, UserKey};
 use winback::base::money::Money;
 use winback::base::time::Millis;
@@ -113,7 +114,7 @@ impl Server {
             world,
             state,
             disk: Disk::default(),
-            writer: Writer::new(0),
+            writer: Writer::new(0, Hashes::new(&[9; 16])),
             scratch: Scratch::default(),
             held_back: HeldBack::default(),
             asked: 0,
@@ -159,8 +160,8 @@ impl Server {
 
     /// Ends without a word and starts again; returns the memory of before.
     pub fn crash(&mut self, now: Millis) -> State {
-        let last = self.disk.table(Table::Facts).last().and_then(|row| head(&row.key));
-        self.writer = Writer::new(last.map_or(0, |n| n + 1));
+        let last = self.disk.table(Table::Facts).last().and_then(|row| tail(&row.key));
+        self.writer = Writer::new(last.map_or(0, |n| n + 1), Hashes::new(&[9; 16]));
         let loaded = self.load(now);
         std::mem::replace(&mut self.state, loaded)
     }
