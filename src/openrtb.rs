@@ -3,8 +3,12 @@
 //! Requests are read in place by a scanner of our own (measured: serde_json allocates); everything
 //! else in the crate that is JSON is serde_json's. Nothing here decides anything.
 
+pub mod answer;
 pub mod attributes;
+pub mod deals;
 pub mod decode;
 pub mod feedback;
+pub mod floor;
 pub mod json;
 pub mod request;
+pub mod slot;

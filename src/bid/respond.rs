@@ -14,7 +14,10 @@ use crate::base::hash::mix;
 use crate::base::money::Currency;
 use crate::model::advertiser::Shop;
 use crate::model::outcome::Pick;
-use crate::openrtb::json::{Text, write_string};
+use crate::openrtb::answer::{comma, echo, field, list, text, write_dsa};
+use crate::openrtb::deals::deal_id;
+use crate::openrtb::json::write_string;
+use crate::openrtb::slot::ratio_of;
 
 /// Markup type of a banner (§8 `mtype`).
 const MTYPE_BANNER: u32 = 1;
@@ -59,6 +62,11 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     let _ = write!(out, "{{\"id\":\"{:016x}\",\"impid\":", pick.tag.0);
     echo(out, case.request.imps[usize::from(pick.imp)].id);
     let _ = write!(out, ",\"price\":{}", pick.price);
+    let imp = &case.request.imps[usize::from(pick.imp)];
+    if let Some(id) = deal_id(imp, pick.deal) {
+        out.put_slice(b",\"dealid\":");
+        echo(out, id);
+    }
     field(out, "adid", &creative.id);
     field(out, "cid", &advertiser.campaigns[pick.campaign_index as usize].id);
     field(out, "crid", &creative.crid);
@@ -79,6 +87,9 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
         out.put_slice(b"]");
     }
     let _ = write!(out, ",\"w\":{},\"h\":{},\"mtype\":{MTYPE_BANNER}", ad.size.w, ad.size.h);
+    if let Some(sides) = imp.banner.and_then(|banner| ratio_of(&banner, ad.size)) {
+        let _ = write!(out, ",\"wratio\":{},\"hratio\":{}", sides.w, sides.h);
+    }
     let picture = shop.catalog.get(pick.product).map(|product| &*product.image_link);
     if let Some(picture) = picture.or(advertiser.logo_url.as_deref()) {
         field(out, "iurl", picture);
@@ -88,39 +99,11 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     }
     field(out, "adm", text(&ads.markup[ad.markup.clone()]));
     field(out, "language", advertiser.language.split('-').next().unwrap_or("en"));
-    let _ = write!(out, ",\"exp\":{}}}", ad.exp);
-}
-
-/// A text of the request, given back as it came: raw text is valid within quotes.
-fn echo(out: &mut BytesMut, text: Text<'_>) {
-    out.put_u8(b'"');
-    out.put_slice(text.raw());
-    out.put_u8(b'"');
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or("")
-}
-
-fn field(out: &mut BytesMut, name: &str, value: &str) {
-    out.put_slice(b",\"");
-    out.put_slice(name.as_bytes());
-    out.put_slice(b"\":");
-    write_string(value, out);
-}
-
-fn list(out: &mut BytesMut, name: &str, values: &[String]) {
-    let _ = write!(out, ",\"{name}\":[");
-    let mut first = true;
-    for value in values {
-        comma(out, &mut first);
-        write_string(value, out);
+    let _ = write!(out, ",\"exp\":{}", ad.exp);
+    if let Some(dsa) = case.request.signals.dsa.filter(|dsa| dsa.is_asked()) {
+        out.put_slice(b",\"ext\":{\"dsa\":");
+        write_dsa(dsa, creative.traits.says_why, &advertiser.name, &case.world.public_host, out);
+        out.put_u8(b'}');
     }
-    out.put_slice(b"]");
-}
-
-fn comma(out: &mut BytesMut, first: &mut bool) {
-    if !std::mem::replace(first, false) {
-        out.put_u8(b',');
-    }
+    out.put_u8(b'}');
 }

@@ -40,6 +40,7 @@ impl Answer {
 pub struct Client {
     addr: SocketAddr,
     headers: Vec<(String, String)>,
+    judge: Option<fn(&str, &Answer)>,
     stream: Option<BufReader<TcpStream>>,
 }
 
@@ -49,6 +50,7 @@ impl Client {
         Client {
             addr,
             headers: Vec::new(),
+            judge: None,
             stream: None,
         }
     }
@@ -56,6 +58,12 @@ impl Client {
     /// Sends this header with every call.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Shows every answer to somebody, with the path that was called.
+    pub fn judged(mut self, judge: fn(&str, &Answer)) -> Self {
+        self.judge = Some(judge);
         self
     }
 
@@ -69,8 +77,17 @@ impl Client {
         self.send("POST", path, &[("Content-Type", "application/json")], body)
     }
 
-    /// One call. A kept connection that the server has closed meanwhile is replaced, once.
+    /// One call.
     pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+        let answer = self.call(method, path, headers, body)?;
+        if let Some(judge) = self.judge {
+            judge(path, &answer);
+        }
+        Ok(answer)
+    }
+
+    /// A kept connection that the server has closed meanwhile is replaced, once.
+    fn call(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
         let message = self.message(method, path, headers, body);
         if let Some(kept) = self.stream.take()
             && let Ok(answer) = self.exchange(kept, &message)

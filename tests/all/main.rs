@@ -8,6 +8,7 @@ mod agreement;
 mod bench_rig;
 mod budgets;
 mod caps;
+mod conformance;
 mod corpus;
 mod crash;
 mod doors;
@@ -25,6 +26,7 @@ mod life;
 #[path = "../oracle.rs"]
 mod oracle;
 mod pure;
+mod responses;
 mod rig;
 mod scenarios;
 mod shop;
