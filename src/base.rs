@@ -3,6 +3,7 @@
 //! Assumes nothing of the rest of the crate and never does IO.
 
 pub mod country;
+pub mod domain;
 pub mod hash;
 pub mod id;
 pub mod limits;

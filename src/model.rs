@@ -20,5 +20,6 @@ pub mod profile;
 pub mod ranking;
 pub mod rows;
 pub mod targeting;
+pub mod taxonomy;
 pub mod template;
 pub mod ticket;

@@ -4,9 +4,13 @@
 //! else in the crate that is JSON is serde_json's. Nothing here decides anything.
 
 pub mod attributes;
+pub mod deals;
 pub mod decode;
+pub mod dsa;
 pub mod feedback;
+pub mod floor;
 pub mod json;
 pub mod protobuf;
 pub mod request;
 pub mod response;
+pub mod slot;

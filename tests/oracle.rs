@@ -8,6 +8,8 @@
 mod consent;
 #[path = "oracle/money.rs"]
 mod money;
+#[path = "oracle/openings.rs"]
+mod openings;
 #[path = "oracle/request.rs"]
 mod request;
 #[path = "oracle/rules.rs"]
@@ -19,11 +21,11 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 
 use crate::game::facts::{Asked, Facts, Made, Verdict};
-use request::{each, identify, int, place, text};
+use request::{each, identify, int, place, set, text};
 use shopper::Shopper;
 
 /// Reasons in path order, but for those that no decision ends in.
-const ORDER: &str = "malformed too_large too_late not_ready store_poisoned consent opted_out no_id unknown_user no_audience paused \
+const ORDER: &str = "malformed too_large too_late not_ready store_poisoned test_only consent opted_out no_id unknown_user no_audience paused \
     flight hours targeting house_blocked blocked_advertiser blocked_category blocked_seat creative_blocked creative_not_approved deal \
     currency format size frequency budget pacing below_floor no_product";
 
@@ -60,6 +62,7 @@ pub fn judge(x: &Facts, ask: &Asked, told: &[[usize; 4]]) -> Verdict {
         ask.waited < (tmax - int(&exchange["network_margin_ms"]).unwrap_or(20)).max(tmax / 2),
         "too_late",
     )?;
+    ensure(exchange["test_only"] != true || set(&r["test"]), "test_only")?;
     let person = identify(x, &r, exchange["id"].as_str().expect("an id"))?;
     let (mut furthest, mut offers) = ("no_audience", Vec::new());
     let mut note = |why: Why| {

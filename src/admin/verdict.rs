@@ -60,7 +60,8 @@ fn judge(request: &Value, imp: &Value, bid: &Value, currency: &str, rates: &Rate
         say(problem);
     }
     let (sizes, size) = (sizes(&imp["banner"]), (bid["w"].as_i64(), bid["h"].as_i64()));
-    if !sizes.is_empty() && !sizes.iter().any(|(w, h)| size == (Some(*w), Some(*h))) {
+    let is_flexible = ["wratio", "wmin", "wmax"].iter().any(|key| imp["banner"].to_string().contains(key));
+    if !sizes.is_empty() && !is_flexible && !sizes.iter().any(|(w, h)| size == (Some(*w), Some(*h))) {
         let all: Vec<String> = sizes.iter().map(|(w, h)| format!("{w}x{h}")).collect();
         say(format!("size {}x{} is none of {}", bid["w"], bid["h"], all.join(", ")));
     }
@@ -77,8 +78,16 @@ fn price(imp: &Value, bid: &Value, currency: &str, rates: &Rates) -> Option<Stri
     let Some(price) = amount(&bid["price"]).filter(|price| *price > Money::ZERO) else {
         return Some(format!("`price` {} is no amount above zero", bid["price"]));
     };
-    let floor = amount(&imp["bidfloor"]).filter(|floor| *floor > Money::ZERO)?;
-    let floor_currency = text(&imp["bidfloorcur"]).unwrap_or_else(|| "USD".into());
+    let mut deals = list(&imp["pmp"]["deals"]);
+    let of = match text(&bid["dealid"]) {
+        Some(id) => match deals.find(|deal| text(&deal["id"]).as_ref() == Some(&id)) {
+            Some(deal) => deal,
+            None => return Some(format!("`dealid` {id} is no deal of the imp")),
+        },
+        None => imp,
+    };
+    let floor = amount(&of["bidfloor"]).filter(|floor| *floor > Money::ZERO)?;
+    let floor_currency = text(&of["bidfloorcur"]).unwrap_or_else(|| "USD".into());
     let code = |text: &str| Currency::parse(text);
     let conversion = code(&floor_currency)
         .zip(code(currency))
@@ -179,6 +188,7 @@ mod tests {
             slip("adomain", json!(["blocked.example"])),
             "imp 1: `adomain` blocked.example is blocked by the request"
         );
+        assert_eq!(slip("dealid", json!("d1")), "imp 1: `dealid` d1 is no deal of the imp");
         assert_eq!(slip("h", json!(251)), "imp 1: size 300x251 is none of 300x250");
         let asset = slip("adm", json!("<div style=\"background:url('http://x.example/a.png')\">"));
         assert_eq!(asset, "imp 1: http://x.example/a.png is not https where the imp is secure");

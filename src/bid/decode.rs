@@ -1,4 +1,4 @@
-//! Second stage: bytes to a borrowed request, and whether there is time left to answer it.
+//! Second stage: bytes to a borrowed request, and whether it is one to answer, in time.
 //!
 //! Assumes a body whose needless escapes are resolved. Never copies out of it and never fails on what is
 //! merely strange.
@@ -30,6 +30,9 @@ pub fn decode<'b>(ask: &Ask<'_>, exchange: &Exchange, body: &'b [u8], request: &
     openrtb::decode_into(body, request).map_err(|_| NoBid::Malformed)?;
     if ask.waited_ms >= patience_ms(request, exchange) {
         return Err(NoBid::TooLate);
+    }
+    if exchange.test_only && !request.test {
+        return Err(NoBid::TestOnly);
     }
     let start = (request.feedback.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
     Ok(if request.feedback.is_empty() {

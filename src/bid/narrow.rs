@@ -9,17 +9,19 @@ use std::collections::BinaryHeap;
 use super::price::has_rates;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::id::CampaignNo;
-use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, REFUSALS_MAX, SIZES_MAX};
+use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, REFUSALS_MAX};
 use crate::base::money::Ratio;
-use crate::model::advertiser::{Advertiser, Campaign, Creative, Shop, Size, Status};
+use crate::model::advertiser::{Advertiser, Campaign, Creative, Shop, Status};
 use crate::model::audience::Past;
 use crate::model::offer::{Candidate, Offer, Rank};
 use crate::model::outcome::NoBid;
 use crate::model::profile::cart;
 use crate::model::targeting::{Format, Hours, Targeting};
-use crate::openrtb::attributes::{covers_category, is_of_domain, plain};
-use crate::openrtb::json::{creatives, sizes as sizes_of};
+use crate::openrtb::attributes::plain;
+use crate::openrtb::deals::{Way, ways};
+use crate::openrtb::json::creatives;
 use crate::openrtb::request::Imp;
+use crate::openrtb::slot::Slot;
 use crate::state::approvals::Suspended;
 
 /// What is left of the campaigns, and memory for what is asked of them more than once.
@@ -33,8 +35,7 @@ pub struct Narrowed {
     pub ranks: BinaryHeap<Rank>,
     /// Books with an even pace that could have been bid on, caps allowing.
     pub chances: Vec<CampaignNo>,
-    sizes: Vec<(u32, u32)>,
-    blocked: Vec<u32>,
+    slot: Slot,
     has_rates: bool,
     audiences: Vec<Option<bool>>,
     fits: Vec<Option<Result<u16, NoBid>>>,
@@ -54,9 +55,14 @@ pub fn narrow<T: Trace>(
     for at in 0..known.profile.sections.len() {
         candidates(case, known, at, house_blocked, narrowed, furthest, trace);
     }
-    for (at, imp) in case.request.imps.iter().enumerate() {
-        read_banner(imp, narrowed);
-        narrowed.has_rates = has_rates(case, imp);
+    let asked = if narrowed.candidates.is_empty() {
+        0
+    } else {
+        case.request.imps.len()
+    };
+    for (at, imp) in case.request.imps.iter().take(asked).enumerate() {
+        narrowed.slot.read(case.request, imp);
+        narrowed.has_rates = has_rates(case, imp.floor, imp.floor_currency);
         for candidate in 0..narrowed.candidates.len() {
             offer(case, at as u16, imp, candidate, narrowed, furthest, trace);
         }
@@ -158,20 +164,7 @@ fn admit_shop(case: &Case<'_>, advertiser: &Advertiser, house_blocked: bool) -> 
     if house_blocked {
         return Err(NoBid::HouseBlocked);
     }
-    let attributes = case.attributes();
-    if attributes.badv.any(|blocked| is_of_domain(&advertiser.domain, blocked)) {
-        return Err(NoBid::BlockedAdvertiser);
-    }
-    let blocks = |category: &String| attributes.bcat.any(|blocked| covers_category(blocked, category));
-    if advertiser.categories.iter().any(blocks) {
-        return Err(NoBid::BlockedCategory);
-    }
-    let seat = seat(case, advertiser);
-    let admitted = case.request.wseat.is_empty() || attributes.wseat.any(|wanted| wanted == seat);
-    if !admitted || attributes.bseat.any(|blocked| blocked == seat) {
-        return Err(NoBid::BlockedSeat);
-    }
-    Ok(())
+    case.attributes().refusal(advertiser, seat(case, advertiser)).map_or(Ok(()), Err)
 }
 
 /// The seat an advertiser bids under here; empty where neither it nor the exchange names one.
@@ -193,33 +186,28 @@ fn offer<T: Trace>(
     let Narrowed {
         candidates,
         offers,
-        sizes,
-        blocked,
+        slot,
         has_rates,
         fits,
         ..
     } = narrowed;
-    let Candidate {
-        shop: no, campaign: index, ..
-    } = candidates[candidate];
+    let (no, index) = (candidates[candidate].shop, candidates[candidate].campaign);
     let Some(shop) = case.world.shop(no) else { return };
     let campaign = &shop.advertiser.campaigns[index as usize];
     if candidate == 0 || candidates[candidate - 1].shop != no {
         fits.clear();
         fits.resize(shop.advertiser.creatives.len(), None);
     }
-    let (mut why, mut found) = (NoBid::Targeting, false);
+    let (mut why, mut found, mut way) = (NoBid::Targeting, false, None);
     for creative_at in &campaign.creatives {
         let Some(creative) = shop.advertiser.creatives.get(*creative_at as usize) else {
             continue;
         };
-        let fits = *fits[*creative_at as usize].get_or_insert_with(|| fit(case, imp, sizes, blocked, creative));
+        let fits = *fits[*creative_at as usize].get_or_insert_with(|| fit(case, imp, slot, creative));
         let fit = match fits {
             _ if !admits_format(&campaign.targeting, creative.format) => Err(NoBid::Targeting),
             Err(why) if why < NoBid::Deal => Err(why),
-            _ if imp.private_auction || !campaign.targeting.deals.open_market => Err(NoBid::Deal),
-            _ if !*has_rates => Err(NoBid::Currency),
-            fits => fits,
+            fits => way.get_or_insert_with(|| find_way(case, shop, campaign, imp, *has_rates)).and(fits),
         };
         match fit {
             Ok(size) if offers.len() < OFFERS_MAX => {
@@ -250,19 +238,40 @@ fn admits_format(targeting: &Targeting, format: Format) -> bool {
     targeting.formats.admits(Some(format), |wanted, format| *wanted == format)
 }
 
+/// Whether the campaign may bid in any way, under a deal or without, whose floor has a rate.
+fn find_way(case: &Case<'_>, shop: &Shop, campaign: &Campaign, imp: &Imp<'_>, has_open_rates: bool) -> Result<(), NoBid> {
+    let mut why = NoBid::Deal;
+    for way in ways_of(case, shop, campaign, imp) {
+        let is_rated = if way.deal == 0 {
+            has_open_rates
+        } else {
+            has_rates(case, way.floor, way.floor_currency)
+        };
+        if is_rated {
+            return Ok(());
+        }
+        why = NoBid::Currency;
+    }
+    Err(why)
+}
+
+/// The ways in which a campaign may bid on an imp, the preferred one first.
+pub fn ways_of<'a>(case: &'a Case<'_>, shop: &'a Shop, campaign: &'a Campaign, imp: &'a Imp<'_>) -> impl Iterator<Item = Way<'a>> {
+    ways(imp, &campaign.targeting.deals, seat(case, &shop.advertiser), &shop.advertiser.site)
+}
+
 /// The index of the creative's size that fits the imp, in the imp's order of preference.
-fn fit(case: &Case<'_>, imp: &Imp<'_>, sizes: &[(u32, u32)], blocked: &[u32], creative: &Creative) -> Result<u16, NoBid> {
-    if creative.attr.iter().any(|attr| blocked.contains(attr)) {
+fn fit(case: &Case<'_>, imp: &Imp<'_>, slot: &Slot, creative: &Creative) -> Result<u16, NoBid> {
+    if !slot.admits(creative) || (imp.secure && !case.world.is_secure) {
         return Err(NoBid::CreativeBlocked);
     }
     if is_excluded(imp, creative) || suspension(case, creative).is_some() {
         return Err(NoBid::CreativeNotApproved);
     }
-    if imp.banner.is_none() || creative.format != Format::Banner {
+    if !slot.takes_banner() || creative.format != Format::Banner {
         return Err(NoBid::Format);
     }
-    let place = |(w, h): &(u32, u32)| creative.ads.iter().position(|(size, _)| *size == Size { w: *w, h: *h });
-    sizes.iter().find_map(place).map(|at| at as u16).ok_or(NoBid::Size)
+    slot.size(creative).ok_or(NoBid::Size)
 }
 
 /// Whether the exchange says that it would not show a creative in this imp.
@@ -292,19 +301,6 @@ fn misfit_detail(case: &Case<'_>, shop: &Shop, campaign: &Campaign, imp: &Imp<'_
         }
     }
     detail
-}
-
-/// The sizes an imp's banner takes, in its order of preference, and the attributes it blocks.
-fn read_banner(imp: &Imp<'_>, Narrowed { sizes, blocked, .. }: &mut Narrowed) {
-    sizes.clear();
-    blocked.clear();
-    let Some(banner) = &imp.banner else { return };
-    let positive = |(w, h): (i64, i64)| Some((u32::try_from(w).ok().filter(|w| *w > 0)?, u32::try_from(h).ok().filter(|h| *h > 0)?));
-    sizes.extend(sizes_of(banner.format).take(SIZES_MAX).filter_map(positive));
-    if sizes.is_empty() {
-        sizes.extend(banner.w.zip(banner.h).and_then(positive));
-    }
-    blocked.extend(banner.battr.iter().filter_map(|attr| u32::try_from(attr.integer()?).ok()));
 }
 
 /// Whether now is within the hours.

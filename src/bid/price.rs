@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use super::narrow::{Narrowed, in_hours};
+use super::narrow::{Narrowed, in_hours, ways_of};
 use super::pace::once;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
@@ -15,13 +15,11 @@ use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::{Secs, Span};
 use crate::model::advertiser::{BidKind, BidRule, Budget, Campaign, Shop};
 use crate::model::audience::in_window;
-use crate::model::offer::{Candidate, Offer, Rank, Worth};
+use crate::model::exchange::{AGREED_PRICE, PRICE_DECIMALS};
+use crate::model::offer::{Candidate, Offer, Rank, Terms, Worth};
 use crate::model::outcome::NoBid;
 use crate::model::targeting::{Adjustment, Format};
-use crate::openrtb::request::Imp;
-
-/// Decimals of a bid: what exchanges read without rounding.
-const PRICE_DECIMALS: u32 = 6;
+use crate::openrtb::deals::Way;
 
 /// Prices and ranks the offers, best first; returns the currency of the answer.
 pub fn price<T: Trace>(
@@ -38,17 +36,18 @@ pub fn price<T: Trace>(
     let (mut of_imp, mut of_shop, mut of_candidate) = (None, None, None);
     offers.retain_mut(|offer| {
         let Some(shop) = case.world.shop(offer.shop) else { return false };
-        let floor = once(&mut of_imp, offer.imp, || {
-            floor(case, &case.request.imps[usize::from(offer.imp)], currency)
+        let open_floor = once(&mut of_imp, offer.imp, || {
+            let imp = &case.request.imps[usize::from(offer.imp)];
+            floor(case, imp.floor, imp.floor_currency, currency)
         });
         let last_event = once(&mut of_shop, offer.shop, || last_event(known, shop));
         // All creatives of a campaign are worth the same in one imp.
         let priced = once(&mut of_candidate, (offer.imp, offer.candidate), || {
             let candidate = &mut candidates[usize::from(offer.candidate)];
-            price_one(case, known, shop, offer, candidate, (floor, last_event), currency, trace)
+            price_one(case, known, shop, offer, candidate, (open_floor, last_event), currency, trace)
         });
         match priced {
-            Ok(price) => offer.price = price,
+            Ok(terms) => offer.terms = terms,
             Err(why) => furthest.note(why),
         }
         priced.is_ok()
@@ -57,7 +56,8 @@ pub fn price<T: Trace>(
     ranks.extend(offers.iter().enumerate().map(|(at, offer)| {
         let of_offer = u64::from(offer.no.0) << 32 | u64::from(offer.imp) << 8 | u64::from(offer.creative_no.0);
         Rank {
-            value: candidates[usize::from(offer.candidate)].worth.unwrap_or_default().paced,
+            guaranteed: offer.terms.guaranteed,
+            value: offer.terms.value,
             tie: Reverse(mix(case.ask.seed as u64 ^ of_offer)),
             offer: at as u16,
         }
@@ -65,9 +65,9 @@ pub fn price<T: Trace>(
     if offers.is_empty() { Err(furthest.0) } else { Ok(currency) }
 }
 
-/// Whether there are rates for an answer, and for the imp's floor; what has none is no offer.
-pub fn has_rates(case: &Case<'_>, imp: &Imp<'_>) -> bool {
-    answer_currency(case).is_some_and(|currency| floor(case, imp, currency).is_ok())
+/// Whether there are rates for an answer, and for a floor; what has none is no offer.
+pub fn has_rates(case: &Case<'_>, amount: Option<Money>, of: Option<Currency>) -> bool {
+    answer_currency(case).is_some_and(|currency| floor(case, amount, of, currency).is_ok())
 }
 
 /// When the user last did anything at a shop.
@@ -89,7 +89,7 @@ fn answer_currency(case: &Case<'_>) -> Option<Currency> {
         .find(rated)
 }
 
-/// What is bid for an offer, CPM in the currency of the answer.
+/// What is bid for an offer, and in which way: the first that is worth its floor.
 #[allow(clippy::too_many_arguments)]
 fn price_one<T: Trace>(
     case: &Case<'_>,
@@ -97,44 +97,51 @@ fn price_one<T: Trace>(
     shop: &Shop,
     offer: &Offer,
     candidate: &mut Candidate,
-    (floor, last_event): (Result<Money, NoBid>, Option<Secs>),
+    (open_floor, last_event): (Result<Money, NoBid>, Option<Secs>),
     currency: Currency,
     trace: &mut T,
-) -> Result<Money, NoBid> {
+) -> Result<Terms, NoBid> {
     let conversion = case.world.rates.conversion(shop.advertiser.currency, currency);
-    let (Some(conversion), Ok(floor)) = (conversion, floor) else {
-        trace.dropped(offer.no, NoBid::Currency, || NoBid::Currency.sentence().to_owned());
-        return Err(NoBid::Currency);
-    };
-    let worth = match candidate.worth {
-        Some(worth) => worth,
-        None => {
-            let value = value(case, known, shop, offer, candidate.multiplier, last_event, trace);
+    let campaign = &shop.advertiser.campaigns[offer.campaign as usize];
+    let is_same = campaign.adjustments.iter().all(|adjustment| adjustment.targeting.deals.is_open());
+    let auction = &case.exchange.auction;
+    let mut failed = (NoBid::Currency, Money::ZERO, Money::ZERO);
+    for way in ways_of(case, shop, campaign, &case.request.imps[usize::from(offer.imp)]) {
+        let of_deal = || floor(case, way.floor, way.floor_currency, currency);
+        let floor = if way.deal == 0 { open_floor } else { of_deal() };
+        let (Some(conversion), Ok(floor)) = (conversion, floor) else {
+            continue;
+        };
+        let worth = candidate.worth.filter(|_| is_same).unwrap_or_else(|| {
+            let value = value(case, known, shop, offer, candidate.multiplier, (last_event, way.id.plain()), trace);
             let full = conversion.apply(value, Round::Down);
             let paced = full.times(pace_of(case, shop, offer, trace), Round::Down);
             Worth { full, paced }
+        });
+        candidate.worth = Some(worth);
+        let at = way.auction_type(case.request.at, auction.default_at);
+        // What must be bid on is not spared for later.
+        let (deal, guaranteed) = (way.deal, way.guaranteed);
+        let value = if guaranteed { worth.full } else { worth.paced };
+        if let Some(price) = auction.bid(at, value, floor) {
+            trace.priced(offer.no, || auction_line(at, &way, auction.shade, value, floor, price, currency));
+            return Ok(Terms {
+                deal,
+                guaranteed,
+                value,
+                price,
+            });
         }
-    };
-    candidate.worth = Some(worth);
-    let rule = &case.exchange.auction;
-    let at = case.request.at.unwrap_or(i64::from(rule.default_at));
-    let bid_at = |value: Money| {
-        let wanted = if at == 2 { value } else { value.times(rule.shade, Round::Down) };
-        let bid = wanted.to_decimals(PRICE_DECIMALS, Round::Down).max(floor);
-        (bid <= value && bid > Money::ZERO).then_some(bid)
-    };
-    let value = worth.paced;
-    let Some(bid) = bid_at(value) else {
-        let why = if bid_at(worth.full).is_some() {
-            NoBid::Pacing
-        } else {
-            NoBid::BelowFloor
-        };
-        trace.dropped(offer.no, why, || format!("worth {value} {currency}, floor {floor}"));
-        return Err(why);
-    };
-    trace.priced(offer.no, || auction_line(at, rule.shade, value, floor, bid, currency));
-    Ok(bid)
+        let is_paced = auction.bid(at, worth.full, floor).is_some();
+        let why = if is_paced { NoBid::Pacing } else { NoBid::BelowFloor };
+        failed = failed.max((why, value, floor));
+    }
+    let (why, value, floor) = failed;
+    trace.dropped(offer.no, why, || match why {
+        NoBid::Currency => why.sentence().to_owned(),
+        _ => format!("worth {value} {currency}, floor {floor}"),
+    });
+    Err(why)
 }
 
 /// What pacing multiplies bids with: the campaign's, or all of the advertiser's where that is less.
@@ -150,12 +157,12 @@ fn pace_of<T: Trace>(case: &Case<'_>, shop: &Shop, offer: &Offer, trace: &mut T)
     pace
 }
 
-/// The imp's floor in the currency of the answer, rounded up to what can be bid.
-fn floor(case: &Case<'_>, imp: &Imp<'_>, currency: Currency) -> Result<Money, NoBid> {
-    let Some(floor) = imp.floor else { return Ok(Money::ZERO) };
-    let from = imp.floor_currency.ok_or(NoBid::Currency)?;
-    let conversion = case.world.rates.conversion(from, currency).ok_or(NoBid::Currency)?;
-    Ok(conversion.apply(floor, Round::Up).to_decimals(PRICE_DECIMALS, Round::Up))
+/// A floor in the currency of the answer, rounded up to what can be bid.
+fn floor(case: &Case<'_>, amount: Option<Money>, of: Option<Currency>, currency: Currency) -> Result<Money, NoBid> {
+    let Some(floor) = amount else { return Ok(Money::ZERO) };
+    let conversion = case.world.rates.conversion(of.ok_or(NoBid::Currency)?, currency);
+    let floor = conversion.ok_or(NoBid::Currency)?.apply(floor, Round::Up);
+    Ok(floor.to_decimals(PRICE_DECIMALS, Round::Up))
 }
 
 /// What a thousand such impressions are worth to the advertiser, in its currency.
@@ -165,7 +172,7 @@ fn value<T: Trace>(
     shop: &Shop,
     offer: &Offer,
     multiplier: Ratio,
-    last_event: Option<Secs>,
+    at: (Option<Secs>, Option<&str>),
     trace: &mut T,
 ) -> Money {
     let campaign = &shop.advertiser.campaigns[offer.campaign as usize];
@@ -174,13 +181,13 @@ fn value<T: Trace>(
         BidKind::Cpm => (Ratio::ONE, Ratio::ONE),
         BidKind::Cpc | BidKind::Cpa => case.state.books.entry(campaign.no).rates(rule),
     };
-    let base = base_value(rule, rates);
+    let base = rule.cpm(rates);
     trace.priced(campaign.no, || rule_line(rule, rates, base, shop.advertiser.currency));
     let mut factor = multiplier;
     if factor != Ratio::ONE {
         trace.priced(campaign.no, || format!("audience × {factor}"));
     }
-    let adjusts = |adjustment: &&Adjustment| adjusts(case, known, shop, campaign, last_event, adjustment);
+    let adjusts = |adjustment: &&Adjustment| adjusts(case, known, shop, campaign, at, adjustment);
     for adjustment in campaign.adjustments.iter().filter(adjusts) {
         factor = factor.times(adjustment.multiplier);
         trace.priced(campaign.no, || format!("bid adjustment × {}", adjustment.multiplier));
@@ -191,15 +198,6 @@ fn value<T: Trace>(
         trace.priced(campaign.no, || format!("cut to max_cpm {cut}"));
     }
     cut
-}
-
-/// The rule's amount as CPM, at the rates expected.
-fn base_value(rule: &BidRule, (ctr, cvr): (Ratio, Ratio)) -> Money {
-    match rule.kind {
-        BidKind::Cpm => rule.amount,
-        BidKind::Cpc => rule.amount.to_cpm().times(ctr, Round::Down),
-        BidKind::Cpa => rule.amount.to_cpm().times(ctr, Round::Down).times(cvr, Round::Down),
-    }
 }
 
 fn rule_line(rule: &BidRule, (ctr, cvr): (Ratio, Ratio), base: Money, currency: Currency) -> String {
@@ -213,8 +211,15 @@ fn rule_line(rule: &BidRule, (ctr, cvr): (Ratio, Ratio), base: Money, currency: 
     }
 }
 
-/// Whether an adjustment holds for this request and user.
-fn adjusts(case: &Case<'_>, known: &Known, shop: &Shop, campaign: &Campaign, last_event: Option<Secs>, adjustment: &Adjustment) -> bool {
+/// Whether an adjustment holds for this request and user, given the last event and the deal.
+fn adjusts(
+    case: &Case<'_>,
+    known: &Known,
+    shop: &Shop,
+    campaign: &Campaign,
+    (last_event, deal): (Option<Secs>, Option<&str>),
+    adjustment: &Adjustment,
+) -> bool {
     let now = case.ask.now.to_secs();
     let recent = match (adjustment.within, adjustment.older_than, last_event) {
         (None, None, _) => true,
@@ -234,13 +239,16 @@ fn adjusts(case: &Case<'_>, known: &Known, shop: &Shop, campaign: &Campaign, las
             .formats
             .admits(Some(Format::Banner), |wanted, format| *wanted == format)
         && adjustment.targeting.hours.as_ref().is_none_or(|hours| in_hours(case, shop, hours))
-        && adjustment.targeting.deals.open_market
+        && adjustment.targeting.deals.admit(deal.filter(|id| !id.is_empty()))
         && case.attributes().meet(&adjustment.targeting, case.exchange.no)
 }
 
-fn auction_line(at: i64, shade: Ratio, value: Money, floor: Money, bid: Money, currency: Currency) -> String {
-    match at {
+fn auction_line(at: i64, way: &Way<'_>, shade: Ratio, value: Money, floor: Money, bid: Money, currency: Currency) -> String {
+    let deal = way.id.plain().filter(|id| !id.is_empty()).map(|id| format!("deal {id}, "));
+    let auction = match at {
+        AGREED_PRICE if bid == floor => format!("agreed price {floor} {currency}, value {value}"),
         2 => format!("second price: bid the value {value} {currency}, floor {floor}"),
         _ => format!("first price: max(floor {floor}, {shade} × value {value}) = {bid} {currency}"),
-    }
+    };
+    deal.unwrap_or_default() + &auction
 }

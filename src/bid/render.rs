@@ -151,9 +151,8 @@ fn no_product_detail(shop: &Shop) -> String {
 
 fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Currency) -> Pick {
     let exchange = case.exchange;
-    let is_app = case.request.place.is_app;
     let exp = exp(case, offer.imp);
-    let cap_hold_s = match is_app {
+    let cap_hold_s = match is_shown_late(case, offer.imp) {
         _ if !is_capped(shop, offer) => 0,
         true => exchange.cap_hold_s.app,
         false => exchange.cap_hold_s.banner,
@@ -169,12 +168,13 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
         product: ProductKey::NONE,
         user: known.key,
         tag: Ticket::tag(&nonce(case.ask.seed, offer.imp, Audience::Notice)),
-        price: offer.price,
+        price: offer.terms.price,
         hold: BudgetHold::NONE,
         share: case.state.books.share(offer.no, exchange.no, case.ask.now.to_secs()),
         at: case.ask.now.to_secs(),
         hold_s: exp + exchange.notice_grace_s,
         cap_hold_s,
+        deal: offer.terms.deal,
         placement: offer.placement,
         test: case.request.test,
         tracked: known.tracked,
@@ -183,9 +183,14 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
     pick
 }
 
+/// Whether minutes may pass between auction and impression: in apps, and where an ad is loaded ahead.
+fn is_shown_late(case: &Case<'_>, imp: u16) -> bool {
+    case.request.place.is_app || case.request.imps[usize::from(imp)].is_shown_late()
+}
+
 /// Seconds between auction and impression: the exchange's for the kind of ad, cut by `imp.exp`.
 fn exp(case: &Case<'_>, imp: u16) -> u32 {
-    let own = if case.request.place.is_app {
+    let own = if is_shown_late(case, imp) {
         case.exchange.exp_s.app
     } else {
         case.exchange.exp_s.banner

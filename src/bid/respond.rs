@@ -12,7 +12,10 @@ use crate::base::hash::mix;
 use crate::base::money::Currency;
 use crate::model::advertiser::Shop;
 use crate::model::outcome::Pick;
-use crate::openrtb::response::{Field, Form, Json, Protobuf, Writer, answer, bid as field, seat as of_seat};
+use crate::openrtb::deals::deal_id;
+use crate::openrtb::dsa;
+use crate::openrtb::response::{Field, Form, Json, Protobuf, Writer, answer, bid as field, ext as of_ext, seat as of_seat};
+use crate::openrtb::slot::ratio_of;
 
 /// Markup type of a banner (§8 `mtype`).
 const MTYPE_BANNER: u32 = 1;
@@ -46,9 +49,13 @@ fn whole(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, out: &m
 fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut impl Writer) {
     let advertiser = &shop.advertiser;
     let creative = &advertiser.creatives[ad.creative as usize];
+    let imp = &case.request.imps[usize::from(pick.imp)];
     out.hex(field::ID, pick.tag.0);
-    out.echo(field::IMPID, case.request.imps[usize::from(pick.imp)].id);
+    out.echo(field::IMPID, imp.id);
     out.amount(field::PRICE, pick.price);
+    if let Some(id) = deal_id(imp, pick.deal) {
+        out.echo(field::DEALID, id);
+    }
     say(case, out, field::ADID, &creative.id);
     say(case, out, field::CID, &advertiser.campaigns[pick.campaign_index as usize].id);
     say(case, out, field::CRID, &creative.crid);
@@ -61,6 +68,10 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     out.number(field::W, ad.size.w);
     out.number(field::H, ad.size.h);
     out.number(field::MTYPE, MTYPE_BANNER);
+    if let Some(sides) = imp.banner.and_then(|banner| ratio_of(&banner, ad.size)) {
+        out.number(field::WRATIO, sides.w);
+        out.number(field::HRATIO, sides.h);
+    }
     let picture = shop.catalog.get(pick.product).map(|product| &*product.image_link);
     if let Some(picture) = picture.or(advertiser.logo_url.as_deref()) {
         say(case, out, field::IURL, picture);
@@ -71,6 +82,12 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     say(case, out, field::ADM, text(&ads.markup[ad.markup.clone()]));
     say(case, out, field::LANGUAGE, advertiser.language.split('-').next().unwrap_or("en"));
     out.number(field::EXP, ad.exp);
+    if let Some(asked) = case.request.signals.dsa.filter(|dsa| dsa.is_asked()) {
+        let (says_why, us) = (creative.traits.says_why, &case.world.public_host);
+        out.message(field::EXT, |ext| {
+            ext.message(of_ext::DSA, |out| dsa::write(asked, says_why, &advertiser.name, us, out))
+        });
+    }
 }
 
 /// A text, where the exchange does not read another meaning into its field.

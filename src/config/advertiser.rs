@@ -18,12 +18,14 @@ use super::shape::advertiser::ADVERTISER;
 use super::shape::form;
 use super::targeting::{Names, remembered};
 use super::{Context, product_rules};
+use crate::base::domain::Site;
 use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, CampaignNo};
 use crate::base::limits::{CAMPAIGNS_PER_ADVERTISER_MAX, CREATIVES_MAX};
 use crate::base::money::{Currency, Ratio};
 use crate::base::time::{Millis, Span};
 use crate::model::advertiser::{Advertiser, Attribution, Audience, FeedFormat, FeedSource, Landing, Needle, Rule};
+use crate::model::taxonomy::Categories;
 
 const FEED_FORMATS: [(&str, FeedFormat); 6] = [
     ("auto", FeedFormat::Auto),
@@ -115,11 +117,7 @@ fn number<'t>(advertiser: &mut Advertiser, r: &Reader<'t>, root: &Node<'t>, cont
         creative.no = context.numbers.creative(id, &creative.id);
         creative.crid_key = context.hashes.crid(&creative.crid);
     }
-    let memory = Memory {
-        retention: context.server.privacy.retention,
-        hashes: context.hashes,
-        advertiser: no,
-    };
+    let memory = Memory::new(context.server.privacy.retention, context.hashes, no);
     if let Some(o) = r.object(root, &ADVERTISER) {
         advertiser.audiences = o.objects("audiences", |_, o| audience(o, &memory));
     }
@@ -175,19 +173,18 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
         },
     };
     check_lists(r, &o);
-    let memory = Memory {
-        retention,
-        hashes,
-        advertiser: AdvertiserNo(0),
-    };
-    let cattax = o.integer("cattax")?;
+    let memory = Memory::new(retention, hashes, AdvertiserNo(0));
     let (campaigns, per_request): (Vec<_>, Vec<_>) = o.objects("campaigns", |r, o| campaign(r, o, &around)).into_iter().unzip();
     let creatives = o.objects("creatives", |r, o| creative(r, o, &shop));
+    let (cattax, categories) = categories(&o)?;
     Some(Advertiser {
         no: AdvertiserNo(0),
         book: CampaignNo(0),
         currency: o.read("currency", |r, n| currency(r, n, server))?,
-        categories: o.list("categories", |r, n| category(r, n, cattax)),
+        site: Site::new(&domain),
+        apps: o.list("apps", Reader::words),
+        names: Categories::new(cattax, &categories),
+        categories,
         cattax,
         site_key,
         event_key: None,
@@ -248,6 +245,12 @@ fn currency<'t>(r: &Reader<'t>, node: &Node<'t>, server: &Server) -> Option<Curr
         );
     }
     Some(currency)
+}
+
+/// What is sold, and in which taxonomy.
+fn categories(o: &Object<'_, '_>) -> Option<(u32, Vec<String>)> {
+    let cattax = o.integer("cattax")?;
+    Some((cattax, o.list("categories", |r, n| category(r, n, cattax))))
 }
 
 /// In taxonomy 1 categories look like `IAB18-3`; others are numbers or longer codes.

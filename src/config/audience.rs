@@ -22,6 +22,16 @@ pub(super) struct Memory<'a> {
     pub advertiser: AdvertiserNo,
 }
 
+impl<'a> Memory<'a> {
+    pub(super) fn new(retention: Span, hashes: &'a Hashes, advertiser: AdvertiserNo) -> Memory<'a> {
+        Memory {
+            retention,
+            hashes,
+            advertiser,
+        }
+    }
+}
+
 impl Memory<'_> {
     fn needle(&self, aspect: Aspect, text: String) -> Needle {
         let text = if aspect == Aspect::Category { category_path(&text) } else { text };

@@ -20,7 +20,7 @@ use super::targeting::FORMATS;
 use crate::base::id::{CreativeNo, CridKey};
 use crate::base::limits::{AD_BYTES_MAX, TRACKERS_MAX};
 use crate::base::time::Millis;
-use crate::model::advertiser::{Creative, Size};
+use crate::model::advertiser::{Creative, Size, Traits};
 use crate::model::targeting::Format;
 use crate::model::template::Template;
 
@@ -102,6 +102,7 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
         id: o.read("id", Reader::plain)?,
         format: o.word("format", &FORMATS)?,
     };
+    let traits = traits(&draft.template);
     let crid = crid(shop, &draft);
     if crid.chars().count() > CRID_CHARS_MAX {
         let problem = format!("`{crid}` is too long a `crid`");
@@ -125,9 +126,25 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
         crid,
         crid_key: CridKey::default(),
         attr: draft.attr,
+        traits: Traits {
+            says_why: shop.ad_choices_url.is_some(),
+            ..traits
+        },
         products: draft.products,
         ads,
     })
+}
+
+/// What an advertiser's own markup is made of; the built-in templates are plain.
+fn traits(template: &Source) -> Traits {
+    let Source::Own(text, _) = template else { return Traits::default() };
+    let text = text.to_ascii_lowercase();
+    Traits {
+        scripts: text.contains("<script"),
+        frames: text.contains("<iframe"),
+        mraid: text.contains("mraid.js"),
+        says_why: false,
+    }
 }
 
 fn ads(shop: &Shop<'_>, draft: &Draft) -> Vec<(Size, Template)> {

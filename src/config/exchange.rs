@@ -32,6 +32,7 @@ pub(super) fn exchange<'t>(r: &Reader<'t>, o: &Object<'_, 't>, no: ExchangeNo, r
         seat: o.text("seat"),
         tmax_ms,
         network_margin_ms: network_margin_ms(r, o, tmax_ms)?,
+        test_only: o.boolean("test_only")?,
         max_qps: o.integer("max_qps"),
         auction: auction(o)?,
         billing: o.word("billing", &BILLING)?,

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::base::domain::Site;
 use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo, CridKey, ProductKey};
-use crate::base::money::{Currency, Money, Ratio};
+use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::{Millis, Span};
 use crate::model::event::{Aspect, Mark, NamedKind};
 use crate::model::product::Catalog;
 use crate::model::targeting::{Adjustment, Format, Targeting};
+use crate::model::taxonomy::Categories;
 use crate::model::template::Template;
 
 /// One advertiser with its products: the unit in which a World is swapped.
@@ -36,6 +38,10 @@ pub struct Advertiser {
     pub name: String,
     /// `domain`: what `adomain` says.
     pub domain: String,
+    /// The same, for lists of blocked and of allowed advertisers.
+    pub site: Site,
+    /// `apps`: store ids of its apps, for lists of blocked ones.
+    pub apps: Vec<String>,
     /// `currency` of every amount here and in reports.
     pub currency: Currency,
     /// `timezone` of days, flights and hours.
@@ -48,6 +54,8 @@ pub struct Advertiser {
     pub categories: Vec<String>,
     /// Their taxonomy.
     pub cattax: u32,
+    /// What they are called in every taxonomy.
+    pub names: Categories,
     /// `logo_url`.
     pub logo_url: Option<String>,
     /// `site_key`: what events are sent to.
@@ -290,6 +298,8 @@ pub struct Creative {
     pub crid_key: CridKey,
     /// Creative attributes it has.
     pub attr: Vec<u32>,
+    /// What else of it a publisher may not take.
+    pub traits: Traits,
     /// How many products it may show; at a size, [`Template::places`] may be fewer.
     pub products: u32,
     /// Compiled markup for each of its sizes.
@@ -302,6 +312,19 @@ impl Creative {
         let places = self.ads.get(size).map_or(0, |(_, template)| template.places());
         places.min(self.products) as usize
     }
+}
+
+/// What a creative's markup is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// It runs scripts of its own.
+    pub scripts: bool,
+    /// It loads frames.
+    pub frames: bool,
+    /// It asks the app it is shown in for MRAID.
+    pub mraid: bool,
+    /// It leads to who pays for it and why it is shown.
+    pub says_why: bool,
 }
 
 /// A campaign's state.
@@ -339,6 +362,17 @@ pub struct BidRule {
     pub prior_ctr: Ratio,
     /// Conversion rate of clicks before anything is observed.
     pub prior_cvr: Ratio,
+}
+
+impl BidRule {
+    /// The amount as CPM, at the click and conversion rates expected.
+    pub fn cpm(&self, (ctr, cvr): (Ratio, Ratio)) -> Money {
+        match self.kind {
+            BidKind::Cpm => self.amount,
+            BidKind::Cpc => self.amount.to_cpm().times(ctr, Round::Down),
+            BidKind::Cpa => self.amount.to_cpm().times(ctr, Round::Down).times(cvr, Round::Down),
+        }
+    }
 }
 
 /// `budget`; no limit where absent.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::base::id::ExchangeNo;
-use crate::base::money::{Currency, Ratio};
+use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::Span;
 use crate::base::winning_price::KeyPair;
 use crate::model::links::Forms;
@@ -32,6 +32,8 @@ pub struct Exchange {
     pub tmax_ms: u32,
     /// What the network takes of it.
     pub network_margin_ms: u32,
+    /// Only its test requests are answered.
+    pub test_only: bool,
     /// Requests a second, if limited.
     pub max_qps: Option<u32>,
     /// Its auctions.
@@ -80,6 +82,25 @@ pub struct Auction {
     pub default_at: u32,
     /// Share of the value that is bid at first price.
     pub shade: Ratio,
+}
+
+/// Decimals of a bid: what exchanges read without rounding.
+pub const PRICE_DECIMALS: u32 = 6;
+/// Auction type of a deal whose floor is the price agreed on (OpenRTB 2.6 §3.2.12).
+pub const AGREED_PRICE: i64 = 3;
+
+impl Auction {
+    /// What is bid in an auction of type `at` for what is worth so much; none where that is less than the
+    /// floor, which is rounded as bids are.
+    pub fn bid(&self, at: i64, value: Money, floor: Money) -> Option<Money> {
+        let wanted = match at {
+            AGREED_PRICE if floor > Money::ZERO => floor,
+            2 => value,
+            _ => value.times(self.shade, Round::Down),
+        };
+        let bid = wanted.to_decimals(PRICE_DECIMALS, Round::Down).max(floor);
+        (bid <= value && bid > Money::ZERO).then_some(bid)
+    }
 }
 
 /// `billing`: the evidence of an impression.

@@ -20,7 +20,7 @@ pub struct Candidate {
     pub multiplier: Ratio,
     /// What budgets leave, where that has been asked, in the advertiser's currency.
     pub room: Option<Room>,
-    /// What it is worth, where that has been asked: CPM in the currency of the answer.
+    /// What it is worth, where that has been asked and no deal changes it.
     pub worth: Option<Worth>,
 }
 
@@ -54,13 +54,28 @@ pub struct Offer {
     pub size: u16,
     /// What two bids for one impression share.
     pub placement: u16,
-    /// What is bid, CPM in the currency of the answer.
+    /// What is bid, and in which way.
+    pub terms: Terms,
+}
+
+/// What is bid for an imp.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    /// The imp's deal it is for, from one; 0 in the open market.
+    pub deal: u16,
+    /// That deal must be bid on.
+    pub guaranteed: bool,
+    /// What it is worth, as far as pacing allows: CPM in the currency of the answer.
+    pub value: Money,
+    /// What is bid, likewise.
     pub price: Money,
 }
 
-/// An offer's place among the others: the greatest value first, ties by chance.
+/// An offer's place among the others: guaranteed deals first, then the greatest value, ties by chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
+    /// It is for a deal that must be bid on.
+    pub guaranteed: bool,
     /// What it is worth.
     pub value: Money,
     /// Chance.

@@ -62,7 +62,7 @@ reasons! {
     BlockedAdvertiser "blocked_advertiser" 0 "the request blocks the advertiser's domain",
     BlockedCategory "blocked_category" 0 "the request blocks the advertiser's category",
     BlockedSeat "blocked_seat" 0 "the request does not admit our seat",
-    CreativeBlocked "creative_blocked" 0 "the request blocks an attribute or type of the creative",
+    CreativeBlocked "creative_blocked" 0 "the request does not admit the creative: attribute, type, media type, language or security",
     CreativeNotApproved "creative_not_approved" 0 "the exchange has not approved the creative",
     Deal "deal" 0 "the imp is for deals that the campaign is not part of",
     Currency "currency" 0 "no currency of the request or its floor has a rate",
@@ -112,6 +112,8 @@ pub struct Pick {
     pub hold_s: u32,
     /// How long the frequency hold stands; 0 where no cap counts the campaign.
     pub cap_hold_s: u32,
+    /// The imp's deal it is for, from one; 0 in the open market.
+    pub deal: u16,
     /// Hash of page or app and placement: two bids for one within 2 s count once.
     pub placement: u16,
     /// `test` requests cost nothing and hold nothing.

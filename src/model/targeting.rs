@@ -184,6 +184,21 @@ pub struct Deals {
     pub open_market: bool,
 }
 
+impl Deals {
+    /// Whether they say nothing.
+    pub fn is_open(&self) -> bool {
+        self.ids.is_empty() && self.open_market
+    }
+
+    /// Whether they admit a bid under a deal, or in the open market.
+    pub fn admit(&self, deal: Option<&str>) -> bool {
+        match deal {
+            None => self.open_market,
+            Some(id) => self.is_open() || self.ids.iter().any(|wanted| wanted == id),
+        }
+    }
+}
+
 impl Default for Deals {
     fn default() -> Deals {
         Deals {

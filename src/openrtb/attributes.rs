@@ -4,12 +4,16 @@
 
 use smallvec::SmallVec;
 
-use super::json::{List, Text};
+use super::json::{Hints, List, Text, hints};
 use super::request::Opportunity;
 use crate::base::country::Country;
+use crate::base::domain::{host, is_of_domain};
 use crate::base::id::ExchangeNo;
+use crate::model::advertiser::Advertiser;
 use crate::model::house::HouseBlock;
+use crate::model::outcome::NoBid;
 use crate::model::targeting::{Device, Targeting};
+use crate::model::taxonomy::Taxonomy;
 
 /// Entries of a list that are read once; those beyond are read whenever they are asked for.
 const WORDS_READ: usize = 24;
@@ -20,21 +24,36 @@ pub struct Words<'r> {
     read: SmallVec<[&'r str; WORDS_READ]>,
     list: List<'r>,
     more: bool,
+    part: fn(&'r str) -> &'r str,
 }
 
 impl<'r> Words<'r> {
     fn of(list: List<'r>) -> Words<'r> {
+        Words::parts(list, |word| word)
+    }
+
+    /// Of each entry a part.
+    fn parts(list: List<'r>, part: fn(&'r str) -> &'r str) -> Words<'r> {
         let mut entries = list.iter();
         Words {
-            read: entries.by_ref().take(WORDS_READ).filter_map(plain).collect(),
+            read: entries.by_ref().take(WORDS_READ).filter_map(plain).map(part).collect(),
             list,
             more: entries.next().is_some(),
+            part,
         }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 
     /// Whether any of them is such.
     pub fn any(&self, is: impl Fn(&str) -> bool) -> bool {
-        let unread = || self.list.iter().skip(WORDS_READ).any(|text| plain(text).is_some_and(&is));
+        let unread = || {
+            let words = self.list.iter().skip(WORDS_READ).filter_map(plain);
+            words.map(self.part).any(&is)
+        };
         self.read.iter().any(|word| is(word)) || (self.more && unread())
     }
 }
@@ -42,14 +61,15 @@ impl<'r> Words<'r> {
 /// What campaigns are compared with, read from a request once for all of them.
 #[derive(Clone, Debug)]
 pub struct Attributes<'r> {
-    /// `badv`.
-    pub badv: Words<'r>,
-    /// `bcat`.
-    pub bcat: Words<'r>,
-    /// `wseat`.
-    pub wseat: Words<'r>,
-    /// `bseat`.
-    pub bseat: Words<'r>,
+    badv: Words<'r>,
+    bcat: Words<'r>,
+    wseat: Words<'r>,
+    bseat: Words<'r>,
+    bapp: List<'r>,
+    acat: List<'r>,
+    taxonomy: Taxonomy,
+    wlang: List<'r>,
+    wlangb: List<'r>,
     country: Option<Country>,
     device: Option<Device>,
     own_domain: Option<&'r str>,
@@ -62,29 +82,42 @@ pub struct Attributes<'r> {
     app: Option<&'r str>,
     seller: Option<&'r str>,
     categories: Words<'r>,
+    further_categories: [List<'r>; 2],
+    hints: Hints<'r>,
+    names_browsers: bool,
 }
 
 impl<'r> Attributes<'r> {
     /// Of a request.
     pub fn of(request: &Opportunity<'r>) -> Attributes<'r> {
         let device = &request.device;
+        let hints = hints(device.sua);
+        let cattax = request.cattax.and_then(|cattax| u32::try_from(cattax).ok());
         Attributes {
-            badv: Words::of(request.badv),
+            badv: Words::parts(request.badv, host),
             bcat: Words::of(request.bcat),
             wseat: Words::of(request.wseat),
             bseat: Words::of(request.bseat),
+            bapp: request.bapp,
+            acat: request.acat,
+            taxonomy: Taxonomy::of(cattax.unwrap_or(1)),
+            wlang: request.wlang,
+            wlangb: request.wlangb,
             country: plain(device.country).and_then(Country::parse),
-            device: device_kind(request),
+            device: device_kind(request, &hints),
             own_domain: plain(request.place.domain),
             page_host: page_host(request),
             region: plain(device.region),
             city: plain(device.city),
-            os: plain(device.os),
+            os: plain(device.os).or(plain(hints.platform)),
             ua: plain(device.ua),
             language: plain(device.language),
             app: app(request),
             seller: plain(request.place.publisher),
             categories: Words::of(request.place.cat),
+            further_categories: [request.place.sectioncat, request.place.pagecat],
+            names_browsers: hints.brands().next().is_some(),
+            hints,
         }
     }
 
@@ -100,7 +133,7 @@ impl<'r> Attributes<'r> {
             && targeting.regions.admits(self.region, same)
             && targeting.cities.admits(self.city, same)
             && targeting.os.admits(self.os, same)
-            && targeting.browsers.admits(self.ua, |wanted, ua| has_product_token(ua, wanted))
+            && targeting.browsers.admits(self.browser(), |wanted, browser| browser.is(wanted))
             && targeting
                 .languages
                 .admits(self.language, |wanted, tag| covers_language(wanted, tag))
@@ -118,7 +151,38 @@ impl<'r> Attributes<'r> {
     }
 
     fn has_category(&self, wanted: &str) -> bool {
-        self.categories.any(|cat| covers_category(wanted, cat))
+        let further = || self.further_categories.iter().flat_map(List::iter).filter_map(plain);
+        self.categories.any(|cat| covers_category(wanted, cat)) || further().any(|cat| covers_category(wanted, cat))
+    }
+
+    /// Client hints name browsers better than a user agent that may be frozen.
+    fn browser(&self) -> Option<Browser<'_>> {
+        let hinted = self.names_browsers.then_some(Browser::Hinted(&self.hints));
+        hinted.or(self.ua.map(Browser::Agent))
+    }
+
+    /// Why nobody may bid for an advertiser here, under a seat and whatever the imp: the first of the
+    /// request's lists that forbids it, in the order of the reasons.
+    pub fn refusal(&self, advertiser: &Advertiser, seat: &str) -> Option<NoBid> {
+        let is_app = |app: Text<'_>| advertiser.apps.iter().any(|own| app.eq_ignore_case(own));
+        if self.badv.any(|entry| advertiser.site.is_named_by(entry)) || self.bapp.iter().any(is_app) {
+            return Some(NoBid::BlockedAdvertiser);
+        }
+        let blocks = |name: &str| self.bcat.any(|blocked| blocked.eq_ignore_ascii_case(name));
+        let allows = |name: &str| self.acat.iter().any(|allowed| allowed.eq_ignore_case(name));
+        let names = &advertiser.names;
+        if names.any(self.taxonomy, blocks) || !self.acat.is_empty() && !names.all(self.taxonomy, allows) {
+            return Some(NoBid::BlockedCategory);
+        }
+        let admitted = self.wseat.is_empty() || self.wseat.any(|wanted| wanted == seat);
+        if !admitted || self.bseat.any(|blocked| blocked == seat) {
+            return Some(NoBid::BlockedSeat);
+        }
+        let speaks = |list: &List<'_>| {
+            let mut tags = list.iter().filter_map(plain);
+            list.is_empty() || tags.any(|tag| covers_language(tag, &advertiser.language))
+        };
+        (!speaks(&self.wlang) || !speaks(&self.wlangb)).then_some(NoBid::CreativeBlocked)
     }
 
     /// Whether the house shows nobody here: a site under its domain and its page's, an app under its
@@ -138,8 +202,8 @@ pub fn plain(text: Text<'_>) -> Option<&str> {
     text.plain().filter(|text| !text.is_empty())
 }
 
-/// By `devicetype` (§8), else by what the user agent says.
-fn device_kind(request: &Opportunity<'_>) -> Option<Device> {
+/// By `devicetype` (§8), else by what the user agent says, else by its hints.
+fn device_kind(request: &Opportunity<'_>, hints: &Hints<'_>) -> Option<Device> {
     match request.device.devicetype {
         Some(1 | 4) => return Some(Device::Mobile),
         Some(5) => return Some(Device::Tablet),
@@ -148,7 +212,10 @@ fn device_kind(request: &Opportunity<'_>) -> Option<Device> {
         Some(6 | 8) => return Some(Device::Other),
         _ => {}
     }
-    let ua = plain(request.device.ua)?;
+    let Some(ua) = plain(request.device.ua) else {
+        let kind = |mobile| if mobile == 1 { Device::Mobile } else { Device::Desktop };
+        return hints.mobile.map(kind);
+    };
     let has = |word: &str| ua.contains(word);
     Some(match () {
         () if has("iPad") || has("Tablet") || (has("Android") && !has("Mobile")) => Device::Tablet,
@@ -177,15 +244,6 @@ fn app<'r>(request: &Opportunity<'r>) -> Option<&'r str> {
         .flatten()
 }
 
-/// Whether `domain` is `parent` or below it.
-pub fn is_of_domain(domain: &str, parent: &str) -> bool {
-    let (domain, parent) = (domain.as_bytes(), parent.trim_start_matches('.').as_bytes());
-    let Some(start) = domain.len().checked_sub(parent.len()) else {
-        return false;
-    };
-    !parent.is_empty() && domain[start..].eq_ignore_ascii_case(parent) && (start == 0 || domain[start - 1] == b'.')
-}
-
 /// Whether category `parent` is `category` or above it: IAB1 covers IAB1-2.
 pub fn covers_category(parent: &str, category: &str) -> bool {
     category.len() >= parent.len()
@@ -199,6 +257,32 @@ fn covers_language(wanted: &str, tag: &str) -> bool {
         || tag
             .get(..wanted.len())
             .is_some_and(|head| head.eq_ignore_ascii_case(wanted) && tag.as_bytes()[wanted.len()] == b'_')
+}
+
+/// What tells which browser it is.
+#[derive(Clone, Copy)]
+enum Browser<'a> {
+    /// `sua.browsers`.
+    Hinted(&'a Hints<'a>),
+    /// The user agent.
+    Agent(&'a str),
+}
+
+impl Browser<'_> {
+    fn is(self, wanted: &str) -> bool {
+        match self {
+            Browser::Agent(ua) => has_product_token(ua, wanted),
+            Browser::Hinted(hints) => {
+                let brand = match wanted {
+                    "chrome" => "Google Chrome",
+                    "edge" => "Microsoft Edge",
+                    "samsung" => "Samsung Internet",
+                    other => other,
+                };
+                hints.brands().any(|named| named.eq_ignore_case(brand))
+            }
+        }
+    }
 }
 
 /// Whether a user agent names a product: `Firefox/` for `firefox`. Chrome's kin name Chrome too.
@@ -219,19 +303,6 @@ fn has_product_token(ua: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn domains_cover_what_is_below_them() {
-        for (domain, parent, expected) in [
-            ("a.example", "a.example", true),
-            ("x.A.example", "a.example", true),
-            ("ba.example", "a.example", false),
-            ("example", "a.example", false),
-            ("a.example", "", false),
-        ] {
-            assert_eq!(is_of_domain(domain, parent), expected, "{domain} of {parent}");
-        }
-    }
 
     #[test]
     fn categories_and_languages_cover_their_children() {

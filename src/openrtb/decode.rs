@@ -5,17 +5,17 @@
 //! the last wins, but for privacy signals, of which the stricter does. Decides nothing about the
 //! request, and never reads an id's meaning.
 
-use crate::base::limits::{IMPS_MAX, JSON_DEPTH_MAX};
-use crate::base::money::{Currency, Money, MoneyFault};
-use crate::openrtb::json::{Fault, List, Scan, Scanner, Text, eids};
-use crate::openrtb::request::{Banner, Device, Imp, Opportunity, Place, Signals, User};
+mod regs;
 
-/// A floor beyond what money can hold: no bid reaches it, and rates can still be applied to it.
-pub const FLOOR_UNREACHABLE: Money = Money(i128::MAX / 1_000_000_000_000);
+use crate::base::limits::{IMPS_MAX, JSON_DEPTH_MAX};
+use crate::base::money::Money;
+use crate::openrtb::floor::{currency_of, floor_of};
+use crate::openrtb::json::{Fault, Scan, Scanner, Text, eids};
+use crate::openrtb::request::{Banner, Device, Imp, Opportunity, Place, User};
+use regs::{Regs, regs};
+
 /// The byte order mark, which some libraries write before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// Longest price text that is read where it is written with escapes.
-const PRICE_BYTES_MAX: usize = 64;
 
 /// Why a body is no bid request: the answer is 400 with nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,17 +99,19 @@ pub fn decode_into<'b>(body: &'b [u8], ask: &mut Opportunity<'b>) -> Result<(), 
 struct Rivals<'b> {
     site: Option<Found<'b>>,
     app: Option<Found<'b>>,
+    dooh: Option<Found<'b>>,
     here: Geo<'b>,
     home: Geo<'b>,
     regs: Regs<'b>,
     regs_ext: Regs<'b>,
     consent_ext: Text<'b>,
     eids_ext: &'b str,
+    sua_ext: &'b [u8],
     /// `source.schain`, `source.ext.schain`, `ext.schain`.
     schain: [Option<bool>; 3],
 }
 
-/// A `site` or `app`, and whether it says anything.
+/// A `site`, `app` or `dooh`, and whether it says anything.
 struct Found<'b> {
     place: Place<'b>,
     filled: bool,
@@ -121,15 +123,6 @@ struct Geo<'b> {
     region: Text<'b>,
     city: Text<'b>,
     utcoffset: Option<i64>,
-}
-
-/// `regs`, or `regs.ext`.
-#[derive(Default)]
-struct Regs<'b> {
-    gdpr: Option<i64>,
-    us_privacy: Text<'b>,
-    gpp: Text<'b>,
-    gpp_sid: List<'b>,
 }
 
 fn document<'b>(body: &'b [u8], ask: &mut Opportunity<'b>) -> Result<bool, Fault> {
@@ -156,10 +149,16 @@ fn request<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Riva
         b"cur" => s.list().map(|list| ask.cur = list),
         b"wseat" => s.list().map(|list| ask.wseat = list),
         b"bseat" => s.list().map(|list| ask.bseat = list),
+        b"acat" => s.list().map(|list| ask.acat = list),
         b"bcat" => s.list().map(|list| ask.bcat = list),
+        b"cattax" => s.integer().map(|n| ask.cattax = n),
         b"badv" => s.list().map(|list| ask.badv = list),
+        b"bapp" => s.list().map(|list| ask.bapp = list),
+        b"wlang" => s.list().map(|list| ask.wlang = list),
+        b"wlangb" => s.list().map(|list| ask.wlangb = list),
         b"site" => place(s).map(|found| rivals.site = found),
         b"app" => place(s).map(|found| rivals.app = found),
+        b"dooh" => place(s).map(|found| rivals.dooh = found),
         b"device" => device(s, ask, rivals),
         b"user" => user(s, ask, rivals),
         b"regs" => regs(s, &mut ask.signals, rivals),
@@ -174,6 +173,7 @@ fn settle<'b>(ask: &mut Opportunity<'b>, rivals: Rivals<'b>) {
     let Rivals {
         site,
         app,
+        dooh,
         here,
         home,
         regs,
@@ -184,7 +184,7 @@ fn settle<'b>(ask: &mut Opportunity<'b>, rivals: Rivals<'b>) {
         (Some(app), Some(site)) => app.filled || !site.filled,
         (app, _) => app.is_some(),
     };
-    if let Some(found) = if app_wins { app } else { site } {
+    if let Some(found) = if app_wins { app } else { site.or(dooh) } {
         ask.place = Place {
             is_app: app_wins,
             ..found.place
@@ -205,6 +205,9 @@ fn settle<'b>(ask: &mut Opportunity<'b>, rivals: Rivals<'b>) {
     ask.signals.gpp_sid = regs.gpp_sid.or(regs_ext.gpp_sid);
 
     ask.user.consent = ask.user.consent.or(rivals.consent_ext);
+    if ask.device.sua.is_empty() {
+        ask.device.sua = rivals.sua_ext;
+    }
     let eids_ext = rivals.eids_ext.as_bytes();
     if !eids_ext.is_empty() && eids(ask.user.eids).next().is_none() {
         ask.user.eids = eids_ext;
@@ -225,6 +228,8 @@ fn place<'b>(s: &mut Scanner<'b>) -> Scan<Option<Found<'b>>> {
             b"page" => s.text().map(|text| place.page = text),
             b"bundle" => s.text().map(|text| place.bundle = text),
             b"cat" => s.list().map(|list| place.cat = list),
+            b"sectioncat" => s.list().map(|list| place.sectioncat = list),
+            b"pagecat" => s.list().map(|list| place.pagecat = list),
             b"publisher" => member(s, "id", Scanner::text).map(|text| place.publisher = text),
             _ => s.skip(),
         }
@@ -245,7 +250,7 @@ fn member<'b, T: Default>(s: &mut Scanner<'b>, name: &str, mut read: impl FnMut(
 fn device<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
     let (mut device, signals) = (Device::default(), &mut ask.signals);
     let (mut ipv6, mut langb) = (Text::default(), Text::default());
-    rivals.here = Geo::default();
+    (rivals.here, rivals.sua_ext) = Default::default();
     s.object(|s, key| match key.as_bytes() {
         b"ua" => s.text().map(|text| device.ua = text),
         b"ip" => s.text().map(|text| device.ip = text),
@@ -258,6 +263,8 @@ fn device<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rival
         b"lmt" => s.flag().map(|set| signals.lmt |= set),
         b"dnt" => s.flag().map(|set| signals.dnt |= set),
         b"geo" => geo(s).map(|geo| rivals.here = geo),
+        b"sua" => s.raw().map(|raw| device.sua = raw.as_bytes()),
+        b"ext" => member(s, "sua", Scanner::raw).map(|raw| rivals.sua_ext = raw.as_bytes()),
         _ => s.skip(),
     })?;
     device.ip = device.ip.or(ipv6);
@@ -302,37 +309,6 @@ fn user_ext<'b>(s: &mut Scanner<'b>, rivals: &mut Rivals<'b>) -> Scan {
         _ => s.skip(),
     })
     .map(drop)
-}
-
-fn regs<'b>(s: &mut Scanner<'b>, signals: &mut Signals<'b>, rivals: &mut Rivals<'b>) -> Scan {
-    s.object(|s, key| match key.as_bytes() {
-        b"ext" => s.object(|s, key| regulation(s, key, signals, &mut rivals.regs_ext)).map(drop),
-        _ => regulation(s, key, signals, &mut rivals.regs),
-    })
-    .map(drop)
-}
-
-/// One member of `regs` or `regs.ext`; given twice, the stricter holds.
-fn regulation<'b>(s: &mut Scanner<'b>, key: &str, signals: &mut Signals<'b>, regs: &mut Regs<'b>) -> Scan {
-    match key.as_bytes() {
-        b"coppa" => s.flag().map(|set| signals.coppa |= set),
-        b"gpc" => s.flag().map(|set| signals.gpc |= set),
-        b"gdpr" => s.integer().map(|n| regs.gdpr = stricter_gdpr(regs.gdpr, n)),
-        b"us_privacy" => s.text().map(|text| regs.us_privacy = stricter_us_privacy(regs.us_privacy, text)),
-        b"gpp" => s.text().map(|text| regs.gpp = text.or(regs.gpp)),
-        b"gpp_sid" => s.list().map(|list| regs.gpp_sid = list.or(regs.gpp_sid)),
-        _ => s.skip(),
-    }
-}
-
-fn stricter_gdpr(before: Option<i64>, now: Option<i64>) -> Option<i64> {
-    if before == Some(1) { before } else { now.or(before) }
-}
-
-/// The one with the opt-out of sale (third character), else the later.
-fn stricter_us_privacy<'b>(before: Text<'b>, now: Text<'b>) -> Text<'b> {
-    let opted_out = before.chars().nth(2).is_some_and(|c| c.eq_ignore_ascii_case(&'y'));
-    if opted_out { before } else { now.or(before) }
 }
 
 fn request_ext<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
@@ -396,17 +372,35 @@ fn imp<'b>(s: &mut Scanner<'b>) -> Scan<Imp<'b>> {
         b"video" => any_object(s).map(|found| imp.video = found),
         b"audio" => any_object(s).map(|found| imp.audio = found),
         b"native" => any_object(s).map(|found| imp.native = found),
-        b"bidfloor" => s.text().map(|text| imp.floor = floor(text)),
+        b"bidfloor" => s.text().map(|text| imp.floor = floor_of(text)),
         b"bidfloorcur" => s.text().map(|text| currency = text),
         b"tagid" => s.text().map(|text| imp.tagid = text),
         b"exp" => s.integer().map(|n| imp.exp = n),
         b"instl" => s.flag().map(|set| imp.interstitial = set),
-        b"pmp" => member(s, "private_auction", Scanner::flag).map(|set| imp.private_auction = set),
+        b"rwdd" => s.flag().map(|set| imp.rewarded |= set),
+        b"secure" => s.flag().map(|set| imp.secure = set),
+        b"qty" => member(s, "multiplier", Scanner::text).map(|text| imp.multiplied = is_multiple(text)),
+        b"pmp" => pmp(s, &mut imp),
         b"ext" => imp_ext(s, &mut imp),
         _ => s.skip(),
     })?;
-    imp.floor_currency = floor_currency(currency);
+    imp.floor_currency = currency_of(currency);
     Ok(imp)
+}
+
+fn pmp<'b>(s: &mut Scanner<'b>, imp: &mut Imp<'b>) -> Scan {
+    (imp.private_auction, imp.deals) = Default::default();
+    s.object(|s, key| match key.as_bytes() {
+        b"private_auction" => s.flag().map(|set| imp.private_auction = set),
+        b"deals" => s.raw().map(|raw| imp.deals = raw.as_bytes()),
+        _ => s.skip(),
+    })
+    .map(drop)
+}
+
+/// Whether one win is so many impressions; one where nothing is said.
+fn is_multiple(text: Text<'_>) -> bool {
+    floor_of(text).is_some_and(|times| times != Money::units(1))
 }
 
 fn imp_ext<'b>(s: &mut Scanner<'b>, imp: &mut Imp<'b>) -> Scan {
@@ -414,6 +408,8 @@ fn imp_ext<'b>(s: &mut Scanner<'b>, imp: &mut Imp<'b>) -> Scan {
     s.object(|s, key| match key.as_bytes() {
         b"gpid" => s.text().map(|text| imp.gpid = text),
         b"excluded_creatives" => s.raw().map(|raw| imp.excluded_creatives = raw.as_bytes()),
+        b"is_rewarded_inventory" => s.flag().map(|set| imp.rewarded |= set),
+        b"prebid" => member(s, "is_rewarded_inventory", Scanner::flag).map(|set| imp.rewarded |= set),
         _ => s.skip(),
     })
     .map(drop)
@@ -429,38 +425,17 @@ fn banner<'b>(s: &mut Scanner<'b>) -> Scan<Option<Banner<'b>>> {
         b"format" => s.raw().map(|raw| banner.format = raw.as_bytes()),
         b"w" => s.integer().map(|n| banner.w = n),
         b"h" => s.integer().map(|n| banner.h = n),
+        b"wmin" => s.integer().map(|n| banner.wmin = n),
+        b"hmin" => s.integer().map(|n| banner.hmin = n),
+        b"wmax" => s.integer().map(|n| banner.wmax = n),
+        b"hmax" => s.integer().map(|n| banner.hmax = n),
         b"battr" => s.list().map(|list| banner.battr = list),
         b"mimes" => s.list().map(|list| banner.mimes = list),
         b"btype" => s.list().map(|list| banner.btype = list),
+        b"api" => s.list().map(|list| banner.api = list),
         _ => s.skip(),
     })?;
     Ok(found.then_some(banner))
-}
-
-/// A floor above zero. What is too large for money is a floor all the same, one that no bid reaches;
-/// what is no number is none.
-fn floor(text: Text<'_>) -> Option<Money> {
-    let mut buffer = [0; PRICE_BYTES_MAX];
-    let text = text.unescape_within(&mut buffer)?.trim();
-    let amount = match Money::parse_lossy(text) {
-        Ok(amount) => amount,
-        Err(MoneyFault::TooLarge | MoneyFault::NotDecimal | MoneyFault::TooFine) => beyond_money(text)?,
-    };
-    (amount > Money::ZERO).then_some(amount)
-}
-
-/// Whether a text that money cannot hold is a large number, an infinite one among them.
-fn beyond_money(text: &str) -> Option<Money> {
-    let number: f64 = text.parse().ok()?;
-    (number >= 1.0).then_some(FLOOR_UNREACHABLE)
-}
-
-/// US dollars where none is named (OpenRTB 2.6 §3.2.4); `None` where what is named is no code.
-fn floor_currency(text: Text<'_>) -> Option<Currency> {
-    if text.is_empty() {
-        return Some(Currency::USD);
-    }
-    Currency::parse(text.unescape_within(&mut [0; PRICE_BYTES_MAX])?)
 }
 
 #[cfg(test)]

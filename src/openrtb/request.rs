@@ -29,11 +29,21 @@ pub struct Opportunity<'b> {
     pub wseat: List<'b>,
     /// `bseat`.
     pub bseat: List<'b>,
+    /// `acat`.
+    pub acat: List<'b>,
     /// `bcat`.
     pub bcat: List<'b>,
+    /// `cattax`: the taxonomy of `acat` and `bcat`.
+    pub cattax: Option<i64>,
     /// `badv`.
     pub badv: List<'b>,
-    /// Site or app.
+    /// `bapp`.
+    pub bapp: List<'b>,
+    /// `wlang`.
+    pub wlang: List<'b>,
+    /// `wlangb`.
+    pub wlangb: List<'b>,
+    /// Site, app or screen.
     pub place: Place<'b>,
     /// `device`.
     pub device: Device<'b>,
@@ -47,7 +57,8 @@ pub struct Opportunity<'b> {
     pub schain_complete: Option<bool>,
 }
 
-/// `site` or `app` (§3.2.13, §3.2.14), whichever the request has; `app` where it has both.
+/// `site`, `app` or `dooh` (§3.2.13, §3.2.14, §3.2.34), whichever the request has; `app` before `site`
+/// before `dooh` where it has more.
 #[derive(Debug, Default)]
 pub struct Place<'b> {
     /// Whether it is an app.
@@ -60,6 +71,10 @@ pub struct Place<'b> {
     pub bundle: Text<'b>,
     /// `cat`.
     pub cat: List<'b>,
+    /// `sectioncat`.
+    pub sectioncat: List<'b>,
+    /// `pagecat`.
+    pub pagecat: List<'b>,
     /// `publisher.id`.
     pub publisher: Text<'b>,
 }
@@ -69,6 +84,8 @@ pub struct Place<'b> {
 pub struct Device<'b> {
     /// `ua`.
     pub ua: Text<'b>,
+    /// `sua`, else `ext.sua`: the raw object, read by [`crate::openrtb::json::hints`].
+    pub sua: &'b [u8],
     /// `ip`, else `ipv6`.
     pub ip: Text<'b>,
     /// `devicetype`.
@@ -123,6 +140,31 @@ pub struct Signals<'b> {
     pub gpc: bool,
     /// `ext.privacy_treatments.non_personalized_ads_reason` names one (Google's).
     pub non_personalized: bool,
+    /// `regs.ext.dsa`.
+    pub dsa: Option<Dsa>,
+}
+
+/// What the EU's Digital Services Act asks of an ad (privacy.md §7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dsa {
+    /// `dsarequired`: 0 not, 1 supported, 2 required, 3 required of an online platform.
+    pub required: i64,
+    /// `pubrender`: whether the publisher shows who pays: 0 cannot, 1 may, 2 will.
+    pub publisher_renders: Option<i64>,
+    /// `datatopub`: whether it wants to be told: 0 no, 1 optional, 2 yes.
+    pub data_to_publisher: i64,
+}
+
+impl Dsa {
+    /// Whether a bid must say who pays for the ad.
+    pub fn is_required(self) -> bool {
+        self.required >= 2
+    }
+
+    /// Whether a bid says who pays for the ad.
+    pub fn is_asked(self) -> bool {
+        self.required >= 1 || self.data_to_publisher >= 1
+    }
 }
 
 /// One impression offered (§3.2.4).
@@ -139,7 +181,7 @@ pub struct Imp<'b> {
     /// `native` is present.
     pub native: bool,
     /// `bidfloor`, CPM; none where absent, no number or not above zero. One too large for money is
-    /// [`crate::openrtb::decode::FLOOR_UNREACHABLE`].
+    /// [`crate::openrtb::floor::FLOOR_UNREACHABLE`].
     pub floor: Option<Money>,
     /// `bidfloorcur`, USD where absent; `None` where it is there and no three letters (a floor
     /// without a rate is no bid).
@@ -154,23 +196,48 @@ pub struct Imp<'b> {
     pub exp: Option<i64>,
     /// `instl` is 1.
     pub interstitial: bool,
+    /// `rwdd` is 1, or what stood for it before 2.6.
+    pub rewarded: bool,
+    /// `secure` is 1.
+    pub secure: bool,
+    /// `qty.multiplier` is not 1: one win is so many impressions.
+    pub multiplied: bool,
     /// `pmp.private_auction` is 1.
     pub private_auction: bool,
+    /// `pmp.deals`: the raw array, read by [`crate::openrtb::deals::ways`].
+    pub deals: &'b [u8],
+}
+
+impl Imp<'_> {
+    /// Whether its ad is loaded well before it is shown, as interstitials and rewarded ads are.
+    pub fn is_shown_late(&self) -> bool {
+        self.interstitial || self.rewarded
+    }
 }
 
 /// `imp.banner` (§3.2.6).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Banner<'b> {
-    /// `format`: the raw array, read by [`crate::openrtb::json::sizes`].
+    /// `format`: the raw array, read by [`crate::openrtb::json::formats`].
     pub format: &'b [u8],
     /// `w`.
     pub w: Option<i64>,
     /// `h`.
     pub h: Option<i64>,
+    /// `wmin`, before 2.5.
+    pub wmin: Option<i64>,
+    /// `hmin`, before 2.5.
+    pub hmin: Option<i64>,
+    /// `wmax`, before 2.5.
+    pub wmax: Option<i64>,
+    /// `hmax`, before 2.5.
+    pub hmax: Option<i64>,
     /// `battr`.
     pub battr: List<'b>,
     /// `mimes`.
     pub mimes: List<'b>,
     /// `btype`.
     pub btype: List<'b>,
+    /// `api`.
+    pub api: List<'b>,
 }

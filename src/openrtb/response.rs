@@ -98,6 +98,37 @@ pub mod bid {
     }
 }
 
+/// `Bid.ext`.
+pub mod ext {
+    use super::Field;
+
+    fields! {
+        DSA "dsa" 2;
+    }
+}
+
+/// `bid.ext.dsa`.
+pub mod dsa {
+    use super::Field;
+
+    fields! {
+        BEHALF "behalf" 1;
+        PAID "paid" 2;
+        TRANSPARENCY "transparency" 3;
+        ADRENDER "adrender" 4;
+    }
+}
+
+/// `bid.ext.dsa.transparency[]`.
+pub mod transparency {
+    use super::Field;
+
+    fields! {
+        DOMAIN "domain" 1;
+        DSAPARAMS "dsaparams" 2;
+    }
+}
+
 /// Writes the fields of one message after another.
 pub trait Writer {
     /// A text.

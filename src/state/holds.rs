@@ -242,6 +242,7 @@ mod tests {
             at: NOW.to_secs(),
             hold_s: 60,
             cap_hold_s: 5,
+            deal: 0,
             placement: tag as u16,
             test: false,
             tracked: true,

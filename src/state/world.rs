@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::base::domain::is_of_domain;
 use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, CridKey, ExchangeNo};
 use crate::base::money::Rates;
@@ -22,6 +23,8 @@ pub struct World {
     pub rates: Rates,
     /// `public.url`, without a trailing slash.
     pub public_url: String,
+    /// Whether what `public_url` serves may be loaded by a secure page: https, or of this very machine.
+    pub is_secure: bool,
     /// The host of `public_url`: the source of EIDs that carry our own id.
     pub public_host: String,
     /// Keyed hashes of ids.
@@ -46,13 +49,12 @@ impl World {
     /// A World without advertisers.
     pub fn new(exchanges: Vec<Exchange>, rates: Rates, public_url: &str, hashes: Hashes, seals: Seals) -> World {
         let public_url = public_url.trim_end_matches('/').to_owned();
-        let public_host = url::Url::parse(&public_url)
-            .ok()
-            .and_then(|u| u.host_str().map(str::to_owned))
-            .unwrap_or_default();
+        let url = url::Url::parse(&public_url).ok();
+        let public_host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default().to_owned();
         World {
             exchanges: by_number(exchanges),
             rates,
+            is_secure: url.is_some_and(|url| is_secure(&url)),
             public_url,
             public_host,
             hashes,
@@ -163,6 +165,17 @@ impl World {
     pub fn exchanges(&self) -> impl Iterator<Item = &Arc<Exchange>> {
         self.exchanges.iter().flatten()
     }
+}
+
+/// As browsers judge it (W3C Secure Contexts §3.1).
+fn is_secure(url: &url::Url) -> bool {
+    let is_here = match url.host() {
+        Some(url::Host::Domain(name)) => is_of_domain(name, "localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    is_here || url.scheme() == "https"
 }
 
 fn by_number(exchanges: Vec<Exchange>) -> Vec<Option<Arc<Exchange>>> {

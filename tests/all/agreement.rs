@@ -27,10 +27,9 @@ fn elsewhere(reason: NoBid) -> Option<&'static str> {
     match reason {
         NoBid::Overloaded => Some("the engine's, before it decides: `max_qps`"),
         NoBid::Contended => Some("the engine's, after it decided: a commit was refused twice"),
-        NoBid::TestOnly => Some("nothing in `bid/` gives it: no exchange can be set to it"),
         NoBid::InvalidTraffic => Some("nothing in `bid/` gives it: `invalid_traffic` has no effect"),
         NoBid::NoCreative => Some("an ad of no bytes, which no template compiles to"),
-        NoBid::Malformed | NoBid::TooLarge | NoBid::TooLate | NoBid::NotReady | NoBid::StorePoisoned => None,
+        NoBid::Malformed | NoBid::TooLarge | NoBid::TooLate | NoBid::NotReady | NoBid::StorePoisoned | NoBid::TestOnly => None,
         NoBid::Consent | NoBid::OptedOut | NoBid::NoId | NoBid::UnknownUser | NoBid::NoAudience => None,
         NoBid::Paused | NoBid::Flight | NoBid::Hours | NoBid::Targeting | NoBid::HouseBlocked => None,
         NoBid::BlockedAdvertiser | NoBid::BlockedCategory | NoBid::BlockedSeat | NoBid::CreativeBlocked => None,
@@ -71,6 +70,7 @@ fn difference(answer: &Answer, verdict: &Verdict) -> Option<String> {
     let of = |made: &crate::game::facts::Made| Win {
         who: [made.imp, made.bid.who[1], made.bid.who[2], made.bid.who[3]],
         price: made.price,
+        deal: made.deal.clone(),
     };
     let expected = verdict
         .as_ref()

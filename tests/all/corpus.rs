@@ -8,17 +8,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::figures::Figures;
 use crate::http::Client;
 use crate::judge;
+use crate::responses;
 use crate::rig::{Server, ask, fill};
 use crate::shop::{EXCHANGE, PRODUCTS, Setup, cart};
 
-/// Members of a bid that 2.5 does not have yet.
-const NEW_IN_26: [&str; 6] = ["mtype", "dur", "apis", "cattax", "slotinpod", "langb"];
 /// Batches of one call.
 const BATCHES: usize = 500;
 /// How many failures are shown.
@@ -159,7 +158,6 @@ fn known() {
     let text = fs::read_to_string(folder.join("requests.ndjson")).expect("requests.ndjson");
     let asked = asked(&text);
     let accepted = make_known(&mut server.shop(), &asked);
-    let schemas = [schema_26(&folder), schema_25(&folder)];
     let (mut silent, mut rejected, mut unasked, mut bids) = (Vec::new(), Vec::new(), Vec::new(), 0);
     let mut exchange = server.exchange();
     for Asked {
@@ -174,7 +172,8 @@ fn known() {
             _ => {}
         }
         if answer.status == 200 {
-            let faults = faults(request, &answer.text(), &schemas);
+            // The schemas have been asked already, see `responses`.
+            let faults = judge::rejects(request, &serde_json::from_str(&fill(&answer.text(), "1.5")).unwrap_or_default());
             rejected.extend(faults.into_iter().map(|fault| format!("line {line}: {fault}")));
         }
     }
@@ -188,6 +187,7 @@ fn known() {
     figures.exactly("corpus-known.events_accepted", accepted, asked.len());
     figures.at_least("corpus-known.requests", open, 1_300);
     figures.judge("corpus-known.200s_percent", format!("{share:.2}"), ">=97", share >= 97.0);
+    figures.at_least("corpus-known.responses_checked", responses::checked(), bids);
     figures.exactly("corpus-known.rejects", rejected.len(), 0);
     figures.exactly("corpus-known.forbidden_bids", unasked.len(), 0);
     figures.settle();
@@ -235,47 +235,4 @@ fn asked(text: &str) -> Vec<Asked> {
     }
     println!("forbidden by: {why:?}");
     asked
-}
-
-fn faults(request: &Value, response: &str, schemas: &[jsonschema::Validator; 2]) -> Vec<String> {
-    // Macros are the exchange's to fill; what it then calls must be a URL.
-    let Ok(response) = serde_json::from_str::<Value>(&fill(response, "1.5")) else {
-        return vec!["not JSON".to_owned()];
-    };
-    let mut faults = judge::rejects(request, &response);
-    let mut older = response.clone();
-    let seats = older["seatbid"].as_array_mut().into_iter().flatten();
-    for bid in seats.flat_map(|seat| seat["bid"].as_array_mut().into_iter().flatten()) {
-        if let Some(bid) = bid.as_object_mut() {
-            NEW_IN_26.iter().for_each(|name| drop(bid.remove(*name)));
-        }
-    }
-    for (version, schema, response) in [("2.6", &schemas[0], &response), ("2.5", &schemas[1], &older)] {
-        faults.extend(
-            schema
-                .iter_errors(response)
-                .map(|error| format!("{version} {}: {error}", error.instance_path())),
-        );
-    }
-    faults
-}
-
-fn read_schema(path: &Path) -> Value {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).expect("a schema")
-}
-
-fn validator(schema: &Value) -> jsonschema::Validator {
-    jsonschema::options().should_validate_formats(true).build(schema).expect("a schema")
-}
-
-fn schema_26(corpus: &Path) -> jsonschema::Validator {
-    let whole = read_schema(&corpus.join("schemas/openrtb-2.6/schema.json"));
-    validator(&json!({"$schema": whole["$schema"], "$ref": "#/$defs/BidResponse", "$defs": whole["$defs"]}))
-}
-
-fn schema_25(corpus: &Path) -> jsonschema::Validator {
-    validator(&read_schema(
-        &corpus.join("schemas/openrtb-2.5/openrtb-schema_bid-response_v2-5.nbr-fixed.json"),
-    ))
 }

@@ -66,9 +66,11 @@ pub struct Game {
 /// A bid as an answer has it.
 #[derive(Deserialize)]
 struct Answered<'a> {
+    id: String,
     cid: String,
     adid: String,
     burl: String,
+    dealid: Option<String>,
     #[serde(borrow)]
     price: &'a RawValue,
 }
@@ -161,7 +163,7 @@ impl Game {
             let of_world = self.rig.shop(doc["id"].as_str().expect("an id")).advertiser.clone();
             let mut counts = Vec::new();
             for no in of_world.campaigns.iter().map(|c| c.no).chain([of_world.book]) {
-                if self.rng.chance(40) {
+                if self.rng.chance(60) {
                     let log = -(self.rng.below(2_500) as f64) / 1_000.0;
                     let stored = [&[1][..], &0i32.to_le_bytes(), &log.to_le_bytes(), &[0; 8 * 48]].concat();
                     self.rig.state.books.restore_pace(no, &stored);
@@ -294,12 +296,20 @@ impl Game {
             let shop = self.facts.shops.iter().position(doc).expect("a document");
             let creative = advertiser.creatives.iter().position(|c| c.no == pick.creative).expect("a creative");
             let (campaign, name) = (pick.campaign_index as usize, &advertiser.campaigns[pick.campaign_index as usize].id);
-            let is_it =
-                |a: &&&Answered<'_>| a.cid == *name && a.adid == advertiser.creatives[creative].id && nano_text(a.price) == pick.price.0;
-            assert!(answered.iter().any(|a| is_it(&a)), "{pick:?} is not in the answer");
+            let is_it = |a: &&&Answered<'_>| {
+                a.id == format!("{:016x}", pick.tag.0)
+                    && a.cid == *name
+                    && a.adid == advertiser.creatives[creative].id
+                    && nano_text(a.price) == pick.price.0
+            };
+            let found = answered
+                .iter()
+                .find(is_it)
+                .unwrap_or_else(|| panic!("{pick:?} is not in the answer"));
             Win {
                 who: [usize::from(pick.imp), shop, campaign, creative],
                 price: pick.price.0,
+                deal: found.dealid.clone(),
             }
         };
         scratch.picks.iter().map(win).collect()

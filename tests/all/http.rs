@@ -41,6 +41,7 @@ pub struct Client {
     addr: SocketAddr,
     headers: Vec<(String, String)>,
     wait: Duration,
+    judge: Option<fn(&str, &Answer)>,
     stream: Option<BufReader<TcpStream>>,
 }
 
@@ -51,6 +52,7 @@ impl Client {
             addr,
             headers: Vec::new(),
             wait: WAIT,
+            judge: None,
             stream: None,
         }
     }
@@ -67,6 +69,12 @@ impl Client {
         self
     }
 
+    /// Shows every answer to somebody, with the path that was called.
+    pub fn judged(mut self, judge: fn(&str, &Answer)) -> Self {
+        self.judge = Some(judge);
+        self
+    }
+
     /// GET.
     pub fn get(&mut self, path: &str) -> io::Result<Answer> {
         self.send("GET", path, &[], b"")
@@ -77,8 +85,17 @@ impl Client {
         self.send("POST", path, &[("Content-Type", "application/json")], body)
     }
 
-    /// One call. A kept connection that the server has closed meanwhile is replaced, once.
+    /// One call.
     pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+        let answer = self.call(method, path, headers, body)?;
+        if let Some(judge) = self.judge {
+            judge(path, &answer);
+        }
+        Ok(answer)
+    }
+
+    /// A kept connection that the server has closed meanwhile is replaced, once.
+    fn call(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
         let message = self.message(method, path, headers, body);
         if let Some(kept) = self.stream.take()
             && let Ok(answer) = self.exchange(kept, &message)

@@ -144,6 +144,13 @@ fn lists_forbid(request: &Value) -> Option<&'static str> {
     if blocked("bcat", &CATEGORIES) || present("acat") && !blocked("acat", &CATEGORIES) {
         return Some("category");
     }
+    let dsa = at(request, &["regs", "ext", "dsa"]);
+    let required = ["dsarequired", "required"]
+        .iter()
+        .any(|name| number(at(dsa, &[name])).is_some_and(|n| n >= 2.0));
+    if required && number(at(dsa, &["pubrender"])) == Some(0.0) {
+        return Some("dsa");
+    }
     (present("wlang") && !blocked("wlang", &["en"]) || blocked("wlangb", &["en"])).then_some("language")
 }
 
@@ -169,6 +176,9 @@ fn imp_forbids(imp: &Value) -> Option<&'static str> {
     if list(at(banner, &["btype"])).into_iter().filter_map(number).any(|kind| kind <= 3.0) {
         return Some("btype");
     }
+    if number(at(imp, &["qty", "multiplier"])).is_some_and(|times| times != 1.0) {
+        return Some("qty");
+    }
     let private = is_set(at(imp, &["pmp", "private_auction"]));
     if private && !list(at(imp, &["pmp", "deals"])).is_empty() {
         return Some("private auction");
@@ -192,6 +202,22 @@ fn sizes(banner: &Value) -> Vec<(f64, f64)> {
     all.push(banner);
     let size = |of: &Value| Some((number(at(of, &["w"]))?, number(at(of, &["h"]))?));
     all.into_iter().filter_map(size).collect()
+}
+
+/// Whether a banner takes a size: one of its own, by a ratio, or between its bounds.
+fn takes(banner: &Value, (w, h): (f64, f64)) -> bool {
+    let of = |value: &Value, name: &str| number(at(value, &[name]));
+    let by_ratio = |format: &Value| {
+        let sides = of(format, "wratio").zip(of(format, "hratio"));
+        sides.is_some_and(|(a, b)| w * b == h * a) && of(format, "wmin").is_none_or(|least| w >= least)
+    };
+    let within = |least: &str, most: &str, own: &str, side: f64| {
+        let most = of(banner, most).or(of(banner, own));
+        most.is_some_and(|most| side <= most) && of(banner, least).is_none_or(|least| side >= least)
+    };
+    sizes(banner).contains(&(w, h))
+        || list(at(banner, &["format"])).into_iter().any(by_ratio)
+        || within("wmin", "wmax", "w", w) && within("hmin", "hmax", "h", h)
 }
 
 /// What an exchange finds wrong with a response to its request; nothing where it would take it.
@@ -271,7 +297,7 @@ fn misfit(imp: &Value, bid: &Value, currency: &str) -> Vec<String> {
         faults.push(format!("price {price} {currency}, floor {floor} {floor_currency}"));
     }
     let size = number(&bid["w"]).zip(number(&bid["h"]));
-    if !size.is_some_and(|size| sizes(at(imp, &["banner"])).contains(&size)) {
+    if !size.is_some_and(|size| takes(at(imp, &["banner"]), size)) {
         faults.push(format!("size {} x {} was not offered", bid["w"], bid["h"]));
     }
     let blocked: Vec<f64> = list(at(imp, &["banner", "battr"])).into_iter().filter_map(number).collect();

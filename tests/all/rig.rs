@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::http::{Answer, Client};
+use crate::responses;
 use crate::shop::{EVENT_KEY, EXCHANGE, EXCHANGE_KEY, Setup};
 
 const START_MAX: Duration = Duration::from_secs(60);
@@ -102,7 +103,7 @@ impl Server {
 
     /// The bid listener, authenticated as the exchange.
     pub fn exchange(&self) -> Client {
-        Client::new(self.bid).with("X-Exchange-Key", EXCHANGE_KEY)
+        Client::new(self.bid).with("X-Exchange-Key", EXCHANGE_KEY).judged(responses::look)
     }
 
     /// The public listener, as a shop's own server.

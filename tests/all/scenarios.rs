@@ -5,9 +5,9 @@
 //! file of which it is a patch. `UPDATE_GOLDEN=1` writes every `then` anew and leaves the rest as
 //! people wrote it. Short forms are in `given.rs`, steps in `play.rs`.
 
-mod given;
+pub mod given;
 mod keys;
-mod play;
+pub mod play;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,9 +27,8 @@ const NO_BIDS_MIN: usize = 200;
 const REASONS_MIN: usize = 26;
 
 /// Reasons that no scenario ends in: the test that does, or the issue that brings them.
-const ELSEWHERE: [(NoBid, &str); 7] = [
+const ELSEWHERE: [(NoBid, &str); 6] = [
     (NoBid::Overloaded, "tests/all/doors.rs: an exchange beyond its rate"),
-    (NoBid::TestOnly, "issue \"The whole of OpenRTB, exactly\""),
     (NoBid::InvalidTraffic, "issue \"Identity one can see, consent one can prove\""),
     (NoBid::Pacing, "issue \"Memory and money that survive anything\""),
     (NoBid::NoCreative, "a creative without markup has no size and ends in `size`"),
@@ -125,6 +124,17 @@ fn every_key_of_the_config_is_felt() {
     keys::judge(&played);
 }
 
+/// Every scenario's name, and what came of it.
+pub fn played() -> impl Iterator<Item = (String, Value)> {
+    files()
+        .into_iter()
+        .flat_map(|path| {
+            let text = fs::read_to_string(&path).expect("a scenario file");
+            play_all(&serde_json::from_str::<Vec<Written<'_>>>(&text).expect("scenarios"))
+        })
+        .map(|played| (played.name, played.came))
+}
+
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/scenarios");
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
@@ -172,7 +182,7 @@ fn played_with(given: &Value, config: &given::Config, when: &Value, look_for: &[
 }
 
 /// Lays a patch over another: as a merge, but that nulls stay, for they remove from a default later.
-fn lay(under: &mut Value, patch: Value) {
+pub fn lay(under: &mut Value, patch: Value) {
     match (under, patch) {
         (Value::Object(under), Value::Object(patch)) => {
             for (key, value) in patch {

@@ -5,10 +5,14 @@
 
 use serde_json::{Value, json};
 
-use super::request::{admits, each, first, in_hours, int, meets, same, set, text};
+use super::openings::Way;
+use super::request::{admits, each, first, in_hours, int, list, meets, same, set, text};
 use super::shopper::{ONE, nano, rate, seconds};
 use super::{Auction, Why, ensure};
 use crate::game::facts::{Bid, Made};
+
+/// What an imp is worth: guaranteed deals first.
+pub type Worth = (bool, i128);
 
 const DAY: i64 = 86_400;
 /// Holds of a minute and more lapse in steps of so many seconds.
@@ -32,8 +36,8 @@ fn shrunk(events: i128, trials: i128, prior: i128) -> i128 {
 }
 
 impl Auction<'_> {
-    /// The value of an imp, and a bid for it.
-    pub(super) fn price(&self, who: [usize; 4], multiplier: i128, to: i128, floor: i128) -> Result<(i128, Made), Why> {
+    /// The value of an imp, a guaranteed deal above any, and a bid for it in the first way that is worth it.
+    pub(super) fn price(&self, who: [usize; 4], multiplier: i128, to: i128, ways: &[Way]) -> Result<(Worth, Made), Why> {
         let [imp, shop, campaign, creative] = who;
         let c = &self.doc["campaigns"][campaign];
         let mut bid = Bid {
@@ -47,33 +51,44 @@ impl Auction<'_> {
         let left = self.left(&bid);
         ensure(left.is_none_or(|left| left > 0), "budget")?;
         let own = rate(self.x, self.doc["currency"].as_str().unwrap_or("USD")).expect("a rate");
-        let full = down(self.value(c, campaign, multiplier) * to, own);
         let paced = |budget: &Value| budget.is_object() && budget["pacing"] != "asap";
         let own_pace = Some(self.x.paces[self.shop][campaign]).filter(|_| paced(&c["budget"]));
         let all = Some(self.x.own_paces[self.shop]).filter(|_| paced(&self.doc["budget"]));
         let pace = own_pace.into_iter().chain(all).min().unwrap_or(ONE);
-        let value = down(full * pace, ONE);
         let auction = &self.exchange()["auction"];
-        let at = int(&self.r["at"]).or(int(&auction["default_at"])).unwrap_or(1);
-        let shade = nano(&auction["shade"]).filter(|_| at != 2);
-        let shade = shade.unwrap_or(if at == 2 { ONE } else { ONE * 8 / 10 });
-        // Exchanges read six decimals.
-        let price = |value: i128| (down(down(value * shade, ONE), 1_000) * 1_000).max(up(floor, 1_000) * 1_000);
-        let fits = |value: i128| price(value) > 0 && price(value) <= value;
-        ensure(fits(full), "below_floor")?;
-        ensure(fits(value), "pacing")?;
-        let price = price(value);
+        let mut short = "pacing";
+        let mut in_way = |way: &Way| {
+            let full = down(self.value(c, campaign, multiplier, way.deal.as_deref()) * to, own);
+            let value = if way.guaranteed { full } else { down(full * pace, ONE) };
+            let of_request = || int(&self.r["at"]).filter(|at| *at != 3).or(int(&auction["default_at"]));
+            let at = way.at.or_else(of_request).unwrap_or(1);
+            let shade = nano(&auction["shade"]).filter(|_| at != 2);
+            let shade = shade.unwrap_or(if at == 2 { ONE } else { ONE * 8 / 10 });
+            // Exchanges read six decimals.
+            let floor = up(way.floor, 1_000) * 1_000;
+            let price = |value: i128| match at {
+                3 if floor > 0 => floor,
+                _ => (down(down(value * shade, ONE), 1_000) * 1_000).max(floor),
+            };
+            let fits = |value: i128| price(value) > 0 && price(value) <= value;
+            if !fits(full) {
+                short = "below_floor";
+            }
+            fits(value).then(|| (way.clone(), value, price(value)))
+        };
+        let (way, value, price) = ways.iter().find_map(&mut in_way).ok_or(short)?;
         let fee = nano(&self.doc["fee_percent"]).unwrap_or(0) / 100;
         let full = up(up(price * own, to), 1_000);
         let with_fee = full + up(full * fee, ONE);
         bid.hold = with_fee + up(with_fee * nano(&self.exchange()["discrepancy"]).unwrap_or(0), ONE);
         ensure(left.is_none_or(|left| left >= bid.hold), "budget")?;
         self.date(&mut bid, self.imps[imp]);
-        Ok((value, Made { bid, imp, price }))
+        let deal = way.deal;
+        Ok(((way.guaranteed, value), Made { bid, imp, price, deal }))
     }
 
     /// What a thousand impressions are worth, in the shop's currency.
-    fn value(&self, c: &Value, campaign: usize, multiplier: i128) -> i128 {
+    fn value(&self, c: &Value, campaign: usize, multiplier: i128, deal: Option<&str>) -> i128 {
         let [impressions, clicks, conversions] = self.x.counts[self.shop][campaign];
         let (rule, prior) = (&c["bid"], &c["bid"]["prior"]);
         let ctr = shrunk(clicks, impressions, nano(&prior["ctr"]).unwrap_or(ONE * 15 / 10_000));
@@ -84,13 +99,15 @@ impl Auction<'_> {
             Some("cpc") => down(amount * 1_000 * ctr, ONE),
             _ => down(down(amount * 1_000 * ctr, ONE) * cvr, ONE),
         };
-        let adjustments = each(&c["bid_adjustments"]).iter().filter(|a| self.adjusts(campaign, &a["when"]));
+        let adjustments = each(&c["bid_adjustments"])
+            .iter()
+            .filter(|a| self.adjusts(campaign, deal, &a["when"]));
         let factor = adjustments.fold(multiplier, |f, a| down(f * nano(&a["bid_multiplier"]).expect("a factor"), ONE));
         let value = down(base * factor, ONE);
         nano(&rule["max_cpm"]).map_or(value, |most| value.min(most))
     }
 
-    fn adjusts(&self, campaign: usize, when: &Value) -> bool {
+    fn adjusts(&self, campaign: usize, deal: Option<&str>, when: &Value) -> bool {
         let exchange = self.exchange()["id"].as_str().expect("an id");
         let last = self.her.past.iter().map(|e| e.at).max().expect("she did something");
         let dated = when["within"].is_string() || when["older_than"].is_string();
@@ -102,7 +119,10 @@ impl Auction<'_> {
             && int(&when["shown_max"]).is_none_or(|most| shown <= most)
             && admits(&when["formats"], vec!["banner".to_owned()], same)
             && (when["hours"].is_null() || in_hours(self.r, &when["hours"], self.now(), &self.zone))
-            && when["deals"]["open_market"] != false
+            && deal.map_or(when["deals"]["open_market"] != false, |id| {
+                let named = list(&when["deals"]["ids"]);
+                named.iter().any(|named| named == id) || named.is_empty() && when["deals"]["open_market"] != false
+            })
             && meets(self.r, exchange, when)
     }
 
@@ -198,7 +218,7 @@ impl Auction<'_> {
     fn date(&self, bid: &mut Bid, imp: &Value) {
         let (x, kind) = (
             self.exchange(),
-            if self.r["app"].is_object() {
+            if self.r["app"].is_object() || set(&imp["instl"]) || set(&imp["rwdd"]) {
                 ("app", 1_800, 30)
             } else {
                 ("banner", 300, 5)

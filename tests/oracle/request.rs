@@ -54,7 +54,15 @@ pub fn first(places: &[&Value]) -> Value {
 }
 
 pub fn place(r: &Value) -> &Value {
-    if r["app"].is_object() { &r["app"] } else { &r["site"] }
+    let site = if r["site"].is_object() { &r["site"] } else { &r["dooh"] };
+    if r["app"].is_object() { &r["app"] } else { site }
+}
+
+pub fn categories(r: &Value) -> Vec<String> {
+    ["cat", "sectioncat", "pagecat"]
+        .iter()
+        .flat_map(|key| list(&place(r)[*key]))
+        .collect()
 }
 
 pub fn host(r: &Value) -> Option<String> {
@@ -167,7 +175,7 @@ pub fn meets(r: &Value, exchange: &str, t: &Value) -> bool {
         && admits(&t["apps"], Vec::from_iter(app(r)), |w, app| same(w, app) || of_domain(w, app))
         && admits(&t["sellers"], Vec::from_iter(text(&place["publisher"]["id"])), same)
         && admits(&t["exchanges"], vec![exchange.to_owned()], same)
-        && admits(&t["categories"], list(&place["cat"]), |w, cat| under(w, cat, &['-']))
+        && admits(&t["categories"], categories(r), |w, cat| under(w, cat, &['-']))
 }
 
 fn minutes(clock: &str) -> i16 {

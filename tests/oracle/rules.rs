@@ -5,7 +5,9 @@
 use jiff::civil::DateTime;
 use serde_json::Value;
 
-use super::request::{admits, app, each, first, host, in_hours, int, list, meets, of_domain, place, same, set, text, under};
+use super::money::Worth;
+use super::openings::{Way, forbids, is_named, takes, takes_size, wants_language, ways};
+use super::request::{admits, app, categories, each, first, host, in_hours, int, list, meets, of_domain, place, same, set, text, under};
 use super::shopper::{ONE, nano, rate};
 use super::{Auction, Why, ensure, money};
 use crate::game::facts::Made;
@@ -64,22 +66,32 @@ impl<'x> Auction<'x> {
         let house = blocks("domains", domains, of_domain) || blocks("bundles", Vec::from_iter(app(r)), same);
         let house = house || blocks("sellers", Vec::from_iter(text(&place(r)["publisher"]["id"])), same);
         ensure(
-            !house && !blocks("categories", list(&place(r)["cat"]), |bad, cat| under(bad, cat, &['-'])),
+            !house && !blocks("categories", categories(r), |bad, cat| under(bad, cat, &['-'])),
             "house_blocked",
         )?;
-        let domain = self.doc["domain"].as_str().expect("a domain");
-        ensure(!list(&r["badv"]).iter().any(|bad| of_domain(bad, domain)), "blocked_advertiser")?;
-        let blocked = |category: &String| list(&r["bcat"]).iter().any(|bad| under(bad, category, &['-']));
-        ensure(!list(&self.doc["categories"]).iter().any(blocked), "blocked_category")?;
-        let seat = text(&self.doc["seats"][exchange["id"].as_str().expect("an id")])
-            .or(text(&exchange["seat"]))
-            .unwrap_or_default();
+        let bans_app = list(&r["bapp"]).iter().any(|app| list(&self.doc["apps"]).contains(app));
+        ensure(
+            !bans_app && !list(&r["badv"]).iter().any(|bad| is_named(self.domain(), bad)),
+            "blocked_advertiser",
+        )?;
+        ensure(!forbids(r, &list(&self.doc["categories"])), "blocked_category")?;
         let (wanted, refused) = (list(&r["wseat"]), list(&r["bseat"]));
         ensure(
-            (wanted.is_empty() || wanted.contains(&seat)) && !refused.contains(&seat),
+            (wanted.is_empty() || wanted.contains(&self.seat())) && !refused.contains(&self.seat()),
             "blocked_seat",
         )?;
+        ensure(wants_language(r, self.doc["language"].as_str().unwrap_or("en")), "creative_blocked")?;
         Ok(multiplier)
+    }
+
+    fn domain(&self) -> &'x str {
+        self.doc["domain"].as_str().expect("a domain")
+    }
+
+    fn seat(&self) -> String {
+        let exchange = self.exchange();
+        let own = text(&self.doc["seats"][exchange["id"].as_str().expect("an id")]);
+        own.or(text(&exchange["seat"])).unwrap_or_default()
     }
 
     fn creative(&self, id: &Value) -> (usize, &'x Value) {
@@ -95,15 +107,12 @@ impl<'x> Auction<'x> {
     }
 
     /// Rules of one creative in one imp; then what it is worth, and what is bid.
-    pub(super) fn offer(&self, imp: usize, campaign: usize, multiplier: i128, creative: &Value) -> Result<(i128, Made), Why> {
+    pub(super) fn offer(&self, imp: usize, campaign: usize, multiplier: i128, creative: &Value) -> Result<(Worth, Made), Why> {
         let (i, c) = (self.imps[imp], &self.doc["campaigns"][campaign]);
         let (t, (no, creative)) = (&c["targeting"], self.creative(creative));
         ensure(self.has_format(t, creative), "targeting")?;
-        let attributes = list(&creative["attr"]);
-        ensure(
-            !list(&i["banner"]["battr"]).iter().any(|attr| attributes.contains(attr)),
-            "creative_blocked",
-        )?;
+        let says_why = self.x.server["house"]["ad_choices_url"].is_string();
+        ensure(takes(self.r, i, &list(&creative["attr"]), says_why), "creative_blocked")?;
         let names = |entry: &Value| text(if entry.is_object() { &entry["buyer_creative_id"] } else { entry });
         let excluded = each(&i["ext"]["excluded_creatives"])
             .iter()
@@ -112,32 +121,33 @@ impl<'x> Auction<'x> {
         let here = (self.ask.exchange, self.shop, no);
         let suspended = self.x.suspended.iter().any(|s| (s.0, s.1, s.2) == here && self.second() < s.3);
         ensure(!excluded && !suspended, "creative_not_approved")?;
-        ensure(!set(&i["pmp"]["private_auction"]) && t["deals"]["open_market"] != false, "deal")?;
+        let ways = ways(i, &t["deals"], &self.seat(), self.domain());
+        ensure(!ways.is_empty(), "deal")?;
         let asked = if list(&self.r["cur"]).is_empty() {
             vec!["USD".to_owned()]
         } else {
             list(&self.r["cur"])
         };
         let to = asked.iter().find_map(|code| rate(self.x, code)).ok_or("currency")?;
-        let floor = nano(&i["bidfloor"]).filter(|floor| *floor > 0).unwrap_or(0);
-        let from = text(&i["bidfloorcur"]).unwrap_or("USD".to_owned());
-        let from = if floor == 0 { to } else { rate(self.x, &from).ok_or("currency")? };
-        ensure(i["banner"].is_object() && creative["format"] == "banner", "format")?;
-        let side = |size: &Value| Some((int(&size["w"])?, int(&size["h"])?)).filter(|(w, h)| *w > 0 && *h > 0);
-        let listed: Vec<(i64, i64)> = each(&i["banner"]["format"]).iter().filter_map(side).collect();
-        let wanted = if listed.is_empty() {
-            Vec::from_iter(side(&i["banner"]))
-        } else {
-            listed
+        let rated = |way: &&Value| {
+            let floor = nano(&way["bidfloor"]).filter(|floor| *floor > 0).unwrap_or(0);
+            let from = text(&way["bidfloorcur"]).unwrap_or("USD".to_owned());
+            let from = if floor == 0 { to } else { rate(self.x, &from)? };
+            let is_deal = !way["banner"].is_object() && !way["video"].is_object();
+            Some(Way {
+                deal: text(&way["id"]).filter(|_| is_deal),
+                floor: money::up(floor * to, from),
+                at: int(&way["at"]).filter(|_| is_deal),
+                guaranteed: is_deal && set(&way["guar"]),
+            })
         };
+        let ways: Vec<Way> = ways.iter().filter_map(rated).collect();
+        ensure(!ways.is_empty(), "currency")?;
+        let is_one = nano(&i["qty"]["multiplier"]).is_none_or(|times| times == ONE);
+        ensure(i["banner"].is_object() && creative["format"] == "banner" && is_one, "format")?;
         let of_creative = |size: &Value| Some((int(&size[0])?, int(&size[1])?));
-        ensure(
-            each(&creative["sizes"])
-                .iter()
-                .filter_map(of_creative)
-                .any(|size| wanted.contains(&size)),
-            "size",
-        )?;
-        self.price([imp, self.shop, campaign, no], multiplier, to, money::up(floor * to, from))
+        let mut sizes = each(&creative["sizes"]).iter().filter_map(of_creative);
+        ensure(sizes.any(|size| takes_size(&i["banner"], size)), "size")?;
+        self.price([imp, self.shop, campaign, no], multiplier, to, &ways)
     }
 }

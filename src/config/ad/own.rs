@@ -21,7 +21,7 @@
 //! are impression trackers and the ad choices link. A file that never asks for `product` in an
 //! `{{#if}}` is not used where there is no product to show: the built-in ad of the shop is.
 //!
-//! All that is loaded must be https. Refused, with line and column, is whatever would let a value
+//! All that is loaded must be https, but for `mraid.js`, which apps have. Refused, with line and column, is whatever would let a value
 //! become more than a value: see `parse`.
 
 mod attributes;

@@ -63,6 +63,12 @@ pub(in crate::config) static ADVERTISER: Shape = Shape {
             "1",
             "The taxonomy of `categories`, as AdCOM numbers it; 1 is IAB Content Taxonomy 1.0.",
         ),
+        or(
+            "apps",
+            TEXTS,
+            "[]",
+            "Store ids of its apps, such as `com.shop.example` or `529479190`: a request that blocks one is not bid on.",
+        ),
         must(
             "site_key",
             Kind::Text(&SITE_KEY),

@@ -49,6 +49,12 @@ pub(super) static EXCHANGE: Shape = Shape {
             "20",
             "Milliseconds of that which the network takes; must be below `tmax_ms`.",
         ),
+        or(
+            "test_only",
+            Kind::Bool,
+            "false",
+            "Whether only its requests with `test` 1 are answered: while it is being connected.",
+        ),
         may(
             "max_qps",
             Kind::Integer(1, 10_000_000),

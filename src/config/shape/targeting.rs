@@ -146,7 +146,12 @@ static DEALS: Shape = Shape {
     help: "Deals of private marketplaces.",
     base: None,
     keys: &[
-        or("ids", TEXTS, "[]", "Ids of deals it may use."),
+        or(
+            "ids",
+            TEXTS,
+            "[]",
+            "Ids of deals it may use, the preferred one first; guaranteed ones go before.",
+        ),
         or("open_market", Kind::Bool, "true", "Whether it bids without a deal too."),
     ],
     rules: &[],

@@ -1,7 +1,8 @@
 //! Requests as they are sent: our own, each with what must be read of it, and the shared corpus.
 
 use super::*;
-use crate::openrtb::json::sizes;
+use crate::openrtb::floor::FLOOR_UNREACHABLE;
+use crate::openrtb::json::{List, sizes};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -265,20 +265,40 @@ impl<'b> Elements<'b> {
 /// The pairs of `w` and `h` in a raw `banner.format`, an array or one object; entries without either
 /// are passed over, as are those beyond `SIZES_MAX`.
 pub fn sizes(format: &[u8]) -> impl Iterator<Item = (i64, i64)> {
-    elements(std::str::from_utf8(format).unwrap_or_default())
-        .filter_map(size)
-        .take(SIZES_MAX)
+    formats(format).filter_map(|format| format.w.zip(format.h)).take(SIZES_MAX)
 }
 
-fn size(raw: &str) -> Option<(i64, i64)> {
-    let (mut w, mut h) = (None, None);
+/// One entry of `banner.format` (§3.2.10): a size, or a ratio of sides with a least width.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FormatEntry {
+    /// `w`.
+    pub w: Option<i64>,
+    /// `h`.
+    pub h: Option<i64>,
+    /// `wratio`.
+    pub wratio: Option<i64>,
+    /// `hratio`.
+    pub hratio: Option<i64>,
+    /// `wmin`.
+    pub wmin: Option<i64>,
+}
+
+/// The entries of a raw `banner.format`, an array or one object.
+pub fn formats(format: &[u8]) -> impl Iterator<Item = FormatEntry> {
+    elements(std::str::from_utf8(format).unwrap_or_default()).filter_map(format_entry)
+}
+
+fn format_entry(raw: &str) -> Option<FormatEntry> {
+    let mut entry = FormatEntry::default();
     let read = Scanner::new(raw).object(|s, key| match key {
-        "w" => s.integer().map(|n| w = n),
-        "h" => s.integer().map(|n| h = n),
+        "w" => s.integer().map(|n| entry.w = n),
+        "h" => s.integer().map(|n| entry.h = n),
+        "wratio" => s.integer().map(|n| entry.wratio = n),
+        "hratio" => s.integer().map(|n| entry.hratio = n),
+        "wmin" => s.integer().map(|n| entry.wmin = n),
         _ => s.skip(),
     });
-    read.ok()?;
-    w.zip(h)
+    read.ok().map(|_| entry)
 }
 
 /// One id of `user.eids` (§3.2.27).
@@ -331,4 +351,36 @@ fn member_or_scalar<'b>(raw: &'b str, name: &str) -> Option<Text<'b>> {
         false => s.skip(),
     });
     read.ok().map(|_| value)
+}
+
+/// What a raw `sua` (§3.2.29) says of browser, system and device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hints<'b> {
+    /// `platform.brand`.
+    pub platform: Text<'b>,
+    /// `mobile`; none where it is not said.
+    pub mobile: Option<i64>,
+    browsers: &'b str,
+}
+
+impl<'b> Hints<'b> {
+    /// The brands of `browsers`, in order.
+    pub fn brands(&self) -> impl Iterator<Item = Text<'b>> + use<'b> {
+        elements(self.browsers).filter_map(|raw| member_or_scalar(raw, "brand"))
+    }
+}
+
+/// Reads a raw `sua`.
+pub fn hints(raw: &[u8]) -> Hints<'_> {
+    let mut hints = Hints::default();
+    // What cannot be read says nothing.
+    let _ = Scanner::new(std::str::from_utf8(raw).unwrap_or_default()).object(|s, key| match key {
+        "browsers" => s.raw().map(|raw| hints.browsers = raw),
+        "platform" => s
+            .raw()
+            .map(|raw| hints.platform = member_or_scalar(raw, "brand").unwrap_or_default()),
+        "mobile" => s.integer().map(|n| hints.mobile = n),
+        _ => s.skip(),
+    });
+    hints
 }

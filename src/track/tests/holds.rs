@@ -33,6 +33,7 @@ fn pick(rig: &Rig, ticket: &Ticket, tag: u64) -> Pick {
         at: ticket.at,
         hold_s: u32::from(ticket.hold_s),
         cap_hold_s: 5,
+        deal: 0,
         placement: tag as u16,
         test: false,
         tracked: true,

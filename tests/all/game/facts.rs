@@ -83,6 +83,8 @@ pub struct Win {
     pub who: [Place; 4],
     /// CPM in the currency of the answer, in billionths.
     pub price: i128,
+    /// The deal it is for.
+    pub deal: Option<String>,
 }
 
 /// A winner, and what the oracle says of it that no answer does.
@@ -94,6 +96,8 @@ pub struct Made {
     pub imp: usize,
     /// See [`Win`].
     pub price: i128,
+    /// See [`Win`].
+    pub deal: Option<String>,
 }
 
 /// Winners, the best first; or the reason why nobody wins.

@@ -125,10 +125,48 @@ fn imp(rng: &mut Rng, n: usize) -> Value {
     if rng.chance(20) {
         i["bidfloorcur"] = json!(one(rng, &["USD", "EUR", "GBP", "jpy"]));
     }
+    if rng.chance(25) {
+        i["pmp"] = pmp(rng);
+    }
+    for key in ["instl", "rwdd", "secure"].into_iter().filter(|_| rng.chance(8)) {
+        i[key] = json!(1);
+    }
     if rng.chance(20) {
         i["exp"] = json!(one(rng, &[0, 45, 200, 4_000]));
     }
     i
+}
+
+/// Deals: some that nobody uses, or that are for others, or above what anything is worth.
+fn pmp(rng: &mut Rng) -> Value {
+    let mut deal = || {
+        let mut deal = json!({"id": one(rng, &["d1", "d2", "d3", "d4"])});
+        let chances = [
+            ("bidfloor", 80, json!(one(rng, &[0.01, 0.4, 2.0, 30.0]))),
+            ("bidfloorcur", 30, json!(one(rng, &["USD", "EUR", "vnd", "XXX"]))),
+            ("at", 60, json!(one(rng, &[1, 2, 3]))),
+            ("guar", 20, json!(rng.below(2))),
+            (
+                "wseat",
+                15,
+                json!(one(rng, &[&["winback"][..], &["nobody"], &["wb-2", "acme-seat"]])),
+            ),
+            (
+                "wadomain",
+                15,
+                json!(one(rng, &[&["acme.example"][..], &["www.birch.example", "cedar.example"]])),
+            ),
+        ];
+        for (key, percent, value) in chances {
+            if rng.chance(percent) {
+                deal[key] = value;
+            }
+        }
+        deal
+    };
+    let deals = [deal(), deal(), deal()];
+    let few = &deals[..1 + rng.below(3) as usize];
+    json!({"private_auction": u8::from(rng.chance(15)), "deals": few})
 }
 
 /// Names a person by some of the ids they go by; sometimes ids that lead nowhere, or to another, beside.
@@ -183,7 +221,7 @@ fn hinder(rng: &mut Rng, facts: &Facts, r: &mut Value) {
             .to_owned()
     };
     let shops: Vec<&str> = facts.shops.iter().filter_map(|shop| shop["id"].as_str()).collect();
-    match rng.below(24) {
+    match rng.below(31) {
         0 => object(rng, r),
         1 => r["device"][one(rng, &["lmt", "dnt"])] = json!(1),
         2 => {
@@ -217,7 +255,32 @@ fn hinder(rng: &mut Rng, facts: &Facts, r: &mut Value) {
             each_imp(r, |imp| imp["bidfloor"] = json!(floor));
         }
         22 => r["device"]["geo"] = json!({}),
+        23..=30 => forbid(rng, r),
         _ => r["site"]["cat"] = json!(["IAB25-3"]),
+    }
+}
+
+/// What some requests do not take: languages, categories, apps, markup, ads that do not say who pays.
+fn forbid(rng: &mut Rng, r: &mut Value) {
+    match rng.below(8) {
+        0 => r[one(rng, &["wlang", "wlangb"])] = json!(one(rng, &[&["en"][..], &["fr", "vi"], &["en-GB"]])),
+        1 => {
+            r["cattax"] = json!(one(rng, &[1, 2, 6, 8]));
+            let list = one(rng, &["acat", "bcat"]);
+            r[list] = json!(one(
+                rng,
+                &[&["IAB18", "iab22"][..], &["552"], &["1058", "1055"], &["1494"], &["IAB1"]]
+            ));
+        }
+        2 => r["bapp"] = json!(["com.acme.shoes", "other"]),
+        3 => each_imp(r, |imp| imp["banner"]["mimes"] = json!(["image/png"])),
+        4 => each_imp(r, |imp| imp["banner"]["btype"] = json!([1, 2])),
+        5 => each_imp(r, |imp| imp["qty"] = json!({"multiplier": 2.5})),
+        6 => r["regs"] = json!({"gdpr": 0, "ext": {"dsa": {"dsarequired": 2 + rng.below(2), "pubrender": rng.below(3)}}}),
+        _ => {
+            let place = if r["app"].is_object() { "app" } else { "site" };
+            r[place]["pagecat"] = json!(["IAB25"]);
+        }
     }
 }
 
@@ -235,7 +298,18 @@ fn each_imp(r: &mut Value, mut change: impl FnMut(&mut Value)) {
 
 /// Something that others write in another way.
 fn oddity(rng: &mut Rng, r: &mut Value) {
-    match rng.below(9) {
+    match rng.below(14) {
+        9 => r["badv"] = json!(["https://www.acme.example/x", "example", "*.birch.example"]),
+        10 => each_imp(r, |imp| imp["banner"]["format"] = json!([{"wratio": 6, "hratio": 5, "wmin": 250}])),
+        11 => each_imp(r, |imp| imp["banner"] = json!({"w": 400, "h": 300, "wmin": 100, "hmin": 80})),
+        12 => each_imp(r, |imp| imp["banner"]["mimes"] = json!("text/html,image/png")),
+        13 => {
+            let site = r["site"].take();
+            r.as_object_mut().expect("a request").remove("site");
+            if site.is_object() {
+                r["dooh"] = site;
+            }
+        }
         0 => each_imp(r, |imp| imp["bidfloor"] = json!("0.35")),
         1 => r["at"] = json!("2"),
         2 => r["cur"] = json!("EUR,USD"),

@@ -56,6 +56,9 @@ pub fn config(rng: &mut Rng, facts: &mut Facts, dir: &Path) {
         server["house"] = json!({"block": block});
         facts.house = house;
     }
+    if rng.chance(30) {
+        server["house"]["ad_choices_url"] = json!("https://choices.example/");
+    }
     for id in &SHOPS[..1 + rng.below(3) as usize] {
         let (currency, unit) = one(rng, &CURRENCIES);
         facts.feeds.push(feed(rng, id, currency, unit, theme));
@@ -80,6 +83,9 @@ fn exchange(rng: &mut Rng, id: &str) -> Value {
         x["cap_hold_s"] = json!({"banner": one(rng, &[0, 20, 60]), "app": 45});
         x["exp_s"] = json!({"banner": one(rng, &[30, 120, 600]), "app": 900});
         x["notice_grace_s"] = json!(one(rng, &[0, 20, 60]));
+    }
+    if rng.chance(5) {
+        x["test_only"] = json!(true);
     }
     if rng.chance(30) {
         x["discrepancy"] = json!(one(rng, &["0.03", "0.1"]));
@@ -121,6 +127,12 @@ fn shop(rng: &mut Rng, id: &str, currency: &str, unit: u64, theme: &str) -> Valu
     doc["campaigns"] = (0..campaigns).map(|n| campaign(rng, n, unit, theme)).collect();
     if per_request > 1 {
         doc["per_request"] = json!(per_request);
+    }
+    if rng.chance(40) {
+        doc["language"] = json!(one(rng, &["vi", "en-GB", "en"]));
+    }
+    if rng.chance(30) {
+        doc["apps"] = json!(["com.acme.shoes"]);
     }
     if rng.chance(25) {
         doc["seats"] = json!({"x": format!("{id}-seat")});
@@ -236,8 +248,9 @@ fn campaign(rng: &mut Rng, n: u64, unit: u64, theme: &str) -> Value {
     if theme == "hours" || rng.chance(6) {
         c["targeting"]["hours"] = hours(rng);
     }
-    if rng.chance(4) {
-        c["targeting"]["deals"] = json!({"ids": ["d1"], "open_market": false});
+    if rng.chance(35) {
+        c["targeting"]["deals"] =
+            json!({"ids": one(rng, &[&["d1"][..], &["d3", "d1", "d2"], &["d4", "d2"]]), "open_market": rng.chance(80)});
     }
     if rng.chance(5) {
         c["schain"] = json!("complete");
@@ -319,7 +332,8 @@ fn targeting(rng: &mut Rng) -> Value {
 }
 
 fn when(rng: &mut Rng) -> Value {
-    match rng.below(5) {
+    match rng.below(6) {
+        5 => json!({"deals": {"ids": one(rng, &[&["d1"][..], &["d2", "d4"]]), "open_market": rng.chance(50)}}),
         0 => json!({"within": one(rng, &["20m", "5h", "10d"])}),
         1 => json!({"older_than": one(rng, &["20m", "5h"]), "within": "40d"}),
         2 => json!({"shown_min": 1, "shown_max": 1 + rng.below(5)}),

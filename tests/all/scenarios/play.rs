@@ -16,6 +16,7 @@ use winback::track::{approval, notice};
 
 use super::given::{Config, EXCHANGE, list, request, rig, sign_of, span_of, tell_batch};
 use crate::bench_rig::Rig;
+use crate::responses;
 
 /// What is seen of one bid's answer.
 struct Made {
@@ -37,19 +38,9 @@ struct Play<'a> {
 /// What comes of `when`: one outcome, or one for each step of a list. `look_for` are texts of which
 /// those found in the markup and the notices are told.
 pub fn play(given: &Value, config: &Config, when: &Value, look_for: &[Value]) -> Value {
-    let (rig, now) = match rig(given, config) {
-        Ok(set_up) => set_up,
+    let mut play = match Play::new(given, config, look_for) {
+        Ok(play) => play,
         Err(faults) => return json!({"refused": faults}),
-    };
-    let mut play = Play {
-        rig,
-        now,
-        exchange: given["exchange"].as_str().unwrap_or(EXCHANGE),
-        look_for,
-        scratch: Scratch::default(),
-        again: Scratch::default(),
-        asked: 0,
-        made: Vec::new(),
     };
     match when {
         Value::Array(steps) => steps.iter().flat_map(|step| play.step(step)).collect(),
@@ -57,7 +48,28 @@ pub fn play(given: &Value, config: &Config, when: &Value, look_for: &[Value]) ->
     }
 }
 
-impl Play<'_> {
+/// What comes of the last of some requests that have waited so long, and the answer's bytes.
+pub fn answer(given: &Value, config: &Config, asked: &[Value], waited_ms: u32) -> (Value, Vec<u8>) {
+    let mut play = Play::new(given, config, &[]).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let came = asked.iter().map(|request| play.ask(request, waited_ms)).last();
+    (came.unwrap_or(Value::Null), play.scratch.out.to_vec())
+}
+
+impl<'a> Play<'a> {
+    fn new(given: &'a Value, config: &Config, look_for: &'a [Value]) -> Result<Play<'a>, Vec<String>> {
+        let (rig, now) = rig(given, config)?;
+        Ok(Play {
+            rig,
+            now,
+            exchange: given["exchange"].as_str().unwrap_or(EXCHANGE),
+            look_for,
+            scratch: Scratch::default(),
+            again: Scratch::default(),
+            asked: 0,
+            made: Vec::new(),
+        })
+    }
+
     /// A step, as often as it says, each time `after` the one before.
     fn step(&mut self, step: &Value) -> Vec<Value> {
         let after = step["after"].as_str().map_or(span_of("0s"), span_of);
@@ -158,6 +170,7 @@ impl Play<'_> {
 
     /// The bids of the answer, in the words of `then`: what is as everywhere is left out.
     fn answer(&mut self, body: &str) -> Value {
+        responses::check(&self.scratch.out);
         let answer: Value = serde_json::from_slice(&self.scratch.out).expect("the answer is JSON");
         let asked: Value = serde_json::from_str(body).expect("what is bid on is JSON");
         assert_eq!(
@@ -228,7 +241,10 @@ impl Play<'_> {
         if shown.len() > 1 {
             told["products"] = json!(shown);
         }
-        for name in ["cat", "cattax", "attr"].into_iter().filter(|name| bid[*name] != Value::Null) {
+        for name in ["cat", "cattax", "attr", "dealid", "wratio", "hratio", "ext"]
+            .into_iter()
+            .filter(|name| bid[*name] != Value::Null)
+        {
             told[name] = bid[name].clone();
         }
         if !self.look_for.is_empty() {

@@ -129,7 +129,12 @@ fn address(slot: Slot, value: &str) -> Option<(String, &'static str)> {
     const SECURE: &str = "write it in full, with `https://`";
     let address = plain(value).to_ascii_lowercase();
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| address.starts_with(prefix));
-    if begins(&["https://"]) || slot == Slot::Link && begins(&["#", "mailto:", "tel:"]) || slot == Slot::Picture && begins(&["data:image/"])
+    // Apps with MRAID have this script themselves (MRAID 3.0 §3.1).
+    let is_mraid = slot == Slot::Address && address == "mraid.js";
+    if is_mraid
+        || begins(&["https://"])
+        || slot == Slot::Link && begins(&["#", "mailto:", "tel:"])
+        || slot == Slot::Picture && begins(&["data:image/"])
     {
         return None;
     }

@@ -1,0 +1,118 @@
+//! Deals of private marketplaces (OpenRTB 2.6 §3.2.11, §3.2.12): in which ways a campaign may bid on an imp.
+//!
+//! Read from the raw array when asked for. Decides what may be used, never what is bid.
+
+use super::floor::{currency_of, floor_of};
+use super::json::{List, Scanner, Text, elements};
+use super::request::Imp;
+use crate::base::domain::{Site, host};
+use crate::base::money::{Currency, Money};
+use crate::model::exchange::AGREED_PRICE;
+use crate::model::targeting::Deals;
+
+/// One way to bid on an imp: under a deal, or in the open market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way<'b> {
+    /// Its place in the imp's deals, from one; 0 in the open market.
+    pub deal: u16,
+    /// `id` of the deal; empty in the open market.
+    pub id: Text<'b>,
+    /// The floor, CPM.
+    pub floor: Option<Money>,
+    /// Its currency; `None` where what is named is none. A deal's is not the imp's (§3.2.12).
+    pub floor_currency: Option<Currency>,
+    /// `at` of the deal.
+    pub at: Option<i64>,
+    /// `guar` is 1: it must be bid on.
+    pub guaranteed: bool,
+}
+
+impl Way<'_> {
+    /// `at` of the deal, else of the request, else the exchange's; a price can be agreed on in deals only.
+    pub fn auction_type(&self, of_request: Option<i64>, default: u32) -> i64 {
+        let open = || of_request.filter(|at| *at != AGREED_PRICE).unwrap_or(i64::from(default));
+        self.at.unwrap_or_else(open)
+    }
+}
+
+/// A deal as it is written.
+#[derive(Clone, Copy, Debug)]
+struct Deal<'b> {
+    way: Way<'b>,
+    wseat: List<'b>,
+    wadomain: List<'b>,
+}
+
+/// The ways in which a campaign that uses `terms` may bid on an imp, the preferred one first: deals that
+/// must be bid on, then others in the order of the campaign's ids, then the open market. `seat` and `site`
+/// are the buyer's and the advertiser's.
+pub fn ways<'b>(imp: &Imp<'b>, terms: &'b Deals, seat: &'b str, site: &'b Site) -> impl Iterator<Item = Way<'b>> + use<'b> {
+    let deals = imp.deals;
+    let of_kind = move |guaranteed: bool| {
+        let usable = move |id: &'b String| usable(deals, id, seat, site).filter(move |way| way.guaranteed == guaranteed);
+        terms.ids.iter().filter(move |_| !deals.is_empty()).flat_map(usable)
+    };
+    let is_open = terms.open_market && !imp.private_auction;
+    let open = is_open.then_some(Way {
+        deal: 0,
+        id: Text::default(),
+        floor: imp.floor,
+        floor_currency: imp.floor_currency,
+        at: None,
+        guaranteed: false,
+    });
+    of_kind(true).chain(of_kind(false)).chain(open)
+}
+
+/// The deals of an imp by an id that seat and site may use.
+fn usable<'b>(deals: &'b [u8], id: &'b str, seat: &'b str, site: &'b Site) -> impl Iterator<Item = Way<'b>> {
+    let admits = move |deal: &Deal<'b>| {
+        deal.way.id.plain() == Some(id)
+            && (deal.wseat.is_empty() || deal.wseat.iter().any(|wanted| wanted.plain() == Some(seat)))
+            && (deal.wadomain.is_empty()
+                || deal
+                    .wadomain
+                    .iter()
+                    .any(|wanted| wanted.plain().is_some_and(|name| site.is_named_by(host(name)))))
+    };
+    all(deals).filter(admits).map(|deal| deal.way)
+}
+
+fn all(deals: &[u8]) -> impl Iterator<Item = Deal<'_>> {
+    let entries = elements(std::str::from_utf8(deals).unwrap_or_default());
+    entries.zip(1..).filter_map(|(raw, place)| deal(raw, place))
+}
+
+fn deal(raw: &str, place: u16) -> Option<Deal<'_>> {
+    let (mut id, mut floor, mut currency) = (Text::default(), Text::default(), Text::default());
+    let (mut at, mut guaranteed) = (None, false);
+    let (mut wseat, mut wadomain) = (List::default(), List::default());
+    let read = Scanner::new(raw).object(|s, key| match key.as_bytes() {
+        b"id" => s.scalar().map(|text| id = text),
+        b"bidfloor" => s.text().map(|text| floor = text),
+        b"bidfloorcur" => s.text().map(|text| currency = text),
+        b"at" => s.integer().map(|n| at = n),
+        b"guar" => s.flag().map(|set| guaranteed = set),
+        b"wseat" => s.list().map(|list| wseat = list),
+        b"wadomain" => s.list().map(|list| wadomain = list),
+        _ => s.skip(),
+    });
+    read.ok().filter(|_| id.is_present())?;
+    let way = Way {
+        deal: place,
+        id,
+        floor: floor_of(floor),
+        floor_currency: currency_of(currency),
+        at,
+        guaranteed,
+    };
+    Some(Deal { way, wseat, wadomain })
+}
+
+/// The id of an imp's deal by its place, from one.
+pub fn deal_id<'b>(imp: &Imp<'b>, place: u16) -> Option<Text<'b>> {
+    all(imp.deals).find(|deal| deal.way.deal == place).map(|deal| deal.way.id)
+}
+
+#[cfg(test)]
+mod tests;
