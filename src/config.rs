@@ -15,6 +15,7 @@ mod exchange;
 pub mod fault;
 mod hours;
 mod house;
+mod media;
 mod node;
 mod product_rules;
 mod reader;

@@ -9,16 +9,17 @@ use std::collections::BinaryHeap;
 use super::price::has_rates;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::id::CampaignNo;
-use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, REFUSALS_MAX, SIZES_MAX};
+use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, REFUSALS_MAX};
 use crate::base::money::Ratio;
-use crate::model::advertiser::{Advertiser, Campaign, Creative, Shop, Size, Status};
+use crate::model::advertiser::{Advertiser, Campaign, Creative, Shop, Status};
 use crate::model::audience::Past;
 use crate::model::offer::{Candidate, Offer, Rank};
 use crate::model::outcome::NoBid;
 use crate::model::profile::cart;
 use crate::model::targeting::{Format, Hours, Targeting};
 use crate::openrtb::attributes::{covers_category, is_of_domain, plain};
-use crate::openrtb::json::{creatives, sizes as sizes_of};
+use crate::openrtb::json::creatives;
+use crate::openrtb::opening::{Memory, Opening};
 use crate::openrtb::request::Imp;
 use crate::state::approvals::Suspended;
 
@@ -33,8 +34,7 @@ pub struct Narrowed {
     pub ranks: BinaryHeap<Rank>,
     /// Books with an even pace that could have been bid on, caps allowing.
     pub chances: Vec<CampaignNo>,
-    sizes: Vec<(u32, u32)>,
-    blocked: Vec<u32>,
+    memory: Memory,
     has_rates: bool,
     audiences: Vec<Option<bool>>,
     fits: Vec<Option<Result<u16, NoBid>>>,
@@ -54,13 +54,15 @@ pub fn narrow<T: Trace>(
     for at in 0..known.profile.sections.len() {
         candidates(case, known, at, house_blocked, narrowed, furthest, trace);
     }
+    let mut memory = std::mem::take(&mut narrowed.memory);
     for (at, imp) in case.request.imps.iter().enumerate() {
-        read_banner(imp, narrowed);
+        let mut opening = Opening::of(imp, &mut memory);
         narrowed.has_rates = has_rates(case, imp);
         for candidate in 0..narrowed.candidates.len() {
-            offer(case, at as u16, imp, candidate, narrowed, furthest, trace);
+            offer(case, at as u16, &mut opening, candidate, narrowed, furthest, trace);
         }
     }
+    narrowed.memory = memory;
     if narrowed.offers.is_empty() { Err(furthest.0) } else { Ok(()) }
 }
 
@@ -184,7 +186,7 @@ pub fn seat<'a>(case: &'a Case<'_>, advertiser: &'a Advertiser) -> &'a str {
 fn offer<T: Trace>(
     case: &Case<'_>,
     at: u16,
-    imp: &Imp<'_>,
+    opening: &mut Opening<'_, '_>,
     candidate: usize,
     narrowed: &mut Narrowed,
     furthest: &mut Furthest,
@@ -193,12 +195,11 @@ fn offer<T: Trace>(
     let Narrowed {
         candidates,
         offers,
-        sizes,
-        blocked,
         has_rates,
         fits,
         ..
     } = narrowed;
+    let imp = opening.imp();
     let Candidate {
         shop: no, campaign: index, ..
     } = candidates[candidate];
@@ -213,7 +214,7 @@ fn offer<T: Trace>(
         let Some(creative) = shop.advertiser.creatives.get(*creative_at as usize) else {
             continue;
         };
-        let fits = *fits[*creative_at as usize].get_or_insert_with(|| fit(case, imp, sizes, blocked, creative));
+        let fits = *fits[*creative_at as usize].get_or_insert_with(|| fit(case, opening, creative));
         let fit = match fits {
             _ if !admits_format(&campaign.targeting, creative.format) => Err(NoBid::Targeting),
             Err(why) if why < NoBid::Deal => Err(why),
@@ -233,6 +234,8 @@ fn offer<T: Trace>(
                     creative: *creative_at,
                     creative_no: creative.no,
                     size,
+                    format: creative.format,
+                    seconds: creative.seconds(),
                     ..Offer::default()
                 });
             }
@@ -246,23 +249,20 @@ fn offer<T: Trace>(
     }
 }
 
-fn admits_format(targeting: &Targeting, format: Format) -> bool {
+/// Whether a targeting takes a format.
+pub fn admits_format(targeting: &Targeting, format: Format) -> bool {
     targeting.formats.admits(Some(format), |wanted, format| *wanted == format)
 }
 
-/// The index of the creative's size that fits the imp, in the imp's order of preference.
-fn fit(case: &Case<'_>, imp: &Imp<'_>, sizes: &[(u32, u32)], blocked: &[u32], creative: &Creative) -> Result<u16, NoBid> {
-    if creative.attr.iter().any(|attr| blocked.contains(attr)) {
+/// The index of the creative's size that fits the imp.
+fn fit(case: &Case<'_>, opening: &mut Opening<'_, '_>, creative: &Creative) -> Result<u16, NoBid> {
+    if opening.blocks(creative) {
         return Err(NoBid::CreativeBlocked);
     }
-    if is_excluded(imp, creative) || suspension(case, creative).is_some() {
+    if is_excluded(opening.imp(), creative) || suspension(case, creative).is_some() {
         return Err(NoBid::CreativeNotApproved);
     }
-    if imp.banner.is_none() || creative.format != Format::Banner {
-        return Err(NoBid::Format);
-    }
-    let place = |(w, h): &(u32, u32)| creative.ads.iter().position(|(size, _)| *size == Size { w: *w, h: *h });
-    sizes.iter().find_map(place).map(|at| at as u16).ok_or(NoBid::Size)
+    opening.fit(creative)
 }
 
 /// Whether the exchange says that it would not show a creative in this imp.
@@ -292,19 +292,6 @@ fn misfit_detail(case: &Case<'_>, shop: &Shop, campaign: &Campaign, imp: &Imp<'_
         }
     }
     detail
-}
-
-/// The sizes an imp's banner takes, in its order of preference, and the attributes it blocks.
-fn read_banner(imp: &Imp<'_>, Narrowed { sizes, blocked, .. }: &mut Narrowed) {
-    sizes.clear();
-    blocked.clear();
-    let Some(banner) = &imp.banner else { return };
-    let positive = |(w, h): (i64, i64)| Some((u32::try_from(w).ok().filter(|w| *w > 0)?, u32::try_from(h).ok().filter(|h| *h > 0)?));
-    sizes.extend(sizes_of(banner.format).take(SIZES_MAX).filter_map(positive));
-    if sizes.is_empty() {
-        sizes.extend(banner.w.zip(banner.h).and_then(positive));
-    }
-    blocked.extend(banner.battr.iter().filter_map(|attr| u32::try_from(attr.integer()?).ok()));
 }
 
 /// Whether now is within the hours.

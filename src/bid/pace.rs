@@ -11,6 +11,7 @@ use crate::base::time::Secs;
 use crate::model::advertiser::{Advertiser, Budget, Cap, CapScope};
 use crate::model::offer::Offer;
 use crate::model::outcome::{NoBid, Pick};
+use crate::openrtb::player::Player;
 use crate::state::holds::Hold;
 
 /// Drops the offers that a cap or a budget forbids and notes what budgets leave of the rest.
@@ -153,8 +154,9 @@ fn placement(case: &Case<'_>, imp: u16) -> u16 {
     let spot = if imp.gpid.is_empty() { imp.tagid } else { imp.gpid };
     // Without a name of its own, a placement is told from others of the request by its imp's id.
     let name = if spot.is_empty() { imp.id } else { spot };
-    let size = imp.banner.as_ref().map_or(&[][..], |banner| banner.format);
-    case.world
-        .hashes
-        .of("place", &[page.raw(), request.place.domain.raw(), name.raw(), size]) as u16
+    let format = imp.banner.as_ref().map_or(&[][..], |banner| banner.format);
+    let size = Player::read(imp.video).and_then(|player| player.size()).unwrap_or_default();
+    let (w, h) = (size.w.to_le_bytes(), size.h.to_le_bytes());
+    let parts = [page.raw(), request.place.domain.raw(), name.raw(), format, &w, &h];
+    case.world.hashes.of("place", &parts) as u16
 }

@@ -6,14 +6,14 @@
 
 use std::cmp::Reverse;
 
-use super::narrow::{Narrowed, in_hours};
+use super::narrow::{Narrowed, admits_format, in_hours};
 use super::pace::once;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
 use crate::base::id::CampaignNo;
 use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::{Secs, Span};
-use crate::model::advertiser::{BidKind, BidRule, Budget, Campaign, Shop};
+use crate::model::advertiser::{BidKind, BidRule, Budget, Shop};
 use crate::model::audience::in_window;
 use crate::model::offer::{Candidate, Offer, Rank, Worth};
 use crate::model::outcome::NoBid;
@@ -38,17 +38,18 @@ pub fn price<T: Trace>(
     let (mut of_imp, mut of_shop, mut of_candidate) = (None, None, None);
     offers.retain_mut(|offer| {
         let Some(shop) = case.world.shop(offer.shop) else { return false };
-        let floor = once(&mut of_imp, offer.imp, || {
-            floor(case, &case.request.imps[usize::from(offer.imp)], currency)
+        let ad = (offer.format, offer.seconds);
+        let floor = once(&mut of_imp, (offer.imp, ad), || {
+            floor(case, &case.request.imps[usize::from(offer.imp)], ad, currency)
         });
         let last_event = once(&mut of_shop, offer.shop, || last_event(known, shop));
-        // All creatives of a campaign are worth the same in one imp.
-        let priced = once(&mut of_candidate, (offer.imp, offer.candidate), || {
+        // All creatives of a campaign that are alike are worth the same in one imp.
+        let priced = once(&mut of_candidate, (offer.imp, offer.candidate, ad), || {
             let candidate = &mut candidates[usize::from(offer.candidate)];
             price_one(case, known, shop, offer, candidate, (floor, last_event), currency, trace)
         });
         match priced {
-            Ok(price) => offer.price = price,
+            Ok((value, price)) => (offer.value, offer.price) = (value, price),
             Err(why) => furthest.note(why),
         }
         priced.is_ok()
@@ -57,7 +58,7 @@ pub fn price<T: Trace>(
     ranks.extend(offers.iter().enumerate().map(|(at, offer)| {
         let of_offer = u64::from(offer.no.0) << 32 | u64::from(offer.imp) << 8 | u64::from(offer.creative_no.0);
         Rank {
-            value: candidates[usize::from(offer.candidate)].worth.unwrap_or_default().paced,
+            value: offer.value,
             tie: Reverse(mix(case.ask.seed as u64 ^ of_offer)),
             offer: at as u16,
         }
@@ -67,7 +68,7 @@ pub fn price<T: Trace>(
 
 /// Whether there are rates for an answer, and for the imp's floor; what has none is no offer.
 pub fn has_rates(case: &Case<'_>, imp: &Imp<'_>) -> bool {
-    answer_currency(case).is_some_and(|currency| floor(case, imp, currency).is_ok())
+    answer_currency(case).is_some_and(|currency| floor(case, imp, (Format::Banner, 0), currency).is_ok())
 }
 
 /// When the user last did anything at a shop.
@@ -89,7 +90,7 @@ fn answer_currency(case: &Case<'_>) -> Option<Currency> {
         .find(rated)
 }
 
-/// What is bid for an offer, CPM in the currency of the answer.
+/// What an offer is worth, paced, and what is bid for it, CPM in the currency of the answer.
 #[allow(clippy::too_many_arguments)]
 fn price_one<T: Trace>(
     case: &Case<'_>,
@@ -100,22 +101,22 @@ fn price_one<T: Trace>(
     (floor, last_event): (Result<Money, NoBid>, Option<Secs>),
     currency: Currency,
     trace: &mut T,
-) -> Result<Money, NoBid> {
+) -> Result<(Money, Money), NoBid> {
     let conversion = case.world.rates.conversion(shop.advertiser.currency, currency);
     let (Some(conversion), Ok(floor)) = (conversion, floor) else {
         trace.dropped(offer.no, NoBid::Currency, || NoBid::Currency.sentence().to_owned());
         return Err(NoBid::Currency);
     };
     let worth = match candidate.worth {
-        Some(worth) => worth,
-        None => {
+        Some((format, worth)) if format == offer.format => worth,
+        _ => {
             let value = value(case, known, shop, offer, candidate.multiplier, last_event, trace);
             let full = conversion.apply(value, Round::Down);
             let paced = full.times(pace_of(case, shop, offer, trace), Round::Down);
             Worth { full, paced }
         }
     };
-    candidate.worth = Some(worth);
+    candidate.worth = Some((offer.format, worth));
     let rule = &case.exchange.auction;
     let at = case.request.at.unwrap_or(i64::from(rule.default_at));
     let bid_at = |value: Money| {
@@ -134,7 +135,7 @@ fn price_one<T: Trace>(
         return Err(why);
     };
     trace.priced(offer.no, || auction_line(at, rule.shade, value, floor, bid, currency));
-    Ok(bid)
+    Ok((value, bid))
 }
 
 /// What pacing multiplies bids with: the campaign's, or all of the advertiser's where that is less.
@@ -150,9 +151,11 @@ fn pace_of<T: Trace>(case: &Case<'_>, shop: &Shop, offer: &Offer, trace: &mut T)
     pace
 }
 
-/// The imp's floor in the currency of the answer, rounded up to what can be bid.
-fn floor(case: &Case<'_>, imp: &Imp<'_>, currency: Currency) -> Result<Money, NoBid> {
-    let Some(floor) = imp.floor else { return Ok(Money::ZERO) };
+/// The imp's floor for an ad of a format and length, in the currency of the answer, rounded up to what can be bid.
+fn floor(case: &Case<'_>, imp: &Imp<'_>, (format, seconds): (Format, u32), currency: Currency) -> Result<Money, NoBid> {
+    let Some(floor) = imp.floor_of(format, seconds) else {
+        return Ok(Money::ZERO);
+    };
     let from = imp.floor_currency.ok_or(NoBid::Currency)?;
     let conversion = case.world.rates.conversion(from, currency).ok_or(NoBid::Currency)?;
     Ok(conversion.apply(floor, Round::Up).to_decimals(PRICE_DECIMALS, Round::Up))
@@ -180,7 +183,7 @@ fn value<T: Trace>(
     if factor != Ratio::ONE {
         trace.priced(campaign.no, || format!("audience × {factor}"));
     }
-    let adjusts = |adjustment: &&Adjustment| adjusts(case, known, shop, campaign, last_event, adjustment);
+    let adjusts = |adjustment: &&Adjustment| adjusts(case, known, shop, offer, last_event, adjustment);
     for adjustment in campaign.adjustments.iter().filter(adjusts) {
         factor = factor.times(adjustment.multiplier);
         trace.priced(campaign.no, || format!("bid adjustment × {}", adjustment.multiplier));
@@ -214,7 +217,7 @@ fn rule_line(rule: &BidRule, (ctr, cvr): (Ratio, Ratio), base: Money, currency: 
 }
 
 /// Whether an adjustment holds for this request and user.
-fn adjusts(case: &Case<'_>, known: &Known, shop: &Shop, campaign: &Campaign, last_event: Option<Secs>, adjustment: &Adjustment) -> bool {
+fn adjusts(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, last_event: Option<Secs>, adjustment: &Adjustment) -> bool {
     let now = case.ask.now.to_secs();
     let recent = match (adjustment.within, adjustment.older_than, last_event) {
         (None, None, _) => true,
@@ -224,15 +227,12 @@ fn adjusts(case: &Case<'_>, known: &Known, shop: &Shop, campaign: &Campaign, las
     let shown = known
         .exposures
         .iter()
-        .filter(|e| e.campaign == campaign.no && now.since(e.at) < Span::days(7).0)
+        .filter(|e| e.campaign == offer.no && now.since(e.at) < Span::days(7).0)
         .count() as u32;
     recent
         && adjustment.shown_min.is_none_or(|min| shown >= min)
         && adjustment.shown_max.is_none_or(|max| shown <= max)
-        && adjustment
-            .targeting
-            .formats
-            .admits(Some(Format::Banner), |wanted, format| *wanted == format)
+        && admits_format(&adjustment.targeting, offer.format)
         && adjustment.targeting.hours.as_ref().is_none_or(|hours| in_hours(case, shop, hours))
         && adjustment.targeting.deals.open_market
         && case.attributes().meet(&adjustment.targeting, case.exchange.no)

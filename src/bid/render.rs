@@ -11,7 +11,7 @@ use super::{Case, Furthest, Known, Trace};
 use crate::base::id::ProductKey;
 use crate::base::money::{Conversion, Currency};
 use crate::base::seal::Audience;
-use crate::model::advertiser::{Shop, Size};
+use crate::model::advertiser::Shop;
 use crate::model::choice::{Chosen, Shelves};
 use crate::model::hold::BudgetHold;
 use crate::model::links::{Sealing, nonce};
@@ -20,14 +20,15 @@ use crate::model::outcome::{NoBid, Pick};
 use crate::model::profile::cart;
 use crate::model::template::Slots;
 use crate::model::ticket::Ticket;
+use crate::openrtb::markup::{Made, Memory, Order};
 
 /// One rendered ad; ranges into the buffers of [`Ads`].
 #[derive(Clone, Debug, Default)]
 pub struct Ad {
     /// Index of the creative in its advertiser.
     pub creative: u32,
-    /// What it measures.
-    pub size: Size,
+    /// What the answer says of it.
+    pub made: Made,
     /// The markup.
     pub markup: Range<usize>,
     /// `nurl`, `burl` and `lurl`.
@@ -47,6 +48,7 @@ pub struct Ads {
     pub markup: Vec<u8>,
     /// Every product that one of them shows.
     pub shown: Vec<ProductKey>,
+    memory: Memory,
 }
 
 /// Fills `picks` and `ads`.
@@ -103,14 +105,14 @@ pub fn render<T: Trace>(
         };
         pick.product = chosen.first().map_or(ProductKey::NONE, |product| product.key);
         match write_ad(case, shop, offer, &chosen, &pick, currency, ads) {
-            Some(ad) => {
+            Ok(ad) => {
                 ads.list.push(ad);
                 ads.shown.extend(chosen.iter().map(|product| product.key));
                 picks.push(pick);
             }
-            None => {
+            Err(asset) => {
                 furthest.note(NoBid::NoCreative);
-                trace.dropped(offer.no, NoBid::NoCreative, || "the creative has no markup of this size".to_owned());
+                trace.dropped(offer.no, NoBid::NoCreative, || no_creative_detail(asset));
             }
         }
     }
@@ -149,14 +151,19 @@ fn no_product_detail(shop: &Shop) -> String {
     format!("nothing this user left can be shown ({} products in the feed)", shop.catalog.len())
 }
 
+fn no_creative_detail(asset: Option<i64>) -> String {
+    match asset {
+        Some(id) => format!("native asset {id} is required and cannot be filled for this product"),
+        None => "the creative has nothing to show that the imp takes".to_owned(),
+    }
+}
+
 fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Currency) -> Pick {
     let exchange = case.exchange;
-    let is_app = case.request.place.is_app;
-    let exp = exp(case, offer.imp);
-    let cap_hold_s = match is_app {
-        _ if !is_capped(shop, offer) => 0,
-        true => exchange.cap_hold_s.app,
-        false => exchange.cap_hold_s.banner,
+    let exp = exp(case, offer);
+    let cap_hold_s = match is_capped(shop, offer) {
+        true => exchange.cap_hold_s.of(offer.format, case.request.place.is_app),
+        false => 0,
     };
     let mut pick = Pick {
         imp: offer.imp,
@@ -183,16 +190,10 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
 }
 
 /// Seconds between auction and impression: the exchange's for the kind of ad, cut by `imp.exp`.
-fn exp(case: &Case<'_>, imp: u16) -> u32 {
-    let own = if case.request.place.is_app {
-        case.exchange.exp_s.app
-    } else {
-        case.exchange.exp_s.banner
-    };
-    let asked = case.request.imps[usize::from(imp)]
-        .exp
-        .and_then(|exp| u32::try_from(exp).ok())
-        .filter(|exp| *exp > 0);
+fn exp(case: &Case<'_>, offer: &Offer) -> u32 {
+    let own = case.exchange.exp_s.of(offer.format, case.request.place.is_app);
+    let asked = case.request.imps[usize::from(offer.imp)].exp;
+    let asked = asked.and_then(|exp| u32::try_from(exp).ok()).filter(|exp| *exp > 0);
     asked.map_or(own, |asked| own.min(asked))
 }
 
@@ -215,7 +216,7 @@ fn ticket(case: &Case<'_>, shop: &Shop, pick: &Pick, currency: Currency) -> Tick
     }
 }
 
-/// Writes the links and fills the template.
+/// Writes the links and the markup; what fails names the native asset at fault, if one is.
 fn write_ad(
     case: &Case<'_>,
     shop: &Shop,
@@ -224,10 +225,8 @@ fn write_ad(
     pick: &Pick,
     currency: Currency,
     ads: &mut Ads,
-) -> Option<Ad> {
-    let creative = shop.advertiser.creatives.get(offer.creative as usize)?;
-    let (size, template) = creative.ads.get(usize::from(offer.size))?;
-    let Ads { links, markup, .. } = ads;
+) -> Result<Ad, Option<i64>> {
+    let Ads { links, markup, memory, .. } = ads;
     let ticket = ticket(case, shop, pick, currency);
     let sealing = Sealing {
         key: case.world.seals.current(case.ask.inert),
@@ -238,21 +237,30 @@ fn write_ad(
     };
     let further = chosen.iter().skip(1).map(|product| product.key);
     let written = sealing.write(&ticket.write(), &ticket.write_view(further), links);
-    let start = markup.len();
-    let slots = Slots {
-        products: chosen,
-        now: case.ask.now,
-        click: &links[written.click],
-        pixel: &links[written.pixel],
+    let order = Order {
+        imp: &case.request.imps[usize::from(offer.imp)],
+        advertiser: &shop.advertiser,
+        creative: shop.advertiser.creatives.get(offer.creative as usize).ok_or(None)?,
+        size: usize::from(offer.size),
+        slots: Slots {
+            products: chosen,
+            now: case.ask.now,
+            click: &links[written.click],
+            pixel: &links[written.pixel],
+        },
+        view: (&case.world.public_url, &links[written.view]),
+        tag: pick.tag,
     };
-    template.fill(&slots, markup);
-    let markup = start..markup.len();
-    let exp = exp(case, offer.imp);
-    (!markup.is_empty()).then_some(Ad {
+    let start = markup.len();
+    let made = order.write(memory, markup);
+    if made.is_err() {
+        markup.truncate(start);
+    }
+    Ok(Ad {
         creative: offer.creative,
-        size: *size,
-        markup,
+        made: made?,
+        markup: start..markup.len(),
         notices: written.notices,
-        exp,
+        exp: exp(case, offer),
     })
 }

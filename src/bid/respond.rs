@@ -12,12 +12,9 @@ use super::narrow::seat;
 use super::render::{Ad, Ads};
 use crate::base::hash::mix;
 use crate::base::money::Currency;
-use crate::model::advertiser::Shop;
+use crate::model::advertiser::{Shop, Size};
 use crate::model::outcome::Pick;
 use crate::openrtb::json::{Text, write_string};
-
-/// Markup type of a banner (§8 `mtype`).
-const MTYPE_BANNER: u32 = 1;
 
 /// Writes the answer: one `seatbid` for each seat.
 pub fn respond(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, out: &mut BytesMut) {
@@ -69,16 +66,19 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
         list(out, "cat", &advertiser.categories);
         let _ = write!(out, ",\"cattax\":{}", advertiser.cattax);
     }
-    if !creative.attr.is_empty() {
-        out.put_slice(b",\"attr\":[");
-        let mut first = true;
-        for attr in &creative.attr {
-            comma(out, &mut first);
-            let _ = write!(out, "{attr}");
-        }
-        out.put_slice(b"]");
+    let mut before = ",\"attr\":[";
+    for attr in creative.attr.iter().filter(|attr| ad.made.shows(**attr)) {
+        let _ = write!(out, "{before}{attr}");
+        before = ",";
     }
-    let _ = write!(out, ",\"w\":{},\"h\":{},\"mtype\":{MTYPE_BANNER}", ad.size.w, ad.size.h);
+    out.put_slice(if before == "," { b"]" } else { b"" });
+    if let Some(Size { w, h }) = ad.made.size {
+        let _ = write!(out, ",\"w\":{w},\"h\":{h}");
+    }
+    if let Some((vast, seconds)) = ad.made.plays {
+        let _ = write!(out, ",\"protocol\":{},\"dur\":{seconds}", vast.protocol());
+    }
+    let _ = write!(out, ",\"mtype\":{}", ad.made.mtype());
     let picture = shop.catalog.get(pick.product).map(|product| &*product.image_link);
     if let Some(picture) = picture.or(advertiser.logo_url.as_deref()) {
         field(out, "iurl", picture);

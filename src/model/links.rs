@@ -32,6 +32,8 @@ pub struct Links {
     pub click: Range<usize>,
     /// The pixel's address.
     pub pixel: Range<usize>,
+    /// The token that both carry.
+    pub view: Range<usize>,
 }
 
 /// Who seals, for which bid, and what the links begin with.
@@ -78,6 +80,7 @@ impl Sealing<'_> {
             ],
             click: link(&view, [self.click_macro, url, "/click/"], ["", ""]),
             pixel: link(&view, ["", url, "/imp/"], [KIN, ""]),
+            view,
         }
     }
 }

@@ -12,7 +12,7 @@ mod values;
 pub use escapes::resolved;
 pub use values::{Chars, Eid, Elements, List, Text, creatives, eids, elements, sizes};
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 use crate::base::limits::JSON_DEPTH_MAX;
 use runs::plain_run;
@@ -411,8 +411,15 @@ impl<'b> Scanner<'b> {
 
 /// Appends a text as a JSON string, quotes and all, as serde_json writes it: most of an answer is markup,
 /// in long runs without anything to escape.
-pub fn write_string(text: &str, out: &mut BytesMut) {
+pub fn write_string(text: &str, out: &mut impl BufMut) {
     out.put_u8(b'"');
+    write_content(text, out);
+    out.put_u8(b'"');
+}
+
+/// Appends what stands between the quotes.
+#[inline]
+pub fn write_content(text: &str, out: &mut impl BufMut) {
     let mut rest = text.as_bytes();
     loop {
         let run = plain_run(rest);
@@ -436,7 +443,6 @@ pub fn write_string(text: &str, out: &mut BytesMut) {
         }
         rest = &rest[run + 1..];
     }
-    out.put_u8(b'"');
 }
 
 #[cfg(test)]
