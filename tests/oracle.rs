@@ -4,6 +4,8 @@
 //!
 //! Shares no decision with `src/`. Remembers nothing from one request to the next.
 
+#[path = "oracle/media.rs"]
+mod media;
 #[path = "oracle/money.rs"]
 mod money;
 #[path = "oracle/request.rs"]
@@ -23,7 +25,7 @@ use shopper::Shopper;
 /// Reasons in path order, but for those that no decision ends in.
 const ORDER: &str = "malformed too_large too_late not_ready store_poisoned consent opted_out no_id unknown_user no_audience paused \
     flight hours targeting house_blocked blocked_advertiser blocked_category blocked_seat creative_blocked creative_not_approved deal \
-    currency format size frequency budget pacing below_floor no_product";
+    currency format size frequency budget pacing below_floor no_product no_creative";
 
 type Why = &'static str;
 

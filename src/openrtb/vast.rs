@@ -226,10 +226,13 @@ impl Document<'_> {
     }
 
     fn clicks(&self, out: &mut Vec<u8>) {
-        put(out, "<VideoClicks><ClickThrough>");
+        let is_v4 = self.vast >= Vast::V40;
+        put(out, "<VideoClicks>");
+        put(out, if is_v4 { &self.spot.clicks } else { "" });
+        put(out, "<ClickThrough>");
         cdata(self.slots.click, out);
         put(out, "</ClickThrough>");
-        put(out, &self.spot.clicks);
+        put(out, if is_v4 { "" } else { &self.spot.clicks });
         put(out, "</VideoClicks>");
     }
 
@@ -401,4 +404,27 @@ fn is_no_xml(c: char) -> bool {
 /// `HH:MM:SS`.
 fn clock(seconds: u32, out: &mut Vec<u8>) {
     let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_whole_whatever_is_in_them() {
+        let urls = [
+            "https://a.example/?b=1&c=<d>".to_owned(),
+            "https://a.example/?x=[y]]>z\u{1}\u{fffe}".to_owned(),
+        ];
+        let expected = "<Impression><![CDATA[https://a.example/?b=1&c=<d>]]></Impression>\
+             <Impression><![CDATA[https://a.example/?x=[y]]]]><![CDATA[>z]]></Impression>";
+        assert_eq!(elements_of("Impression", &urls), expected);
+    }
+
+    #[test]
+    fn lengths_are_clocks() {
+        let mut out = Vec::new();
+        clock(3_723, &mut out);
+        assert_eq!(out, b"01:02:03");
+    }
 }

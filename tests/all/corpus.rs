@@ -260,16 +260,16 @@ fn faults(request: &Value, response: &str, schemas: &[jsonschema::Validator; 2])
     faults
 }
 
-fn read_schema(path: &Path) -> Value {
+pub fn read_schema(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).expect("a schema")
 }
 
-fn validator(schema: &Value) -> jsonschema::Validator {
+pub fn validator(schema: &Value) -> jsonschema::Validator {
     jsonschema::options().should_validate_formats(true).build(schema).expect("a schema")
 }
 
-fn schema_26(corpus: &Path) -> jsonschema::Validator {
+pub fn schema_26(corpus: &Path) -> jsonschema::Validator {
     let whole = read_schema(&corpus.join("schemas/openrtb-2.6/schema.json"));
     validator(&json!({"$schema": whole["$schema"], "$ref": "#/$defs/BidResponse", "$defs": whole["$defs"]}))
 }

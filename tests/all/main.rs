@@ -22,6 +22,7 @@ mod judge;
 mod kill;
 mod leaving;
 mod life;
+mod media;
 #[path = "../oracle.rs"]
 mod oracle;
 mod pure;

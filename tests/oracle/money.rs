@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::request::{admits, each, first, in_hours, int, meets, same, set, text};
 use super::shopper::{ONE, nano, rate, seconds};
-use super::{Auction, Why, ensure};
+use super::{Auction, Why, ensure, media};
 use crate::game::facts::{Bid, Made};
 
 const DAY: i64 = 86_400;
@@ -47,7 +47,8 @@ impl Auction<'_> {
         let left = self.left(&bid);
         ensure(left.is_none_or(|left| left > 0), "budget")?;
         let own = rate(self.x, self.doc["currency"].as_str().unwrap_or("USD")).expect("a rate");
-        let full = down(self.value(c, campaign, multiplier) * to, own);
+        let of = &self.doc["creatives"][creative];
+        let full = down(self.value(c, campaign, of, multiplier) * to, own);
         let paced = |budget: &Value| budget.is_object() && budget["pacing"] != "asap";
         let own_pace = Some(self.x.paces[self.shop][campaign]).filter(|_| paced(&c["budget"]));
         let all = Some(self.x.own_paces[self.shop]).filter(|_| paced(&self.doc["budget"]));
@@ -68,12 +69,12 @@ impl Auction<'_> {
         let with_fee = full + up(full * fee, ONE);
         bid.hold = with_fee + up(with_fee * nano(&self.exchange()["discrepancy"]).unwrap_or(0), ONE);
         ensure(left.is_none_or(|left| left >= bid.hold), "budget")?;
-        self.date(&mut bid, self.imps[imp]);
+        self.date(&mut bid, self.imps[imp], media::sort(of));
         Ok((value, Made { bid, imp, price }))
     }
 
     /// What a thousand impressions are worth, in the shop's currency.
-    fn value(&self, c: &Value, campaign: usize, multiplier: i128) -> i128 {
+    fn value(&self, c: &Value, campaign: usize, creative: &Value, multiplier: i128) -> i128 {
         let [impressions, clicks, conversions] = self.x.counts[self.shop][campaign];
         let (rule, prior) = (&c["bid"], &c["bid"]["prior"]);
         let ctr = shrunk(clicks, impressions, nano(&prior["ctr"]).unwrap_or(ONE * 15 / 10_000));
@@ -84,13 +85,15 @@ impl Auction<'_> {
             Some("cpc") => down(amount * 1_000 * ctr, ONE),
             _ => down(down(amount * 1_000 * ctr, ONE) * cvr, ONE),
         };
-        let adjustments = each(&c["bid_adjustments"]).iter().filter(|a| self.adjusts(campaign, &a["when"]));
+        let adjustments = each(&c["bid_adjustments"])
+            .iter()
+            .filter(|a| self.adjusts(campaign, creative, &a["when"]));
         let factor = adjustments.fold(multiplier, |f, a| down(f * nano(&a["bid_multiplier"]).expect("a factor"), ONE));
         let value = down(base * factor, ONE);
         nano(&rule["max_cpm"]).map_or(value, |most| value.min(most))
     }
 
-    fn adjusts(&self, campaign: usize, when: &Value) -> bool {
+    fn adjusts(&self, campaign: usize, creative: &Value, when: &Value) -> bool {
         let exchange = self.exchange()["id"].as_str().expect("an id");
         let last = self.her.past.iter().map(|e| e.at).max().expect("she did something");
         let dated = when["within"].is_string() || when["older_than"].is_string();
@@ -100,7 +103,7 @@ impl Auction<'_> {
         (!dated || self.her.is_within(&forever, last))
             && int(&when["shown_min"]).is_none_or(|least| shown >= least)
             && int(&when["shown_max"]).is_none_or(|most| shown <= most)
-            && admits(&when["formats"], vec!["banner".to_owned()], same)
+            && admits(&when["formats"], Vec::from_iter(text(&creative["format"])), same)
             && (when["hours"].is_null() || in_hours(self.r, &when["hours"], self.now(), &self.zone))
             && when["deals"]["open_market"] != false
             && meets(self.r, exchange, when)
@@ -179,6 +182,11 @@ impl Auction<'_> {
         let product = self.her.product(taken).ok_or("no_product")?;
         let held: i128 = of_shop.iter().map(|m| m.bid.hold).sum();
         ensure(self.left(&offer.bid).is_none_or(|left| left >= held + offer.bid.hold), "budget")?;
+        let is_native = self.doc["creatives"][offer.bid.who[3]]["format"] == "native";
+        ensure(
+            !is_native || media::can_fill(self.imps[offer.imp], product.is_string()),
+            "no_creative",
+        )?;
         Ok(Some(product))
     }
 
@@ -191,19 +199,22 @@ impl Auction<'_> {
         let (p, i) = (super::place(self.r), self.imps[imp]);
         let page = if self.r["app"].is_object() { &p["bundle"] } else { &p["page"] };
         let name = first(&[&i["ext"]["gpid"], &i["tagid"], &i["id"]]);
-        format!("{page} {} {name} {}", p["domain"], i["banner"]["format"])
+        format!(
+            "{page} {} {name} {} {:?}",
+            p["domain"],
+            i["banner"]["format"],
+            media::size(&i["video"])
+        )
     }
 
     /// How long the bid's holds stand; `test` requests hold nothing.
-    fn date(&self, bid: &mut Bid, imp: &Value) {
-        let (x, kind) = (
-            self.exchange(),
-            if self.r["app"].is_object() {
-                ("app", 1_800, 30)
-            } else {
-                ("banner", 300, 5)
-            },
-        );
+    fn date(&self, bid: &mut Bid, imp: &Value, sort: &'static str) {
+        let kind = match sort {
+            _ if self.r["app"].is_object() => ("app", 1_800, 30),
+            "video" => ("video", 900, 60),
+            _ => (sort, 300, 5),
+        };
+        let x = self.exchange();
         if set(&self.r["test"]) {
             return;
         }

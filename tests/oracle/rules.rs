@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::request::{admits, app, each, first, host, in_hours, int, list, meets, of_domain, place, same, set, text, under};
 use super::shopper::{ONE, nano, rate};
-use super::{Auction, Why, ensure, money};
+use super::{Auction, Why, ensure, media, money};
 use crate::game::facts::Made;
 
 impl<'x> Auction<'x> {
@@ -101,7 +101,7 @@ impl<'x> Auction<'x> {
         ensure(self.has_format(t, creative), "targeting")?;
         let attributes = list(&creative["attr"]);
         ensure(
-            !list(&i["banner"]["battr"]).iter().any(|attr| attributes.contains(attr)),
+            !media::blocked(i, creative).iter().any(|attr| attributes.contains(attr)),
             "creative_blocked",
         )?;
         let names = |entry: &Value| text(if entry.is_object() { &entry["buyer_creative_id"] } else { entry });
@@ -119,25 +119,10 @@ impl<'x> Auction<'x> {
             list(&self.r["cur"])
         };
         let to = asked.iter().find_map(|code| rate(self.x, code)).ok_or("currency")?;
-        let floor = nano(&i["bidfloor"]).filter(|floor| *floor > 0).unwrap_or(0);
+        let floor = media::floor(i, creative);
         let from = text(&i["bidfloorcur"]).unwrap_or("USD".to_owned());
         let from = if floor == 0 { to } else { rate(self.x, &from).ok_or("currency")? };
-        ensure(i["banner"].is_object() && creative["format"] == "banner", "format")?;
-        let side = |size: &Value| Some((int(&size["w"])?, int(&size["h"])?)).filter(|(w, h)| *w > 0 && *h > 0);
-        let listed: Vec<(i64, i64)> = each(&i["banner"]["format"]).iter().filter_map(side).collect();
-        let wanted = if listed.is_empty() {
-            Vec::from_iter(side(&i["banner"]))
-        } else {
-            listed
-        };
-        let of_creative = |size: &Value| Some((int(&size[0])?, int(&size[1])?));
-        ensure(
-            each(&creative["sizes"])
-                .iter()
-                .filter_map(of_creative)
-                .any(|size| wanted.contains(&size)),
-            "size",
-        )?;
+        media::fits(i, creative)?;
         self.price([imp, self.shop, campaign, no], multiplier, to, money::up(floor * to, from))
     }
 }
