@@ -46,7 +46,7 @@ fn ensure(holds: bool, why: Why) -> Result<(), Why> {
     if holds { Ok(()) } else { Err(why) }
 }
 
-/// The verdict on a request. Where several have the same value either may win: `told` says who did.
+/// The verdict on a request. Where several have the same value either may win: `told` says who did, in their order.
 pub fn judge(x: &Facts, ask: &Asked, told: &[[usize; 4]]) -> Verdict {
     ensure(ask.body.len() <= 256 * 1024, "too_large")?;
     x.down.map_or(Ok(()), Err)?;
@@ -84,8 +84,11 @@ pub fn judge(x: &Facts, ask: &Asked, told: &[[usize; 4]]) -> Verdict {
             }
         }
     }
-    let is_told = |made: &Made| told.contains(&[made.imp, made.bid.who[1], made.bid.who[2], made.bid.who[3]]);
-    offers.sort_by_key(|(value, made)| (std::cmp::Reverse(*value), !is_told(made)));
+    let place = |made: &Made| {
+        let who = [made.imp, made.bid.who[1], made.bid.who[2], made.bid.who[3]];
+        told.iter().position(|told| *told == who).unwrap_or(usize::MAX)
+    };
+    offers.sort_by_key(|(value, made)| (std::cmp::Reverse(*value), place(made)));
     let (mut made, mut taken): (Vec<Made>, Vec<Value>) = (Vec::new(), Vec::new());
     for (_, offer) in offers {
         match auctions[offer.bid.who[1]].take(&offer, &made, &taken) {

@@ -252,7 +252,7 @@ fn hinder(rng: &mut Rng, facts: &Facts, r: &mut Value) {
             .to_owned()
     };
     let shops: Vec<&str> = facts.shops.iter().filter_map(|shop| shop["id"].as_str()).collect();
-    match rng.below(24) {
+    match rng.below(26) {
         0 => {
             r["regs"] = one(
                 rng,
@@ -284,7 +284,7 @@ fn hinder(rng: &mut Rng, facts: &Facts, r: &mut Value) {
         9 => r["bcat"] = json!(one(rng, &[&["IAB18"][..], &["IAB18", "IAB22"], &["iab18-3"]])),
         10 => r["wseat"] = json!(one(rng, &[&["nobody"][..], &["winback"], &["acme-seat"]])),
         11 => r["bseat"] = json!(["winback", "wb-2", format!("{}-seat", shop(rng))]),
-        12 | 13 => each_imp(r, |imp| {
+        12 | 13 | 24 | 25 => each_imp(r, |imp| {
             for kind in ["banner", "native", "video", "audio"] {
                 if imp[kind].is_object() {
                     imp[kind]["battr"] = json!([1, "3", 8]);

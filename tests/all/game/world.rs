@@ -149,7 +149,7 @@ fn creatives(rng: &mut Rng, per_request: u64, theme: &str) -> Vec<Value> {
         json!({"id": "native", "format": "native", "attr": [3]}),
         json!({"id": "spot", "format": "video", "sizes": [[640, 360]], "duration_s": 15, "attr": [8],
             "media": [{"url": "https://cdn.example/spot.mp4", "mime": "video/mp4"}]}),
-        json!({"id": "jingle", "format": "audio", "duration_s": 30, "media": [{"url": "https://cdn.example/jingle.mp3", "mime": "audio/mpeg"}]}),
+        json!({"id": "jingle", "format": "audio", "duration_s": 30, "attr": [1], "media": [{"url": "https://cdn.example/jingle.mp3", "mime": "audio/mpeg"}]}),
     ]
 }
 
