@@ -12,6 +12,7 @@ mod bench_rig;
 mod http;
 mod canon;
 mod count;
+mod formats;
 mod ingest;
 mod market;
 mod ratios;
@@ -247,7 +248,16 @@ fn committing(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, reading, deciding, looking_up, staging, sealing, committing);
+criterion_group!(
+    benches,
+    reading,
+    deciding,
+    formats::formats,
+    looking_up,
+    staging,
+    sealing,
+    committing
+);
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();

@@ -3,6 +3,8 @@
 //!
 //! The corpus is where `corpus.rs` finds it. Shares no reading of requests with `src/`.
 
+#[path = "media/calls.rs"]
+mod calls;
 #[path = "media/native.rs"]
 mod native;
 #[path = "media/vast.rs"]

@@ -1,6 +1,6 @@
 //! The shape of creatives (contract §3 `creative`).
 
-use super::form::{ID, LOCAL_TIME, PATH, SECURE_URL, TEXT};
+use super::form::{ID, LOCAL_TIME, MEDIA_TYPE, PATH, SECURE_URL, TEXT};
 use super::targeting::FORMATS;
 use super::{Kind, Rule, SIDE_MAX, Shape, may, must, named, or};
 use crate::base::limits::PRODUCTS_PER_AD_MAX;
@@ -97,7 +97,7 @@ static MEDIA: Shape = Shape {
     base: None,
     keys: &[
         must("url", Kind::Text(&SECURE_URL), "Where it is."),
-        must("mime", Kind::Text(&TEXT), "Its type, such as `video/mp4`."),
+        must("mime", Kind::Text(&MEDIA_TYPE), "Its type, such as `video/mp4`."),
         may(
             "bitrate_kbps",
             Kind::Integer(1, 1_000_000),
