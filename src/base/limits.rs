@@ -20,6 +20,8 @@ pub const SIZES_MAX: usize = 64;
 pub const ASSETS_MAX: usize = 64;
 /// Places beside one player that are filled.
 pub const COMPANIONS_MAX: usize = 4;
+/// Ads given to one pod.
+pub const POD_ADS_MAX: usize = 8;
 /// EIDs probed in one request.
 pub const EID_PROBES_MAX: usize = 4;
 /// Campaigns considered for one request.

@@ -11,7 +11,6 @@ use crate::base::time::Secs;
 use crate::model::advertiser::{Advertiser, Budget, Cap, CapScope};
 use crate::model::offer::Offer;
 use crate::model::outcome::{NoBid, Pick};
-use crate::openrtb::player::Player;
 use crate::state::holds::Hold;
 
 /// Drops the offers that a cap or a budget forbids and notes what budgets leave of the rest.
@@ -144,19 +143,5 @@ fn frequency_detail(known: &Known, advertiser: &Advertiser, offer: &Offer, cap: 
 
 /// The hash of page or app and placement: what two bids share that are for one impression.
 fn placement(case: &Case<'_>, imp: u16) -> u16 {
-    let request = case.request;
-    let imp = &request.imps[usize::from(imp)];
-    let page = if request.place.is_app {
-        request.place.bundle
-    } else {
-        request.place.page
-    };
-    let spot = if imp.gpid.is_empty() { imp.tagid } else { imp.gpid };
-    // Without a name of its own, a placement is told from others of the request by its imp's id.
-    let name = if spot.is_empty() { imp.id } else { spot };
-    let format = imp.banner.as_ref().map_or(&[][..], |banner| banner.format);
-    let size = Player::read(imp.video).and_then(|player| player.size()).unwrap_or_default();
-    let (w, h) = (size.w.to_le_bytes(), size.h.to_le_bytes());
-    let parts = [page.raw(), request.place.domain.raw(), name.raw(), format, &w, &h];
-    case.world.hashes.of("place", &parts) as u16
+    case.request.place_of(imp.into(), |p| case.world.hashes.of("place", p) as u16)
 }

@@ -9,6 +9,7 @@ use super::narrow::Narrowed;
 use super::pace::reached;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::id::ProductKey;
+use crate::base::limits::IMPS_MAX;
 use crate::base::money::{Conversion, Currency};
 use crate::base::seal::Audience;
 use crate::model::advertiser::Shop;
@@ -21,6 +22,7 @@ use crate::model::profile::cart;
 use crate::model::template::Slots;
 use crate::model::ticket::Ticket;
 use crate::openrtb::markup::{Made, Memory, Order};
+use crate::openrtb::request::Imp;
 
 /// One rendered ad; ranges into the buffers of [`Ads`].
 #[derive(Clone, Debug, Default)]
@@ -67,13 +69,15 @@ pub fn render<T: Trace>(
     ads.links.clear();
     ads.markup.clear();
     ads.shown.clear();
+    let slots: usize = case.request.imps.iter().map(Imp::slots).sum();
     while let Some(rank) = narrowed.ranks.pop()
-        && picks.len() < case.request.imps.len()
+        && picks.len() < slots
     {
-        let offer = &narrowed.offers[usize::from(rank.offer)];
+        let offer = &mut narrowed.offers[usize::from(rank.offer)];
         let Some(shop) = case.world.shop(offer.shop) else { continue };
-        let imp_id = |imp: u16| case.request.imps[usize::from(imp)].id.raw();
-        let imp_taken = picks.iter().any(|pick| imp_id(pick.imp) == imp_id(offer.imp));
+        let nth = picks.iter().filter(|pick| pick.imp == offer.imp).count();
+        offer.slot = offer.imp + (IMPS_MAX * nth) as u16;
+        let (offer, imp_taken) = (&*offer, is_taken(case, offer, picks, &ads.list));
         let of_shop = picks.iter().filter(|pick| pick.advertiser == offer.shop);
         let (imps, held) = of_shop.fold((0, BudgetHold::NONE), |(n, sum), pick| (n + 1, sum + pick.hold));
         if imp_taken || imps >= shop.advertiser.per_request || !has_hold_left(known, shop, offer, picks) {
@@ -117,6 +121,23 @@ pub fn render<T: Trace>(
         }
     }
     if picks.is_empty() { Err(furthest.0) } else { Ok(()) }
+}
+
+/// Whether an imp has its bid; a pod has room for others of its kind, each of another advertiser.
+fn is_taken(case: &Case<'_>, offer: &Offer, picks: &[Pick], ads: &[Ad]) -> bool {
+    let imp = |imp: u16| &case.request.imps[usize::from(imp)];
+    let same = |pick: &Pick| imp(pick.imp).id.raw() == imp(offer.imp).id.raw();
+    let (mut count, mut seconds, mut fits) = (0, 0, true);
+    for (pick, ad) in picks.iter().zip(ads).filter(|(pick, _)| same(pick)) {
+        (count, seconds) = (count + 1, seconds + ad.made.plays.map_or(0, |(_, seconds)| seconds));
+        fits &= pick.advertiser != offer.shop && ad.made.format == offer.format;
+    }
+    let has_room = || {
+        imp(offer.imp)
+            .player(offer.format)
+            .is_some_and(|player| player.has_room(count, seconds, offer.seconds))
+    };
+    count > 0 && !(fits && has_room())
 }
 
 fn is_capped(shop: &Shop, offer: &Offer) -> bool {
@@ -175,7 +196,7 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
         creative: offer.creative_no,
         product: ProductKey::NONE,
         user: known.key,
-        tag: Ticket::tag(&nonce(case.ask.seed, offer.imp, Audience::Notice)),
+        tag: Ticket::tag(&nonce(case.ask.seed, offer.slot, Audience::Notice)),
         price: offer.price,
         hold: BudgetHold::NONE,
         share: case.state.books.share(offer.no, exchange.no, case.ask.now.to_secs()),
@@ -231,7 +252,7 @@ fn write_ad(
     let sealing = Sealing {
         key: case.world.seals.current(case.ask.inert),
         seed: case.ask.seed,
-        imp: offer.imp,
+        slot: offer.slot,
         url: &case.world.public_url,
         click_macro: case.exchange.click_macro.as_deref().unwrap_or(""),
     };
@@ -252,13 +273,10 @@ fn write_ad(
         tag: pick.tag,
     };
     let start = markup.len();
-    let made = order.write(memory, markup);
-    if made.is_err() {
-        markup.truncate(start);
-    }
+    let made = order.write(memory, markup)?;
     Ok(Ad {
         creative: offer.creative,
-        made: made?,
+        made,
         markup: start..markup.len(),
         notices: written.notices,
         exp: exp(case, offer),

@@ -63,7 +63,10 @@ fn file<'t>(r: &Reader<'t>, file: &Object<'_, 't>, format: Option<Format>, of_cr
         Some(Format::Native) => (&["image", "video", "application"][..], "such as `image/jpeg` or `video/mp4`"),
         _ => return Some(media),
     };
-    if let Some(mime) = file.get("mime").filter(|_| media.mime.contains('/') && !kinds.iter().any(|kind| media.is(kind))) {
+    if let Some(mime) = file
+        .get("mime")
+        .filter(|_| media.mime.contains('/') && !kinds.iter().any(|kind| media.is(kind)))
+    {
         r.fault(mime, "not a type of file that this format shows", right);
     }
     Some(media)

@@ -12,9 +12,9 @@ use crate::base::seal::{Audience, SealKey};
 /// What an exchange fills in on each notice (OpenRTB 2.6 §4.4).
 const KIN: &str = "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}";
 
-/// Twelve bytes that differ for every seed, imp and audience; the first eight are the bid's tag.
-pub fn nonce(seed: u128, imp: u16, audience: Audience) -> [u8; 12] {
-    let tag = mix(seed as u64 ^ mix(u64::from(imp) + 1));
+/// Twelve bytes that differ for every seed, slot and audience; the first eight are the bid's tag.
+pub fn nonce(seed: u128, slot: u16, audience: Audience) -> [u8; 12] {
+    let tag = mix(seed as u64 ^ mix(u64::from(slot) + 1));
     let rest = mix((seed >> 64) as u64 ^ tag);
     let mut nonce = [0; 12];
     nonce[..8].copy_from_slice(&tag.to_le_bytes());
@@ -43,8 +43,8 @@ pub struct Sealing<'a> {
     pub key: &'a SealKey,
     /// The seed of the decision; never the same twice under a key.
     pub seed: u128,
-    /// Which imp of the request.
-    pub imp: u16,
+    /// Which of the bids of a decision: each has its own.
+    pub slot: u16,
     /// `public.url`, without a slash at the end.
     pub url: &'a str,
     /// The exchange's `click_macro`; may be empty.
@@ -56,7 +56,7 @@ impl Sealing<'_> {
     pub fn write(&self, notice: &[u8], view: &[u8], out: &mut Vec<u8>) -> Links {
         let mut seal = |audience: Audience, payload: &[u8]| {
             let start = out.len();
-            self.key.seal(audience, &nonce(self.seed, self.imp, audience), payload, out);
+            self.key.seal(audience, &nonce(self.seed, self.slot, audience), payload, out);
             start..out.len()
         };
         let (notice, view) = (seal(Audience::Notice, notice), seal(Audience::View, view));

@@ -57,6 +57,8 @@ pub struct Offer {
     pub format: Format,
     /// Seconds that it plays.
     pub seconds: u32,
+    /// What its tokens are told apart by: the imp, and which of the ads of a pod it is.
+    pub slot: u16,
     /// What two bids for one impression share.
     pub placement: u16,
     /// What it is worth as far as its pace allows, CPM in the currency of the answer.

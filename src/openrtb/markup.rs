@@ -134,10 +134,7 @@ impl Order<'_> {
     }
 
     fn spot(&self, format: Format, memory: &mut Memory, out: &mut Vec<u8>) -> Option<Made> {
-        let player = Player::read(match format {
-            Format::Audio => self.imp.audio,
-            _ => self.imp.video,
-        })?;
+        let player = self.imp.player(format)?;
         let (spot, vast) = (self.creative.spot.as_deref()?, player.vast()?);
         let document = self.document(vast, &player, spot);
         document.write(&mut memory.part, out);

@@ -7,7 +7,7 @@
 use super::json::sizes as sizes_of;
 use super::native::NativeAsk;
 use super::player::Player;
-use super::request::Imp;
+use super::request::{Imp, Opportunity};
 use crate::base::limits::SIZES_MAX;
 use crate::base::money::Money;
 use crate::model::advertiser::{Creative, Size};
@@ -106,16 +106,40 @@ impl<'r, 'm> Opening<'r, 'm> {
     }
 }
 
+impl Opportunity<'_> {
+    /// Page or app, and an imp's place in it, told to `hash`: what two offers of one impression share.
+    pub fn place_of<T>(&self, imp: usize, hash: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let (place, imp) = (&self.place, &self.imps[imp]);
+        let page = if place.is_app { place.bundle } else { place.page };
+        // Without a name of its own, a placement is told from others of the request by its imp's id.
+        let name = imp.gpid.or(imp.tagid).or(imp.id);
+        let format = imp.banner.as_ref().map_or(&[][..], |banner| banner.format);
+        let size = imp.player(Format::Video).and_then(|player| player.size()).unwrap_or_default();
+        let (w, h) = (size.w.to_le_bytes(), size.h.to_le_bytes());
+        hash(&[page.raw(), place.domain.raw(), name.raw(), format, &w, &h])
+    }
+}
+
 impl Imp<'_> {
+    /// Its player of a format; a banner or native ad has none.
+    pub fn player(&self, format: Format) -> Option<Player<'_>> {
+        match format {
+            Format::Banner | Format::Native => None,
+            Format::Video => Player::read(self.video),
+            Format::Audio => Player::read(self.audio),
+        }
+    }
+
+    /// Bids that may be made on it.
+    pub fn slots(&self) -> usize {
+        let of = |format| self.player(format).map_or(1, |player| player.slots());
+        of(Format::Video).max(of(Format::Audio))
+    }
+
     /// The floor of an ad of a format that plays so many seconds: the player's own where it has one, else
     /// `bidfloor`.
     pub fn floor_of(&self, format: Format, seconds: u32) -> Option<Money> {
-        let raw = match format {
-            Format::Banner | Format::Native => return self.floor,
-            Format::Video => self.video,
-            Format::Audio => self.audio,
-        };
-        let own = Player::read(raw).and_then(|player| player.floor(seconds));
+        let own = self.player(format).and_then(|player| player.floor(seconds));
         own.map_or(self.floor, |own| Some(own).filter(|own| *own > Money::ZERO))
     }
 }

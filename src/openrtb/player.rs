@@ -3,7 +3,7 @@
 //! Reads in place, leniently: an attribute that cannot be made out counts as absent. Says whether a spot
 //! fits; never which spot is the better one.
 
-use crate::base::limits::COMPANIONS_MAX;
+use crate::base::limits::{COMPANIONS_MAX, POD_ADS_MAX};
 use crate::base::money::Money;
 use crate::model::advertiser::{Creative, Size};
 use crate::model::outcome::NoBid;
@@ -40,6 +40,7 @@ pub struct Player<'b> {
     bitrate: (Option<i64>, Option<i64>),
     maxextended: Option<i64>,
     poddur: Option<i64>,
+    maxseq: Option<i64>,
     linearity: Option<i64>,
     plcmt: Option<i64>,
     boxingallowed: Option<i64>,
@@ -95,6 +96,7 @@ impl<'b> Player<'b> {
             "maxbitrate" => &mut self.bitrate.1,
             "maxextended" => &mut self.maxextended,
             "poddur" => &mut self.poddur,
+            "maxseq" => &mut self.maxseq,
             "linearity" => &mut self.linearity,
             "plcmt" => &mut self.plcmt,
             "boxingallowed" => &mut self.boxingallowed,
@@ -149,6 +151,20 @@ impl<'b> Player<'b> {
             false => self.rqddurs.integers().any(|exact| exact == seconds),
         };
         fits && self.poddur.filter(|pod| *pod > 0).is_none_or(|pod| seconds <= pod)
+    }
+
+    /// Ads that may be given it: one, but for a pod whose slots the bids divide (`poddur`, `maxseq`).
+    pub fn slots(&self) -> usize {
+        let most = self.maxseq.and_then(|most| usize::try_from(most).ok()).filter(|most| *most > 0);
+        match self.poddur {
+            Some(pod) if pod > 0 => most.unwrap_or(POD_ADS_MAX).min(POD_ADS_MAX),
+            _ => 1,
+        }
+    }
+
+    /// Whether a spot has room beside others, so many of so many seconds together.
+    pub fn has_room(&self, others: usize, of_others: u32, seconds: u32) -> bool {
+        others < self.slots() && self.poddur.is_some_and(|pod| i64::from(of_others) + i64::from(seconds) <= pod)
     }
 
     /// Whether the player plays a file: by its type, delivery and, where that is said, bitrate.

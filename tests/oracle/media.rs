@@ -57,6 +57,7 @@ fn plays(player: &Value, creative: &Value) -> bool {
     let file = |media: &Value| mimes.is_empty() || mimes.iter().any(|mime| media["mime"] == mime.as_str());
     int(&player["linearity"]).is_none_or(|kind| kind == 1)
         && (codes.is_empty() || codes.iter().any(|code| [2, 3, 7, 11, 13, 15].contains(code)))
+        && int(&player["poddur"]).is_none_or(|pod| pod <= 0 || seconds <= pod)
         && if exact.is_empty() { in_range } else { exact.contains(&seconds) }
         && each(&creative["media"]).iter().any(file)
 }
@@ -67,6 +68,16 @@ pub fn floor(imp: &Value, creative: &Value) -> i128 {
     let a_second = nano(&of_format(imp, creative)["mincpmpersec"]).filter(|floor| *floor > 0 && seconds > 0);
     let by_second = a_second.map(|floor| floor * i128::from(seconds));
     by_second.or_else(|| nano(&imp["bidfloor"])).filter(|floor| *floor > 0).unwrap_or(0)
+}
+
+/// Whether a creative has room in a pod beside others, each of the same format and another shop.
+pub fn has_room(imp: &Value, creative: &Value, others: &[&Value]) -> bool {
+    let player = of_format(imp, creative);
+    let pod = int(&player["poddur"]).filter(|pod| *pod > 0 && creative["duration_s"].is_number());
+    let seconds: i64 = others.iter().chain([&creative]).filter_map(|other| int(&other["duration_s"])).sum();
+    let most = int(&player["maxseq"]).filter(|most| *most > 0).map_or(8, |most| most.min(8));
+    let is_alike = |other: &&Value| other["format"] == creative["format"];
+    pod.is_some_and(|pod| seconds <= pod) && (others.len() as i64) < most && others.iter().all(is_alike)
 }
 
 /// The assets of an imp's native request, as text or object, wrapped or not.

@@ -175,7 +175,12 @@ impl Auction<'_> {
         let of_shop: Vec<&Made> = made.iter().filter(|m| m.bid.who[1] == self.shop).collect();
         let campaigns = each(&self.doc["campaigns"]).iter().map(|c| int(&c["per_request"]).unwrap_or(1));
         let most = int(&self.doc["per_request"]).or(campaigns.max()).unwrap_or(1);
-        if made.iter().any(|m| id(m) == id(offer)) || of_shop.len() as i64 >= most {
+        let creative = |made: &Made| &self.x.shops[made.bid.who[1]]["creatives"][made.bid.who[3]];
+        let here: Vec<&Made> = made.iter().filter(|m| id(m) == id(offer)).collect();
+        let others: Vec<&Value> = here.iter().map(|m| creative(m)).collect();
+        let is_free = here.is_empty()
+            || (here.iter().all(|m| m.bid.who[1] != self.shop) && media::has_room(self.imps[offer.imp], creative(offer), &others));
+        if !is_free || of_shop.len() as i64 >= most {
             return Ok(None);
         }
         ensure(!self.is_capped(&offer.bid, made), "frequency")?;

@@ -183,6 +183,8 @@ fn player(rng: &mut Rng, kind: &str) -> Value {
         ("maxduration", one(rng, &["30", "60", "10"])),
         ("minduration", one(rng, &["5", "0", "20"])),
         ("rqddurs", one(rng, &["[15, 30]", "[15]", "[6]"])),
+        ("poddur", one(rng, &["60", "20", "45"])),
+        ("maxseq", one(rng, &["2", "3"])),
         ("linearity", one(rng, &["1", "1", "2"])),
         ("boxingallowed", one(rng, &["1", "0"])),
         ("battr", one(rng, &["[1]", "[8]"])),

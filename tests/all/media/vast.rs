@@ -117,7 +117,8 @@ fn calls_are_sealed(stage: &Stage, text: &str) {
 /// What is in a document, by the names of its elements; each with its text and attributes.
 fn read(text: &str) -> BTreeMap<String, Vec<(String, String)>> {
     let mut reader = Reader::from_str(text);
-    let (mut open, mut found): (Vec<(String, String, String)>, BTreeMap<String, Vec<_>>) = Default::default();
+    let mut open: Vec<(String, String, String)> = Vec::new();
+    let mut found: BTreeMap<String, Vec<_>> = BTreeMap::new();
     loop {
         match reader.read_event().unwrap_or_else(|e| panic!("{e}: {text}")) {
             Event::Start(tag) => open.push((tag.name().into_inner().to_owned(), (*tag).to_owned(), String::new())),
