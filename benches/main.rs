@@ -17,6 +17,7 @@ mod ack;
 mod canon;
 mod consent;
 mod count;
+mod formats;
 mod ingest;
 mod market;
 mod ratios;
@@ -289,7 +290,16 @@ fn packing(c: &mut Criterion) {
 }
 
 criterion_group!(
-    benches, reading, permitting, packing, deciding, looking_up, staging, sealing, committing
+    benches,
+    reading,
+    permitting,
+    packing,
+    deciding,
+    formats::formats,
+    looking_up,
+    staging,
+    sealing,
+    committing
 );
 
 fn main() {

@@ -16,6 +16,7 @@ pub mod fault;
 mod hours;
 mod house;
 mod links;
+mod media;
 mod node;
 mod preset;
 mod product_rules;

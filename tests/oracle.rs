@@ -6,6 +6,8 @@
 
 #[path = "oracle/consent.rs"]
 mod consent;
+#[path = "oracle/media.rs"]
+mod media;
 #[path = "oracle/money.rs"]
 mod money;
 #[path = "oracle/openings.rs"]
@@ -27,7 +29,7 @@ use shopper::Shopper;
 /// Reasons in path order, but for those that no decision ends in.
 const ORDER: &str = "malformed too_large too_late not_ready store_poisoned test_only consent opted_out no_id unknown_user no_audience paused \
     flight hours targeting house_blocked blocked_advertiser blocked_category blocked_seat creative_blocked creative_not_approved deal \
-    currency format size frequency budget pacing below_floor no_product";
+    currency format size frequency budget pacing below_floor no_product no_creative";
 
 type Why = &'static str;
 
@@ -48,7 +50,7 @@ fn ensure(holds: bool, why: Why) -> Result<(), Why> {
     if holds { Ok(()) } else { Err(why) }
 }
 
-/// The verdict on a request. Where several have the same value either may win: `told` says who did.
+/// The verdict on a request. Where several have the same value either may win: `told` says who did, in their order.
 pub fn judge(x: &Facts, ask: &Asked, told: &[[usize; 4]]) -> Verdict {
     ensure(ask.body.len() <= 256 * 1024, "too_large")?;
     x.down.map_or(Ok(()), Err)?;
@@ -87,8 +89,11 @@ pub fn judge(x: &Facts, ask: &Asked, told: &[[usize; 4]]) -> Verdict {
             }
         }
     }
-    let is_told = |made: &Made| told.contains(&[made.imp, made.bid.who[1], made.bid.who[2], made.bid.who[3]]);
-    offers.sort_by_key(|(value, made)| (std::cmp::Reverse(*value), !is_told(made)));
+    let place = |made: &Made| {
+        let who = [made.imp, made.bid.who[1], made.bid.who[2], made.bid.who[3]];
+        told.iter().position(|told| *told == who).unwrap_or(usize::MAX)
+    };
+    offers.sort_by_key(|(value, made)| (std::cmp::Reverse(*value), place(made)));
     let (mut made, mut taken): (Vec<Made>, Vec<Value>) = (Vec::new(), Vec::new());
     for (_, offer) in offers {
         match auctions[offer.bid.who[1]].take(&offer, &made, &taken) {

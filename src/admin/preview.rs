@@ -1,13 +1,15 @@
 //! `GET /api/preview/{advertiser}/{creative}`: the ad as it would look: for one product (`product=`), for
 //! what one user left (`user=`), or without any product (`fallback=brand`).
 //!
-//! Shown with the creative's own markup; its links lead straight to the shop, so nothing is counted.
+//! Shown with the creative's own markup, video and audio with a player above what stands beside it, native
+//! ads as a plain card of their assets; links lead straight to the shop, so nothing is counted.
 //! Where the ad has room for more products than were asked for, others of the feed fill it. What is
 //! shown comes from feeds, so the page may run and load nothing but pictures.
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use html_escape::{encode_double_quoted_attribute, encode_text};
 
 use super::advertisers::unknown;
 use super::reply::{Answer, Fail, Named, Query};
@@ -16,17 +18,19 @@ use crate::base::time::Millis;
 use crate::model::advertiser::{Creative, Fallback, Shop, Size};
 use crate::model::event::EventKind;
 use crate::model::links::Click;
+use crate::model::native::Native;
 use crate::model::product::Product;
 use crate::model::profile::cart;
-use crate::model::template::{Slots, Template};
+use crate::model::targeting::Format;
+use crate::model::template::{NO_PIXEL, Slots, Template};
 use crate::server::engine::Engine;
 use crate::state::world::World;
 
-/// A transparent GIF of one pixel.
-const PIXEL: &[u8] = b"data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 /// No scripts, no forms, no origin: the markup is somebody else's text. A click opens the shop.
-const POLICY: &str =
-    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'";
+const POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src https: http: data:; \
+     media-src https:; style-src 'unsafe-inline'";
+/// Of a native ad: wide enough for a title of 90 characters.
+const CARD: Size = Size { w: 320, h: 480 };
 
 /// Answers with a page that is the ad.
 pub async fn preview(State(desk): Shared, Named((advertiser, creative)): Named<(String, String)>, query: Query) -> Answer {
@@ -46,16 +50,22 @@ pub async fn preview(State(desk): Shared, Named((advertiser, creative)): Named<(
         .iter()
         .find(|c| c.id == creative)
         .ok_or_else(no_creative)?;
-    let (size, template) = template(creative, query.get("size"))?;
+    let look = match &creative.native {
+        Some(native) => Look::Assets(native),
+        None => {
+            let (size, template) = template(creative, query.get("size"))?;
+            Look::Markup(size, template, creative)
+        }
+    };
     let now = Millis::wall_clock();
     let wanted = match (query.get("fallback"), query.get("product"), query.get("user")) {
-        (Some("brand"), ..) => return Ok(page(shop, size, template, &[], now)),
+        (Some("brand"), ..) => return Ok(page(shop, &look, &[], now)),
         (Some(other), ..) => return Err(Fail::bad_request(format!("fallback `{other}` cannot be shown: known: `brand`"))),
         (None, Some(item_id), _) => vec![listed(&world, shop, item_id)?],
         (None, None, Some(user)) => left_by(engine, shop, user)?,
         (None, None, None) => Vec::new(),
     };
-    let products = filled(wanted, shop, template, now);
+    let products = filled(wanted, shop, look.places(), now);
     if products.is_empty() && shop.advertiser.products.fallback != Fallback::Brand {
         let message = format!(
             "no product of advertiser `{advertiser}` can be shown: its feed has {} items",
@@ -63,15 +73,39 @@ pub async fn preview(State(desk): Shared, Named((advertiser, creative)): Named<(
         );
         return Err(Fail::not_found("product_not_found", message));
     }
-    Ok(page(shop, size, template, &products, now))
+    Ok(page(shop, &look, &products, now))
+}
+
+/// What is to be seen of a creative.
+enum Look<'c> {
+    /// Its markup at a size.
+    Markup(Size, &'c Template, &'c Creative),
+    /// What native assets are filled with.
+    Assets(&'c Native),
+}
+
+impl Look<'_> {
+    fn places(&self) -> usize {
+        match self {
+            Look::Markup(_, template, _) => template.places() as usize,
+            Look::Assets(_) => 1,
+        }
+    }
+
+    fn size(&self) -> Size {
+        match self {
+            Look::Markup(size, ..) => *size,
+            Look::Assets(_) => CARD,
+        }
+    }
 }
 
 /// What is wanted and others that can be shown, no product twice, as many as there are places.
-fn filled<'s>(wanted: Vec<&'s Product>, shop: &'s Shop, template: &Template, now: Millis) -> Vec<&'s Product> {
+fn filled<'s>(wanted: Vec<&'s Product>, shop: &'s Shop, places: usize, now: Millis) -> Vec<&'s Product> {
     let mut products: Vec<&Product> = Vec::new();
     let others = shop.catalog.iter().filter(|product| product.can_show(now));
     for product in wanted.into_iter().chain(others) {
-        if products.len() >= template.places() as usize {
+        if products.len() >= places {
             break;
         }
         if products.iter().all(|shown| shown.key != product.key) {
@@ -96,13 +130,11 @@ fn template<'c>(creative: &'c Creative, size: Option<&str>) -> Result<(Size, &'c
         }
     };
     let fits = |size: &Size| wanted.is_none_or(|wanted| wanted == *size);
-    let found = creative
-        .ads
-        .iter()
-        .find(|(size, _)| fits(size))
-        .map(|(size, template)| (*size, template));
+    let beside = creative.spot.as_ref().map_or(&[][..], |spot| &spot.companions);
+    let looks = || creative.ads.iter().chain(beside);
+    let found = looks().find(|(size, _)| fits(size)).map(|(size, template)| (*size, template));
     found.ok_or_else(|| {
-        let has: Vec<String> = creative.ads.iter().map(|(size, _)| format!("{}x{}", size.w, size.h)).collect();
+        let has: Vec<String> = looks().map(|(size, _)| format!("{}x{}", size.w, size.h)).collect();
         let message = match (has.is_empty(), size) {
             (true, _) => format!("creative `{}` has no markup to show", creative.id),
             (false, size) => format!(
@@ -148,21 +180,28 @@ fn left_by<'s>(engine: &Engine, shop: &'s Shop, user: &str) -> Result<Vec<&'s Pr
         .collect())
 }
 
-fn page(shop: &Shop, size: Size, template: &Template, products: &[&Product], now: Millis) -> Response {
-    let home = format!("https://{}/", shop.advertiser.domain);
-    let slots = Slots {
-        products,
-        now,
-        click: Click::to(if products.is_empty() { home.as_bytes() } else { b"" }),
-        pixel: PIXEL,
-    };
-    let language = html_escape::encode_double_quoted_attribute(&shop.advertiser.language);
+fn page(shop: &Shop, look: &Look<'_>, products: &[&Product], now: Millis) -> Response {
+    let size = look.size();
+    let language = encode_double_quoted_attribute(&shop.advertiser.language);
     let head = format!(
         "<!doctype html><html lang=\"{language}\"><meta charset=\"utf-8\"><title>{}x{}</title><style>body{{margin:0}}</style>",
         size.w, size.h
     );
     let mut html = head.into_bytes();
-    template.fill(&slots, &mut html);
+    match look {
+        Look::Markup(_, template, creative) => {
+            player(creative, products.first().copied(), &mut html);
+            let home = format!("https://{}/", shop.advertiser.domain);
+            let slots = Slots {
+                products,
+                now,
+                click: Click::to(if products.is_empty() { home.as_bytes() } else { b"" }),
+                pixel: NO_PIXEL,
+            };
+            template.fill(&slots, &mut html);
+        }
+        Look::Assets(native) => html.extend(card(native, products.first().copied(), now).into_bytes()),
+    }
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -170,4 +209,56 @@ fn page(shop: &Shop, size: Size, template: &Template, products: &[&Product], now
         (header::CACHE_CONTROL, "no-store"),
     ];
     (headers, html).into_response()
+}
+
+/// A player for what a creative plays.
+fn player(creative: &Creative, product: Option<&Product>, html: &mut Vec<u8>) {
+    let Some(spot) = &creative.spot else { return };
+    let element = if creative.format == Format::Audio { "audio" } else { "video" };
+    let poster = product.map_or("", |product| &product.image_link);
+    let size = creative
+        .ads
+        .first()
+        .map(|(Size { w, h }, _)| format!(" width=\"{w}\" height=\"{h}\""));
+    let mut player = format!(
+        "<{element} controls preload=\"metadata\" style=\"display:block\" poster=\"{}\"{}>",
+        encode_double_quoted_attribute(poster),
+        size.unwrap_or_default()
+    );
+    for file in &spot.media {
+        let (url, mime) = (
+            encode_double_quoted_attribute(&file.url),
+            encode_double_quoted_attribute(&file.mime),
+        );
+        player += &format!("<source src=\"{url}\" type=\"{mime}\">");
+    }
+    html.extend(format!("{player}</{element}>").into_bytes());
+}
+
+/// The assets as a publisher might show them.
+fn card(native: &Native, product: Option<&Product>, now: Millis) -> String {
+    let home = format!("https://{}/", native.domain);
+    let link = product.map_or(home.as_str(), |product| &product.link);
+    let picture = product.map(|product| &*product.image_link).or(native.logo_url.as_deref());
+    let description = product.map(|product| &*product.description).filter(|text| !text.is_empty());
+    let text = |tag: &str, text: &str| format!("<{tag}>{}</{tag}>", encode_text(text));
+    let mut card = format!(
+        "<a href=\"{}\" target=\"_blank\" rel=\"noopener\" style=\"display:block;width:{}px;font:14px sans-serif;color:#222\">",
+        encode_double_quoted_attribute(link),
+        CARD.w
+    );
+    card += &text("small", &native.sponsor);
+    if let Some(picture) = picture {
+        card += &format!(
+            "<img src=\"{}\" alt=\"\" style=\"display:block;width:100%\">",
+            encode_double_quoted_attribute(picture)
+        );
+    }
+    card += &text("h3", product.map_or(&native.headline, |product| &product.title));
+    card += &text("p", description.unwrap_or(&native.headline));
+    if let Some(product) = product {
+        card += &text("b", product.price_at(now));
+    }
+    card += &text("p", native.promotion_at(now).unwrap_or_default());
+    card + &text("button", &native.call_to_action) + "</a>"
 }

@@ -59,9 +59,19 @@ fn judge(request: &Value, imp: &Value, bid: &Value, currency: &str, rates: &Rate
     if let Some(problem) = price(imp, bid, currency, rates) {
         say(problem);
     }
+    let kind = bid["mtype"].as_u64().unwrap_or(1);
+    if let Some(problem) = match kind {
+        1 => None,
+        2 => spot(&imp["video"], bid, "video"),
+        3 => spot(&imp["audio"], bid, "audio"),
+        4 => native(&imp["native"], bid),
+        _ => Some(format!("`mtype` {kind} is none of 1 to 4")),
+    } {
+        say(problem);
+    }
     let (sizes, size) = (sizes(&imp["banner"]), (bid["w"].as_i64(), bid["h"].as_i64()));
     let is_flexible = ["wratio", "wmin", "wmax"].iter().any(|key| imp["banner"].to_string().contains(key));
-    if !sizes.is_empty() && !is_flexible && !sizes.iter().any(|(w, h)| size == (Some(*w), Some(*h))) {
+    if kind == 1 && !sizes.is_empty() && !is_flexible && !sizes.iter().any(|(w, h)| size == (Some(*w), Some(*h))) {
         let all: Vec<String> = sizes.iter().map(|(w, h)| format!("{w}x{h}")).collect();
         say(format!("size {}x{} is none of {}", bid["w"], bid["h"], all.join(", ")));
     }
@@ -71,6 +81,49 @@ fn judge(request: &Value, imp: &Value, bid: &Value, currency: &str, rates: &Rate
         for asset in insecure_assets(&markup).into_iter().chain(picture) {
             say(format!("{asset} is not https where the imp is secure"));
         }
+    }
+}
+
+/// What is wrong with a bid that plays something.
+fn spot(player: &Value, bid: &Value, name: &str) -> Option<String> {
+    let integers = |value: &Value| list(value).filter_map(Value::as_i64).collect::<Vec<_>>();
+    let (protocols, lengths, dur) = (integers(&player["protocols"]), integers(&player["rqddurs"]), bid["dur"].as_i64()?);
+    let is_short = player["minduration"].as_i64().is_some_and(|min| dur < min);
+    let is_long = player["maxduration"].as_i64().is_some_and(|max| dur > max);
+    let extends = player["maxextended"].as_i64().is_some_and(|more| more != 0);
+    match () {
+        () if !player.is_object() => Some(format!("the imp takes no {name}")),
+        () if !protocols.is_empty() && !protocols.contains(&bid["protocol"].as_i64().unwrap_or(0)) => {
+            Some(format!("`protocol` {} is none of {protocols:?}", bid["protocol"]))
+        }
+        () if !lengths.is_empty() && !lengths.contains(&dur) => Some(format!("`dur` {dur} is none of {lengths:?}")),
+        () if lengths.is_empty() && (is_short || (is_long && !extends)) => Some(format!("`dur` {dur} is out of range")),
+        () if !text(&bid["adm"]).unwrap_or_default().starts_with("<VAST ") => Some("`adm` is no VAST document".to_owned()),
+        () => None,
+    }
+}
+
+/// What is wrong with a native bid: its markup is no JSON, or lacks a required asset.
+fn native(native: &Value, bid: &Value) -> Option<String> {
+    let parse = |value: &Value| match value {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
+        other => other.clone(),
+    };
+    let inner = |value: Value| {
+        if value["native"].is_object() {
+            value["native"].clone()
+        } else {
+            value
+        }
+    };
+    let (asked, ad) = (inner(parse(&native["request"])), inner(parse(&bid["adm"])));
+    let given: Vec<&Value> = list(&ad["assets"]).map(|asset| &asset["id"]).collect();
+    let is_missing = |asset: &&Value| asset["required"].as_i64() == Some(1) && !given.contains(&&asset["id"]);
+    match list(&asked["assets"]).find(is_missing) {
+        _ if !native.is_object() => Some("the imp takes no native ad".to_owned()),
+        _ if given.is_empty() || !ad["link"]["url"].is_string() => Some("`adm` is no native ad".to_owned()),
+        Some(asset) => Some(format!("native asset {} is required and missing", asset["id"])),
+        None => None,
     }
 }
 

@@ -16,6 +16,12 @@ pub const JSON_DEPTH_MAX: usize = 64;
 pub const IMPS_MAX: usize = 64;
 /// Sizes looked at in one banner.
 pub const SIZES_MAX: usize = 64;
+/// Assets looked at in one native request.
+pub const ASSETS_MAX: usize = 64;
+/// Places beside one player that are filled.
+pub const COMPANIONS_MAX: usize = 4;
+/// Ads given to one pod.
+pub const POD_ADS_MAX: usize = 8;
 /// EIDs probed in one request.
 pub const EID_PROBES_MAX: usize = 4;
 /// Campaigns considered for one request.
@@ -113,6 +119,10 @@ pub const PRODUCTS_PER_AD_MAX: usize = 10;
 pub const AD_BYTES_MAX: usize = 30 * 1024;
 /// Trackers of one kind that a creative calls.
 pub const TRACKERS_MAX: usize = 10;
+/// Files of one creative.
+pub const MEDIA_MAX: usize = 32;
+/// A product's description, in characters: native ads ask for 140 at most.
+pub const DESCRIPTION_CHARS_MAX: usize = 200;
 /// A token as text.
 pub const TOKEN_CHARS_MAX: usize = 176;
 

@@ -20,8 +20,8 @@ use crate::model::targeting::{Format, Hours, Targeting};
 use crate::openrtb::attributes::plain;
 use crate::openrtb::deals::{Way, ways};
 use crate::openrtb::json::creatives;
+use crate::openrtb::opening::{Memory, Opening};
 use crate::openrtb::request::Imp;
-use crate::openrtb::slot::Slot;
 use crate::state::approvals::Suspended;
 
 /// What is left of the campaigns, and memory for what is asked of them more than once.
@@ -35,7 +35,7 @@ pub struct Narrowed {
     pub ranks: BinaryHeap<Rank>,
     /// Books with an even pace that could have been bid on, caps allowing.
     pub chances: Vec<CampaignNo>,
-    slot: Slot,
+    memory: Memory,
     has_rates: bool,
     audiences: Vec<Option<bool>>,
     fits: Vec<Option<Result<u16, NoBid>>>,
@@ -60,13 +60,15 @@ pub fn narrow<T: Trace>(
     } else {
         case.request.imps.len()
     };
+    let mut memory = std::mem::take(&mut narrowed.memory);
     for (at, imp) in case.request.imps.iter().take(asked).enumerate() {
-        narrowed.slot.read(case.request, imp);
+        let mut opening = Opening::of(case.request, imp, &mut memory);
         narrowed.has_rates = has_rates(case, imp.floor, imp.floor_currency);
         for candidate in 0..narrowed.candidates.len() {
-            offer(case, at as u16, imp, candidate, narrowed, furthest, trace);
+            offer(case, at as u16, &mut opening, candidate, narrowed, furthest, trace);
         }
     }
+    narrowed.memory = memory;
     if narrowed.offers.is_empty() { Err(furthest.0) } else { Ok(()) }
 }
 
@@ -177,7 +179,7 @@ pub fn seat<'a>(case: &'a Case<'_>, advertiser: &'a Advertiser) -> &'a str {
 fn offer<T: Trace>(
     case: &Case<'_>,
     at: u16,
-    imp: &Imp<'_>,
+    opening: &mut Opening<'_, '_>,
     candidate: usize,
     narrowed: &mut Narrowed,
     furthest: &mut Furthest,
@@ -186,12 +188,11 @@ fn offer<T: Trace>(
     let Narrowed {
         candidates,
         offers,
-        slot,
         has_rates,
         fits,
         ..
     } = narrowed;
-    let (no, index) = (candidates[candidate].shop, candidates[candidate].campaign);
+    let (imp, no, index) = (opening.imp(), candidates[candidate].shop, candidates[candidate].campaign);
     let Some(shop) = case.world.shop(no) else { return };
     let campaign = &shop.advertiser.campaigns[index as usize];
     if candidate == 0 || candidates[candidate - 1].shop != no {
@@ -203,7 +204,7 @@ fn offer<T: Trace>(
         let Some(creative) = shop.advertiser.creatives.get(*creative_at as usize) else {
             continue;
         };
-        let fits = *fits[*creative_at as usize].get_or_insert_with(|| fit(case, imp, slot, creative));
+        let fits = *fits[*creative_at as usize].get_or_insert_with(|| fit(case, opening, creative));
         let fit = match fits {
             _ if !admits_format(&campaign.targeting, creative.format) => Err(NoBid::Targeting),
             Err(why) if why < NoBid::Deal => Err(why),
@@ -221,6 +222,8 @@ fn offer<T: Trace>(
                     creative: *creative_at,
                     creative_no: creative.no,
                     size,
+                    format: creative.format,
+                    seconds: creative.seconds(),
                     ..Offer::default()
                 });
             }
@@ -234,7 +237,8 @@ fn offer<T: Trace>(
     }
 }
 
-fn admits_format(targeting: &Targeting, format: Format) -> bool {
+/// Whether a targeting takes a format.
+pub fn admits_format(targeting: &Targeting, format: Format) -> bool {
     targeting.formats.admits(Some(format), |wanted, format| *wanted == format)
 }
 
@@ -260,18 +264,15 @@ pub fn ways_of<'a>(case: &'a Case<'_>, shop: &'a Shop, campaign: &'a Campaign, i
     ways(imp, &campaign.targeting.deals, seat(case, &shop.advertiser), &shop.advertiser.site)
 }
 
-/// The index of the creative's size that fits the imp, in the imp's order of preference.
-fn fit(case: &Case<'_>, imp: &Imp<'_>, slot: &Slot, creative: &Creative) -> Result<u16, NoBid> {
-    if !slot.admits(creative) || (imp.secure && !case.world.is_secure) {
+/// The index of the creative's size that fits the imp.
+fn fit(case: &Case<'_>, opening: &mut Opening<'_, '_>, creative: &Creative) -> Result<u16, NoBid> {
+    if !opening.admits(creative) || (opening.imp().secure && !case.world.is_secure) {
         return Err(NoBid::CreativeBlocked);
     }
-    if is_excluded(imp, creative) || suspension(case, creative).is_some() {
+    if is_excluded(opening.imp(), creative) || suspension(case, creative).is_some() {
         return Err(NoBid::CreativeNotApproved);
     }
-    if !slot.takes_banner() || creative.format != Format::Banner {
-        return Err(NoBid::Format);
-    }
-    slot.size(creative).ok_or(NoBid::Size)
+    opening.fit(creative)
 }
 
 /// Whether the exchange says that it would not show a creative in this imp.

@@ -143,18 +143,5 @@ fn frequency_detail(known: &Known, advertiser: &Advertiser, offer: &Offer, cap: 
 
 /// The hash of page or app and placement: what two bids share that are for one impression.
 fn placement(case: &Case<'_>, imp: u16) -> u16 {
-    let request = case.request;
-    let imp = &request.imps[usize::from(imp)];
-    let page = if request.place.is_app {
-        request.place.bundle
-    } else {
-        request.place.page
-    };
-    let spot = if imp.gpid.is_empty() { imp.tagid } else { imp.gpid };
-    // Without a name of its own, a placement is told from others of the request by its imp's id.
-    let name = if spot.is_empty() { imp.id } else { spot };
-    let size = imp.banner.as_ref().map_or(&[][..], |banner| banner.format);
-    case.world
-        .hashes
-        .of("place", &[page.raw(), request.place.domain.raw(), name.raw(), size]) as u16
+    case.request.place_of(imp.into(), |p| case.world.hashes.of("place", p) as u16)
 }

@@ -6,19 +6,19 @@
 
 use std::cmp::Reverse;
 
-use super::narrow::{Narrowed, in_hours, ways_of};
+use super::narrow::{Narrowed, admits_format, in_hours, ways_of};
 use super::pace::once;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
 use crate::base::id::CampaignNo;
 use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::{Secs, Span};
-use crate::model::advertiser::{BidKind, BidRule, Budget, Campaign, Shop};
+use crate::model::advertiser::{BidKind, BidRule, Budget, Shop};
 use crate::model::audience::in_window;
 use crate::model::exchange::{AGREED_PRICE, PRICE_DECIMALS};
 use crate::model::offer::{Candidate, Offer, Rank, Terms, Worth};
 use crate::model::outcome::NoBid;
-use crate::model::targeting::{Adjustment, Format};
+use crate::model::targeting::Adjustment;
 use crate::openrtb::deals::Way;
 
 /// Prices and ranks the offers, best first; returns the currency of the answer.
@@ -36,13 +36,14 @@ pub fn price<T: Trace>(
     let (mut of_imp, mut of_shop, mut of_candidate) = (None, None, None);
     offers.retain_mut(|offer| {
         let Some(shop) = case.world.shop(offer.shop) else { return false };
-        let open_floor = once(&mut of_imp, offer.imp, || {
+        let ad = (offer.format, offer.seconds);
+        let open_floor = once(&mut of_imp, (offer.imp, ad), || {
             let imp = &case.request.imps[usize::from(offer.imp)];
-            floor(case, imp.floor, imp.floor_currency, currency)
+            floor(case, imp.floor_of(ad.0, ad.1), imp.floor_currency, currency)
         });
         let last_event = once(&mut of_shop, offer.shop, || last_event(known, shop));
-        // All creatives of a campaign are worth the same in one imp.
-        let priced = once(&mut of_candidate, (offer.imp, offer.candidate), || {
+        // All creatives of a campaign that are alike are worth the same in one imp.
+        let priced = once(&mut of_candidate, (offer.imp, offer.candidate, ad), || {
             let candidate = &mut candidates[usize::from(offer.candidate)];
             price_one(case, known, shop, offer, candidate, (open_floor, last_event), currency, trace)
         });
@@ -106,19 +107,24 @@ fn price_one<T: Trace>(
     let is_same = campaign.adjustments.iter().all(|adjustment| adjustment.targeting.deals.is_open());
     let auction = &case.exchange.auction;
     let mut failed = (NoBid::Currency, Money::ZERO, Money::ZERO);
-    for way in ways_of(case, shop, campaign, &case.request.imps[usize::from(offer.imp)]) {
-        let of_deal = || floor(case, way.floor, way.floor_currency, currency);
+    let imp = &case.request.imps[usize::from(offer.imp)];
+    for way in ways_of(case, shop, campaign, imp) {
+        let of_deal = || floor(case, way.floor_of(imp, offer.format, offer.seconds), way.floor_currency, currency);
         let floor = if way.deal == 0 { open_floor } else { of_deal() };
         let (Some(conversion), Ok(floor)) = (conversion, floor) else {
             continue;
         };
-        let worth = candidate.worth.filter(|_| is_same).unwrap_or_else(|| {
-            let value = value(case, known, shop, offer, candidate.multiplier, (last_event, way.id.plain()), trace);
-            let full = conversion.apply(value, Round::Down);
-            let paced = full.times(pace_of(case, shop, offer, trace), Round::Down);
-            Worth { full, paced }
-        });
-        candidate.worth = Some(worth);
+        let known_worth = candidate.worth.filter(|(format, _)| is_same && *format == offer.format);
+        let worth = known_worth.map_or_else(
+            || {
+                let value = value(case, known, shop, offer, candidate.multiplier, (last_event, way.id.plain()), trace);
+                let full = conversion.apply(value, Round::Down);
+                let paced = full.times(pace_of(case, shop, offer, trace), Round::Down);
+                Worth { full, paced }
+            },
+            |(_, worth)| worth,
+        );
+        candidate.worth = Some((offer.format, worth));
         let at = way.auction_type(case.request.at, auction.default_at);
         // What must be bid on is not spared for later.
         let (deal, guaranteed) = (way.deal, way.guaranteed);
@@ -187,7 +193,7 @@ fn value<T: Trace>(
     if factor != Ratio::ONE {
         trace.priced(campaign.no, || format!("audience × {factor}"));
     }
-    let adjusts = |adjustment: &&Adjustment| adjusts(case, known, shop, campaign, at, adjustment);
+    let adjusts = |adjustment: &&Adjustment| adjusts(case, known, shop, offer, at, adjustment);
     for adjustment in campaign.adjustments.iter().filter(adjusts) {
         factor = factor.times(adjustment.multiplier);
         trace.priced(campaign.no, || format!("bid adjustment × {}", adjustment.multiplier));
@@ -216,7 +222,7 @@ fn adjusts(
     case: &Case<'_>,
     known: &Known,
     shop: &Shop,
-    campaign: &Campaign,
+    offer: &Offer,
     (last_event, deal): (Option<Secs>, Option<&str>),
     adjustment: &Adjustment,
 ) -> bool {
@@ -229,15 +235,12 @@ fn adjusts(
     let shown = known
         .exposures
         .iter()
-        .filter(|e| e.campaign == campaign.no && now.since(e.at) < Span::days(7).0)
+        .filter(|e| e.campaign == offer.no && now.since(e.at) < Span::days(7).0)
         .count() as u32;
     recent
         && adjustment.shown_min.is_none_or(|min| shown >= min)
         && adjustment.shown_max.is_none_or(|max| shown <= max)
-        && adjustment
-            .targeting
-            .formats
-            .admits(Some(Format::Banner), |wanted, format| *wanted == format)
+        && admits_format(&adjustment.targeting, offer.format)
         && adjustment.targeting.hours.as_ref().is_none_or(|hours| in_hours(case, shop, hours))
         && adjustment.targeting.deals.admit(deal.filter(|id| !id.is_empty()))
         && case.attributes().meet(&adjustment.targeting, case.exchange.no)

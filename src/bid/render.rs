@@ -9,9 +9,10 @@ use super::narrow::Narrowed;
 use super::pace::reached;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::id::ProductKey;
+use crate::base::limits::IMPS_MAX;
 use crate::base::money::{Conversion, Currency};
 use crate::base::seal::Audience;
-use crate::model::advertiser::{Shop, Size};
+use crate::model::advertiser::Shop;
 use crate::model::choice::{Chosen, Shelves};
 use crate::model::hold::BudgetHold;
 use crate::model::links::{Sealing, nonce};
@@ -20,14 +21,16 @@ use crate::model::outcome::{NoBid, Pick};
 use crate::model::profile::cart;
 use crate::model::template::Slots;
 use crate::model::ticket::Ticket;
+use crate::openrtb::markup::{Made, Memory, Order};
+use crate::openrtb::request::Imp;
 
 /// One rendered ad; ranges into the buffers of [`Ads`].
 #[derive(Clone, Debug, Default)]
 pub struct Ad {
     /// Index of the creative in its advertiser.
     pub creative: u32,
-    /// What it measures.
-    pub size: Size,
+    /// What the answer says of it.
+    pub made: Made,
     /// The markup.
     pub markup: Range<usize>,
     /// `nurl`, `burl` and `lurl`.
@@ -47,6 +50,7 @@ pub struct Ads {
     pub markup: Vec<u8>,
     /// Every product that one of them shows.
     pub shown: Vec<ProductKey>,
+    memory: Memory,
 }
 
 /// Fills `picks` and `ads`.
@@ -65,13 +69,15 @@ pub fn render<T: Trace>(
     ads.links.clear();
     ads.markup.clear();
     ads.shown.clear();
+    let slots: usize = case.request.imps.iter().map(Imp::slots).sum();
     while let Some(rank) = narrowed.ranks.pop()
-        && picks.len() < case.request.imps.len()
+        && picks.len() < slots
     {
-        let offer = &narrowed.offers[usize::from(rank.offer)];
+        let offer = &mut narrowed.offers[usize::from(rank.offer)];
         let Some(shop) = case.world.shop(offer.shop) else { continue };
-        let imp_id = |imp: u16| case.request.imps[usize::from(imp)].id.raw();
-        let imp_taken = picks.iter().any(|pick| imp_id(pick.imp) == imp_id(offer.imp));
+        let nth = picks.iter().filter(|pick| pick.imp == offer.imp).count();
+        offer.slot = offer.imp + (IMPS_MAX * nth) as u16;
+        let (offer, imp_taken) = (&*offer, is_taken(case, offer, picks, &ads.list));
         let of_shop = picks.iter().filter(|pick| pick.advertiser == offer.shop);
         let (imps, held) = of_shop.fold((0, BudgetHold::NONE), |(n, sum), pick| (n + 1, sum + pick.hold));
         if imp_taken || imps >= shop.advertiser.per_request || !has_hold_left(known, shop, offer, picks) {
@@ -103,18 +109,35 @@ pub fn render<T: Trace>(
         };
         pick.product = chosen.first().map_or(ProductKey::NONE, |product| product.key);
         match write_ad(case, shop, offer, &chosen, &pick, currency, ads) {
-            Some(ad) => {
+            Ok(ad) => {
                 ads.list.push(ad);
                 ads.shown.extend(chosen.iter().map(|product| product.key));
                 picks.push(pick);
             }
-            None => {
+            Err(asset) => {
                 furthest.note(NoBid::NoCreative);
-                trace.dropped(offer.no, NoBid::NoCreative, || "the creative has no markup of this size".to_owned());
+                trace.dropped(offer.no, NoBid::NoCreative, || no_creative_detail(asset));
             }
         }
     }
     if picks.is_empty() { Err(furthest.0) } else { Ok(()) }
+}
+
+/// Whether an imp has its bid; a pod has room for others of its kind, each of another advertiser.
+fn is_taken(case: &Case<'_>, offer: &Offer, picks: &[Pick], ads: &[Ad]) -> bool {
+    let imp = |imp: u16| &case.request.imps[usize::from(imp)];
+    let same = |pick: &Pick| imp(pick.imp).id.raw() == imp(offer.imp).id.raw();
+    let (mut count, mut seconds, mut fits) = (0, 0, true);
+    for (pick, ad) in picks.iter().zip(ads).filter(|(pick, _)| same(pick)) {
+        (count, seconds) = (count + 1, seconds + ad.made.plays.map_or(0, |(_, seconds)| seconds));
+        fits &= pick.advertiser != offer.shop && ad.made.format == offer.format;
+    }
+    let has_room = || {
+        imp(offer.imp)
+            .player(offer.format)
+            .is_some_and(|player| player.has_room(count, seconds, offer.seconds))
+    };
+    count > 0 && !(fits && has_room())
 }
 
 fn is_capped(shop: &Shop, offer: &Offer) -> bool {
@@ -149,13 +172,19 @@ fn no_product_detail(shop: &Shop) -> String {
     format!("nothing this user left can be shown ({} products in the feed)", shop.catalog.len())
 }
 
+fn no_creative_detail(asset: Option<i64>) -> String {
+    match asset {
+        Some(id) => format!("native asset {id} is required and cannot be filled for this product"),
+        None => "the creative has nothing to show that the imp takes".to_owned(),
+    }
+}
+
 fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Currency) -> Pick {
     let exchange = case.exchange;
-    let exp = exp(case, offer.imp);
-    let cap_hold_s = match is_shown_late(case, offer.imp) {
-        _ if !is_capped(shop, offer) => 0,
-        true => exchange.cap_hold_s.app,
-        false => exchange.cap_hold_s.banner,
+    let exp = exp(case, offer);
+    let cap_hold_s = match is_capped(shop, offer) {
+        true => exchange.cap_hold_s.of(offer.format, is_shown_late(case, offer)),
+        false => 0,
     };
     let mut pick = Pick {
         imp: offer.imp,
@@ -167,7 +196,7 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
         creative: offer.creative_no,
         product: ProductKey::NONE,
         user: known.key,
-        tag: Ticket::tag(&nonce(case.ask.seed, offer.imp, Audience::Notice)),
+        tag: Ticket::tag(&nonce(case.ask.seed, offer.slot, Audience::Notice)),
         price: offer.terms.price,
         hold: BudgetHold::NONE,
         share: case.state.books.share(offer.no, exchange.no, case.ask.now.to_secs()),
@@ -183,22 +212,18 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
     pick
 }
 
-/// Whether minutes may pass between auction and impression: in apps, and where an ad is loaded ahead.
-fn is_shown_late(case: &Case<'_>, imp: u16) -> bool {
-    case.request.place.is_app || case.request.imps[usize::from(imp)].is_shown_late()
+/// Whether more time may pass between auction and impression than its format takes: in apps, and where a
+/// banner or native ad is loaded ahead.
+fn is_shown_late(case: &Case<'_>, offer: &Offer) -> bool {
+    let is_ahead = || offer.seconds == 0 && case.request.imps[usize::from(offer.imp)].is_shown_late();
+    case.request.place.is_app || is_ahead()
 }
 
 /// Seconds between auction and impression: the exchange's for the kind of ad, cut by `imp.exp`.
-fn exp(case: &Case<'_>, imp: u16) -> u32 {
-    let own = if is_shown_late(case, imp) {
-        case.exchange.exp_s.app
-    } else {
-        case.exchange.exp_s.banner
-    };
-    let asked = case.request.imps[usize::from(imp)]
-        .exp
-        .and_then(|exp| u32::try_from(exp).ok())
-        .filter(|exp| *exp > 0);
+fn exp(case: &Case<'_>, offer: &Offer) -> u32 {
+    let own = case.exchange.exp_s.of(offer.format, is_shown_late(case, offer));
+    let asked = case.request.imps[usize::from(offer.imp)].exp;
+    let asked = asked.and_then(|exp| u32::try_from(exp).ok()).filter(|exp| *exp > 0);
     asked.map_or(own, |asked| own.min(asked))
 }
 
@@ -222,7 +247,7 @@ fn ticket(case: &Case<'_>, shop: &Shop, pick: &Pick, currency: Currency) -> Tick
     }
 }
 
-/// Writes the links and fills the template.
+/// Writes the links and the markup; what fails names the native asset at fault, if one is.
 fn write_ad(
     case: &Case<'_>,
     shop: &Shop,
@@ -231,35 +256,39 @@ fn write_ad(
     pick: &Pick,
     currency: Currency,
     ads: &mut Ads,
-) -> Option<Ad> {
-    let creative = shop.advertiser.creatives.get(offer.creative as usize)?;
-    let (size, template) = creative.ads.get(usize::from(offer.size))?;
-    let Ads { links, markup, .. } = ads;
+) -> Result<Ad, Option<i64>> {
+    let Ads { links, markup, memory, .. } = ads;
     let ticket = ticket(case, shop, pick, currency);
     let sealing = Sealing {
         key: case.world.seals.current(case.ask.inert),
         seed: case.ask.seed,
-        imp: offer.imp,
+        slot: offer.slot,
         url: &case.world.public_url,
         forms: &case.exchange.links,
     };
     let further = chosen.iter().skip(1).map(|product| product.key);
     let written = sealing.write(&ticket.write(), &ticket.write_view(further), links);
-    let start = markup.len();
-    let slots = Slots {
-        products: chosen,
-        now: case.ask.now,
-        click: written.click(links, sealing.forms),
-        pixel: &links[written.pixel],
+    let order = Order {
+        imp: &case.request.imps[usize::from(offer.imp)],
+        advertiser: &shop.advertiser,
+        creative: shop.advertiser.creatives.get(offer.creative as usize).ok_or(None)?,
+        size: usize::from(offer.size),
+        slots: Slots {
+            products: chosen,
+            now: case.ask.now,
+            click: written.click(links, sealing.forms),
+            pixel: &links[written.pixel],
+        },
+        view: (&case.world.public_url, &links[written.view]),
+        tag: pick.tag,
     };
-    template.fill(&slots, markup);
-    let markup = start..markup.len();
-    let exp = exp(case, offer.imp);
-    (!markup.is_empty()).then_some(Ad {
+    let start = markup.len();
+    let made = order.write(memory, markup)?;
+    Ok(Ad {
         creative: offer.creative,
-        size: *size,
-        markup,
+        made,
+        markup: start..markup.len(),
         notices: written.notices,
-        exp,
+        exp: exp(case, offer),
     })
 }

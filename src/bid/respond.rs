@@ -10,15 +10,13 @@ use super::narrow::seat;
 use super::render::{Ad, Ads};
 use crate::base::hash::mix;
 use crate::base::money::Currency;
-use crate::model::advertiser::Shop;
+use crate::model::advertiser::{Shop, Size};
 use crate::model::outcome::Pick;
+use crate::model::targeting::Format;
 use crate::openrtb::deals::deal_id;
 use crate::openrtb::dsa;
 use crate::openrtb::response::{Field, Form, Json, Protobuf, Writer, answer, bid as field, ext as of_ext, seat as of_seat};
 use crate::openrtb::slot::ratio_of;
-
-/// Markup type of a banner (§8 `mtype`).
-const MTYPE_BANNER: u32 = 1;
 
 /// Writes the answer: one `seatbid` for each seat.
 pub fn respond(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, out: &mut BytesMut) {
@@ -64,11 +62,19 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     if !advertiser.categories.is_empty() {
         out.number(field::CATTAX, u32::from(advertiser.cattax));
     }
-    out.numbers(field::ATTR, creative.attr.iter().map(|attr| u32::from(*attr)));
-    out.number(field::W, ad.size.w);
-    out.number(field::H, ad.size.h);
-    out.number(field::MTYPE, MTYPE_BANNER);
-    if let Some(sides) = imp.banner.and_then(|banner| ratio_of(&banner, ad.size)) {
+    let attributes = creative.attr.iter().copied().filter(|attr| ad.made.shows(*attr));
+    out.numbers(field::ATTR, attributes);
+    if let Some(Size { w, h }) = ad.made.size {
+        out.number(field::W, w);
+        out.number(field::H, h);
+    }
+    if let Some((vast, seconds)) = ad.made.plays {
+        out.number(field::PROTOCOL, vast.protocol());
+        out.number(field::DUR, seconds);
+    }
+    out.number(field::MTYPE, ad.made.mtype());
+    let asked = imp.banner.filter(|_| ad.made.format == Format::Banner).zip(ad.made.size);
+    if let Some(sides) = asked.and_then(|(banner, size)| ratio_of(&banner, size)) {
         out.number(field::WRATIO, sides.w);
         out.number(field::HRATIO, sides.h);
     }

@@ -1,4 +1,4 @@
-//! Banner ads: from a creative's settings and a size to compiled markup (contract §3 `creatives`,
+//! HTML ads, banners and what stands beside players: from a creative's settings and a size to compiled markup (contract §3 `creatives`,
 //! §6).
 //!
 //! The built-in markup is one `<style>` and one `<div>`, both within the prefix `wb-`: no script,
@@ -207,6 +207,15 @@ pub fn compile(spec: &AdSpec<'_>, size: Size) -> Template {
         Kind::Carousel => builtin::compile(spec, size, places(spec.products, size)),
         Kind::Own(own) => own.compile(spec, size),
     }
+}
+
+/// What an ad without markup of its own says: headline and call to action.
+pub fn hook<'a>(spec: &AdSpec<'a>) -> (&'a str, &'a str) {
+    let own = |own, pick: fn(&texts::Texts) -> &'static str| own_or(own, spec.language, pick).0;
+    (
+        own(spec.headline, |texts| texts.headline),
+        own(spec.call_to_action, |texts| texts.call_to_action),
+    )
 }
 
 /// How many of `wanted` products a carousel of a size has room for.

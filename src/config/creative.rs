@@ -13,6 +13,7 @@ use super::ad::own::{self, OwnTemplate};
 use super::ad::{AdSpec, Kind, Promotion, Trackers, compile};
 use super::advertiser::instant;
 use super::fault::{Fault, position};
+use super::media;
 use super::node::Node;
 use super::reader::{Object, Reader};
 use super::structure::size_of_text;
@@ -21,6 +22,7 @@ use crate::base::id::{CreativeNo, CridKey};
 use crate::base::limits::{AD_BYTES_MAX, TRACKERS_MAX};
 use crate::base::time::Millis;
 use crate::model::advertiser::{Creative, Size, Traits};
+use crate::model::spot::Media;
 use crate::model::targeting::Format;
 use crate::model::template::Template;
 
@@ -81,7 +83,8 @@ struct Draft {
     promotion: Option<Offer>,
     trackers: Called,
     attr: Vec<u32>,
-    media: Vec<String>,
+    media: Vec<Media>,
+    seconds: Option<u32>,
 }
 
 /// `creatives[]`; the number is given later.
@@ -89,7 +92,10 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
     let template = template(r, o);
     let (sizes, promotion, trackers) = (sizes(r, o), promotion(o, shop.timezone), trackers(r, o));
     let template = template?;
+    let format = o.word("format", &FORMATS);
     let draft = Draft {
+        media: media::media(r, o, format, sizes.first().copied().unwrap_or_default()),
+        seconds: o.integer("duration_s"),
         sizes,
         products: products(r, o, &template),
         template,
@@ -98,9 +104,8 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
         call_to_action: o.text("call_to_action"),
         promotion,
         attr: o.list("attr", Reader::integer),
-        media: o.objects("media", |_, o| o.read("url", Reader::plain)),
         id: o.read("id", Reader::plain)?,
-        format: o.word("format", &FORMATS)?,
+        format: format?,
     };
     let traits = traits(&draft.template);
     let crid = crid(shop, &draft);
@@ -109,17 +114,24 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
         let remedy = format!("shorten the ids of advertiser or creative: at most {CRID_CHARS_MAX} characters");
         r.fault(o.get("id").unwrap_or(o.node), problem, remedy);
     }
-    let ads = ads(shop, &draft);
-    if draft.format != Format::Banner {
-        r.warn(o.node, "this creative is not shown yet by this version", "banners are");
-    }
+    let spec = spec(shop, &draft);
+    let sizes = draft.sizes.iter().filter(|_| draft.format != Format::Native);
+    let ads: Vec<(Size, Template)> = sizes.map(|size| (*size, compile(&spec, *size))).collect();
     let weights = ads.iter().map(|(size, ad)| (size, ad.weight()));
     if let Some((size, weight)) = weights.into_iter().find(|(_, weight)| *weight > AD_BYTES_MAX) {
         let problem = format!("about {weight} bytes at {}x{} with {} products", size.w, size.h, draft.products);
         let remedy = format!("at most {AD_BYTES_MAX} without pictures: a shorter template, or fewer products");
         r.fault(o.get("template").unwrap_or(o.node), problem, remedy);
     }
+    let files = || draft.media.clone();
+    let plays = matches!(draft.format, Format::Video | Format::Audio);
+    let is_native = draft.format == Format::Native;
     Some(Creative {
+        spot: draft
+            .seconds
+            .filter(|_| plays)
+            .map(|seconds| media::spot(&spec, seconds, files()).into()),
+        native: is_native.then(|| media::native(&spec, draft.seconds, files()).into()),
         no: CreativeNo(0),
         id: draft.id,
         format: draft.format,
@@ -127,7 +139,8 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
         crid_key: CridKey::default(),
         attr: draft.attr,
         traits: Traits {
-            says_why: shop.ad_choices_url.is_some(),
+            // Only a banner has the link in its own markup.
+            says_why: draft.format == Format::Banner && shop.ad_choices_url.is_some(),
             ..traits
         },
         products: draft.products,
@@ -147,11 +160,8 @@ fn traits(template: &Source) -> Traits {
     }
 }
 
-fn ads(shop: &Shop<'_>, draft: &Draft) -> Vec<(Size, Template)> {
-    if draft.format != Format::Banner {
-        return Vec::new();
-    }
-    let spec = AdSpec {
+fn spec<'a>(shop: &Shop<'a>, draft: &'a Draft) -> AdSpec<'a> {
+    AdSpec {
         template: match &draft.template {
             Source::ProductCard => Kind::ProductCard,
             Source::Carousel => Kind::Carousel,
@@ -174,8 +184,7 @@ fn ads(shop: &Shop<'_>, draft: &Draft) -> Vec<(Size, Template)> {
             impression: &draft.trackers.impression,
             click: &draft.trackers.click,
         },
-    };
-    draft.sizes.iter().map(|size| (*size, compile(&spec, *size))).collect()
+    }
 }
 
 /// `advertiser.creative.rev`.
@@ -190,7 +199,7 @@ fn crid(shop: &Shop<'_>, draft: &Draft) -> String {
     let seen = json!([
         format,
         template,
-        draft.media,
+        draft.media.iter().map(|file| &file.url).collect::<Vec<_>>(),
         [&draft.headline, &draft.call_to_action],
         draft.promotion.as_ref().map(|offer| (&offer.text, &offer.code)),
         sizes,

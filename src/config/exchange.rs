@@ -11,7 +11,7 @@ use crate::base::id::ExchangeNo;
 use crate::base::limits::{HOLD_S_MAX, PRICE_KEYS_MAX};
 use crate::base::money::{Currency, Rates};
 use crate::base::winning_price::{self, KEY_BYTES, KeyPair};
-use crate::model::exchange::{Auction, Auth, Billing, CapHoldS, Exchange, ExpS, OMITTABLE, Price, PriceEncoding, Sync};
+use crate::model::exchange::{Auction, Auth, Billing, Exchange, OMITTABLE, Price, PriceEncoding, SecondsBy, Sync};
 
 const BILLING: [(&str, Billing); 3] = [
     ("burl", Billing::Burl),
@@ -144,9 +144,9 @@ fn by_shape(exchange: &Object<'_, '_>, key: &str) -> Option<[u32; 4]> {
     Some([o.integer("banner")?, o.integer("native")?, o.integer("video")?, o.integer("app")?])
 }
 
-fn exp_s(exchange: &Object<'_, '_>) -> Option<ExpS> {
+fn exp_s(exchange: &Object<'_, '_>) -> Option<SecondsBy> {
     let [banner, native, video, app] = by_shape(exchange, "exp_s")?;
-    Some(ExpS {
+    Some(SecondsBy {
         banner,
         native,
         video,
@@ -154,9 +154,9 @@ fn exp_s(exchange: &Object<'_, '_>) -> Option<ExpS> {
     })
 }
 
-fn cap_hold_s(exchange: &Object<'_, '_>) -> Option<CapHoldS> {
+fn cap_hold_s(exchange: &Object<'_, '_>) -> Option<SecondsBy> {
     let [banner, native, video, app] = by_shape(exchange, "cap_hold_s")?;
-    Some(CapHoldS {
+    Some(SecondsBy {
         banner,
         native,
         video,
@@ -165,7 +165,7 @@ fn cap_hold_s(exchange: &Object<'_, '_>) -> Option<CapHoldS> {
 }
 
 /// A hold must not outlive the ring that sums it.
-fn check_hold<'t>(r: &Reader<'t>, o: &Object<'_, 't>, exp_s: &ExpS, grace_s: u32) {
+fn check_hold<'t>(r: &Reader<'t>, o: &Object<'_, 't>, exp_s: &SecondsBy, grace_s: u32) {
     let longest = exp_s.banner.max(exp_s.native).max(exp_s.video).max(exp_s.app);
     if longest.saturating_add(grace_s) > HOLD_S_MAX {
         let node = o.get("exp_s").or(o.get("notice_grace_s")).unwrap_or(o.node);

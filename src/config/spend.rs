@@ -8,7 +8,7 @@
 //! - a bid below the smallest price, a budget below the price of one impression at the highest bid;
 //! - a cap that another makes moot;
 //! - targeting that includes only what it excludes, or admits no exchange or none of its formats;
-//! - creatives that are not shown, or in none of the sizes of the last day's requests;
+//! - banners, and nothing else, in none of the sizes of the last day's requests;
 //! - no feed, unless the shop itself is shown without one.
 //!
 //! Assumes an advertiser that was read from the text without faults. Archived campaigns are passed over.
@@ -19,8 +19,10 @@ use super::reader::Reader;
 use super::server::Server;
 use crate::base::money::{Money, Ratio, Round};
 use crate::base::time::Millis;
-use crate::model::advertiser::{Advertiser, Audience, BidKind, Budget, Campaign, Cap, CapScope, Fallback, Rule, RuleSubject, Size, Status};
-use crate::model::targeting::{Choice, Targeting};
+use crate::model::advertiser::{
+    Advertiser, Audience, BidKind, Budget, Campaign, Cap, CapScope, Creative, Fallback, Rule, RuleSubject, Size, Status,
+};
+use crate::model::targeting::{Choice, Format, Targeting};
 
 /// The smallest price that is bid, a CPM.
 const PRICE_MIN: Money = Money(1_000);
@@ -213,12 +215,14 @@ impl Look<'_, '_> {
             .creatives
             .iter()
             .filter_map(|no| self.advertiser.creatives.get(*no as usize));
-        let sizes: Vec<Size> = creatives.flat_map(|creative| creative.ads.iter().map(|(size, _)| *size)).collect();
+        let (banners, others): (Vec<&Creative>, Vec<&Creative>) = creatives.partition(|creative| creative.format == Format::Banner);
+        let sizes: Vec<Size> = banners
+            .iter()
+            .flat_map(|creative| creative.ads.iter().map(|(size, _)| *size))
+            .collect();
         let at = format!("{at}/creatives");
-        if sizes.is_empty() {
-            return self.warn(&at, "none of its creatives is shown by this version: it never bids", "add a banner");
-        }
-        if self.seen.is_empty() || self.seen.iter().any(|(size, _)| sizes.contains(size)) {
+        // Players and native placements are not counted by size.
+        if self.seen.is_empty() || !others.is_empty() || self.seen.iter().any(|(size, _)| sizes.contains(size)) {
             return;
         }
         let named: Vec<String> = self

@@ -12,8 +12,10 @@ use super::price;
 use super::price_text::PriceWriter;
 use super::raw::{Field, RawItem};
 use super::report::{FeedReport, Refusal, Rejection};
+use crate::base::limits::DESCRIPTION_CHARS_MAX;
 use crate::base::money::{Money, Round};
 use crate::model::product::{Product, Sale, category_path};
+use crate::openrtb::native::cut;
 
 /// The longest `id`, in characters.
 const ID_CHARS_MAX: usize = 100;
@@ -57,6 +59,7 @@ impl<'a> Clerk<'a> {
             key: self.shelf.hashes.product(self.shelf.advertiser, item_id),
             item_id: item_id.into(),
             title,
+            description: description(raw),
             link,
             image_link,
             price,
@@ -142,6 +145,28 @@ impl<'a> Clerk<'a> {
     }
 }
 
+/// As much of `description` as ads have room for, to the end of a word. Shops write HTML in it.
+fn description(raw: &RawItem) -> Box<str> {
+    let text = without_tags(raw.get(Field::Description).unwrap_or_default());
+    let text = plain(&html_escape::decode_html_entities(&text), DESCRIPTION_CHARS_MAX + 1);
+    cut(&text, DESCRIPTION_CHARS_MAX).into()
+}
+
+/// A text with a space for each HTML tag.
+fn without_tags(text: &str) -> String {
+    let is_tag = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
+    let mut plain = String::with_capacity(text.len());
+    let mut parts = text.split('<');
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        match part.split_once('>').filter(|_| is_tag(part)) {
+            Some((_, after)) => plain.extend([" ", after]),
+            None => plain.extend(["<", part]),
+        }
+    }
+    plain
+}
+
 fn required(raw: &RawItem, field: Field, missing: Rejection) -> Result<&str, Refusal> {
     raw.get(field).ok_or_else(|| Refusal::new(missing, ""))
 }
@@ -217,6 +242,25 @@ mod tests {
         assert_eq!(&*plain("ab cd", 3), "ab");
         assert_eq!(&*plain("ñandú", 4), "ñand");
         assert_eq!(category_path(" Shoes >  Running>>Trail "), "shoes > running > trail");
+    }
+
+    #[test]
+    fn descriptions_lose_their_tags_and_end_with_a_word() {
+        let raw = |text: &str| {
+            let mut raw = RawItem::at(1);
+            raw.put(Field::Description, super::super::raw::Rank::Plain, text);
+            description(&raw)
+        };
+        assert_eq!(
+            &*raw("<p class='a>'>Warm &amp; dry</p><br/>for 1 < 2 <3"),
+            "'>Warm & dry for 1 < 2 <3"
+        );
+        let long = raw(&"waterproof ".repeat(40));
+        assert!(
+            long.ends_with("waterproof") && long.chars().count() <= DESCRIPTION_CHARS_MAX,
+            "{long}"
+        );
+        assert_eq!(&*raw(""), "");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(super) const PIECE_BYTES_MAX: usize = 16 * FEED_ITEM_BYTES_MAX;
 pub(super) enum Field {
     Id,
     Title,
+    Description,
     Link,
     ImageLink,
     Price,
@@ -60,6 +61,8 @@ impl Field {
             "itemid" | "sku" => (Field::Id, Substitute),
             "title" => (Field::Title, Plain),
             "structuredtitle" => (Field::Title, Substitute),
+            "description" => (Field::Description, Plain),
+            "structureddescription" | "bodyhtml" | "body" => (Field::Description, Substitute),
             "link" => (Field::Link, Plain),
             "url" | "onlinestoreurl" => (Field::Link, Substitute),
             "imagelink" => (Field::ImageLink, Plain),

@@ -11,7 +11,9 @@ use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo, CridKey, ProductKey}
 use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::{Millis, Span};
 use crate::model::event::{Aspect, Mark, NamedKind};
+use crate::model::native::Native;
 use crate::model::product::Catalog;
+use crate::model::spot::Spot;
 use crate::model::targeting::{Adjustment, Format, Targeting};
 use crate::model::taxonomy::Categories;
 use crate::model::template::Template;
@@ -302,15 +304,24 @@ pub struct Creative {
     pub traits: Traits,
     /// How many products it may show; at a size, [`Template::places`] may be fewer.
     pub products: u32,
-    /// Compiled markup for each of its sizes.
+    /// Compiled markup for each of its sizes: a banner's own, the end card of video.
     pub ads: Vec<(Size, Template)>,
+    /// What a video or audio ad plays.
+    pub spot: Option<Box<Spot>>,
+    /// What a native ad's assets are filled with.
+    pub native: Option<Box<Native>>,
 }
 
 impl Creative {
-    /// How many products its ad of a size has places for.
+    /// How many products its ad of a size has places for; without markup of its own, one.
     pub fn places(&self, size: usize) -> usize {
-        let places = self.ads.get(size).map_or(0, |(_, template)| template.places());
+        let places = self.ads.get(size).map_or(1, |(_, template)| template.places());
         places.min(self.products) as usize
+    }
+
+    /// The length of what it plays, in seconds; zero where it plays nothing.
+    pub fn seconds(&self) -> u32 {
+        self.spot.as_ref().map_or(0, |spot| spot.seconds)
     }
 }
 

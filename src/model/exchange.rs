@@ -12,6 +12,7 @@ use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::Span;
 use crate::base::winning_price::KeyPair;
 use crate::model::links::Forms;
+use crate::model::targeting::Format;
 
 /// Fields of a bid that an exchange may not want; all others of ours are always sent.
 pub const OMITTABLE: [&str; 6] = ["adid", "iurl", "nurl", "burl", "lurl", "language"];
@@ -43,12 +44,12 @@ pub struct Exchange {
     /// How it tells what was paid.
     pub price: Price,
     /// How long a bid may still become an impression, in seconds.
-    pub exp_s: ExpS,
+    pub exp_s: SecondsBy,
     /// How late a notice may be after that, in seconds; with any of `exp_s` at most
     /// [`HOLD_S_MAX`](crate::base::limits::HOLD_S_MAX).
     pub notice_grace_s: u32,
     /// How long a bid without notice counts for frequency, in seconds.
-    pub cap_hold_s: CapHoldS,
+    pub cap_hold_s: SecondsBy,
     /// What its macros are called and where they stand.
     pub links: Forms,
     /// What of a bid it is not sent: of [`OMITTABLE`].
@@ -136,9 +137,9 @@ pub enum PriceEncoding {
     Google(Vec<KeyPair>),
 }
 
-/// `exp_s`, in seconds.
+/// Seconds by what is shown and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExpS {
+pub struct SecondsBy {
     /// Banners on sites.
     pub banner: u32,
     /// Native.
@@ -149,17 +150,16 @@ pub struct ExpS {
     pub app: u32,
 }
 
-/// `cap_hold_s`, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CapHoldS {
-    /// Banners on sites.
-    pub banner: u32,
-    /// Native.
-    pub native: u32,
-    /// Video and audio.
-    pub video: u32,
-    /// Whatever is shown in an app.
-    pub app: u32,
+impl SecondsBy {
+    /// Of a format, in an app or not.
+    pub fn of(&self, format: Format, in_app: bool) -> u32 {
+        match format {
+            _ if in_app => self.app,
+            Format::Banner => self.banner,
+            Format::Native => self.native,
+            Format::Video | Format::Audio => self.video,
+        }
+    }
 }
 
 /// `sync`: id match.

@@ -41,9 +41,9 @@ const WHICH: [&str; ESCAPED_MAX + 1] = ["?n=", "%3Fn%3D", "%253Fn%253D"];
 /// As many digits as an ad has products beside its first.
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// Twelve bytes that differ for every seed, imp and audience; the first eight are the bid's tag.
-pub fn nonce(seed: u128, imp: u16, audience: Audience) -> [u8; 12] {
-    let tag = mix(seed as u64 ^ mix(u64::from(imp) + 1));
+/// Twelve bytes that differ for every seed, slot and audience; the first eight are the bid's tag.
+pub fn nonce(seed: u128, slot: u16, audience: Audience) -> [u8; 12] {
+    let tag = mix(seed as u64 ^ mix(u64::from(slot) + 1));
     let rest = mix((seed >> 64) as u64 ^ tag);
     let mut nonce = [0; 12];
     nonce[..8].copy_from_slice(&tag.to_le_bytes());
@@ -61,6 +61,8 @@ pub struct Links {
     click: Range<usize>,
     /// The pixel's address.
     pub pixel: Range<usize>,
+    /// The token that both carry.
+    pub view: Range<usize>,
 }
 
 impl Links {
@@ -113,8 +115,8 @@ pub struct Sealing<'a> {
     pub key: &'a SealKey,
     /// The seed of the decision; never the same twice under a key.
     pub seed: u128,
-    /// Which imp of the request.
-    pub imp: u16,
+    /// Which of the bids of a decision: each has its own.
+    pub slot: u16,
     /// `public.url`, without a slash at the end.
     pub url: &'a str,
     /// The exchange's.
@@ -126,7 +128,7 @@ impl Sealing<'_> {
     pub fn write(&self, notice: &[u8], view: &[u8], out: &mut Vec<u8>) -> Links {
         let mut seal = |audience: Audience, payload: &[u8]| {
             let start = out.len();
-            self.key.seal(audience, &nonce(self.seed, self.imp, audience), payload, out);
+            self.key.seal(audience, &nonce(self.seed, self.slot, audience), payload, out);
             start..out.len()
         };
         let (notice, view) = (seal(Audience::Notice, notice), seal(Audience::View, view));
@@ -147,6 +149,7 @@ impl Sealing<'_> {
             ],
             pixel: link("/imp/", &view, &self.forms.pixel),
             click: self.click(&view, out),
+            view,
         }
     }
 
@@ -190,7 +193,7 @@ mod tests {
         let sealing = Sealing {
             key: &SealKey::new(1, &[1; 32]),
             seed: 7,
-            imp: 0,
+            slot: 0,
             url: "https://ads.example:8443/a",
             forms: &forms,
         };

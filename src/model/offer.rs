@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use crate::base::id::{AdvertiserNo, CampaignNo, CreativeNo};
 use crate::base::money::{Money, Ratio};
 use crate::model::hold::Room;
+use crate::model::targeting::Format;
 
 /// A campaign that may bid, whatever the imp; later stages work its figures out once.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +21,8 @@ pub struct Candidate {
     pub multiplier: Ratio,
     /// What budgets leave, where that has been asked, in the advertiser's currency.
     pub room: Option<Room>,
-    /// What it is worth, where that has been asked and no deal changes it.
-    pub worth: Option<Worth>,
+    /// What it is worth in a format, where that has been asked and no deal changes it.
+    pub worth: Option<(Format, Worth)>,
 }
 
 /// What an impression is worth, CPM in the currency of the answer.
@@ -52,6 +53,12 @@ pub struct Offer {
     pub creative_no: CreativeNo,
     /// Index of the size in the creative.
     pub size: u16,
+    /// The creative's.
+    pub format: Format,
+    /// Seconds that it plays.
+    pub seconds: u32,
+    /// What its tokens are told apart by: the imp, and which of the ads of a pod it is.
+    pub slot: u16,
     /// What two bids for one impression share.
     pub placement: u16,
     /// What is bid, and in which way.

@@ -21,6 +21,8 @@ pub struct Product {
     pub item_id: Box<str>,
     /// `title`, plain text.
     pub title: Box<str>,
+    /// `description`, plain text, as much of it as ads have room for; may be empty.
+    pub description: Box<str>,
     /// `link`: the landing page, https and of a landing domain.
     pub link: Box<str>,
     /// `image_link`, https.
@@ -66,10 +68,31 @@ impl Product {
             .filter(|sale| sale.price < self.price && sale.from.is_none_or(|t| t <= now) && sale.until.is_none_or(|t| now < t))
     }
 
+    /// The price in force at `now`, as text.
+    pub fn price_at(&self, now: Millis) -> &str {
+        self.sale_at(now).map_or(&self.price_text, |sale| &sale.text)
+    }
+
     /// Whether an ad may show it at `now`.
     pub fn can_show(&self, now: Millis) -> bool {
         self.showable && self.in_stock && self.expires.is_none_or(|t| now < t)
     }
+}
+
+/// The media type of a picture by its address; none where that does not tell.
+pub fn picture_type(url: &str) -> Option<&'static str> {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let (_, ending) = path.rsplit_once('.')?;
+    let types = [
+        (&["jpg", "jpeg"][..], "image/jpeg"),
+        (&["png"], "image/png"),
+        (&["gif"], "image/gif"),
+        (&["webp"], "image/webp"),
+        (&["bmp"], "image/bmp"),
+        (&["tif", "tiff"], "image/tiff"),
+    ];
+    let is_of = |(endings, _): &&(&[&str], &str)| endings.iter().any(|known| known.eq_ignore_ascii_case(ending));
+    types.iter().find(is_of).map(|(_, name)| *name)
 }
 
 /// What stands between the levels of a category path.

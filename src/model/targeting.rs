@@ -85,9 +85,10 @@ pub enum Device {
 }
 
 /// Kinds of ad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// HTML in a fixed size.
+    #[default]
     Banner,
     /// Native assets.
     Native,

@@ -92,6 +92,8 @@ pub struct Template {
     places: u32,
 }
 
+/// A transparent picture, for where nothing is to be counted.
+pub const NO_PIXEL: &[u8] = b"data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 /// A price of more characters is long.
 const PRICE_CHARS: usize = 11;
 /// What a value filled in is taken to weigh.
@@ -180,8 +182,7 @@ impl<'a> View<'a> {
     }
 
     fn price(self) -> &'a str {
-        let text = |product: &'a Product| product.sale_at(self.slots.now).map_or(&*product.price_text, |sale| &*sale.text);
-        self.product().map_or("", text)
+        self.product().map_or("", |product| product.price_at(self.slots.now))
     }
 
     fn old_price(self) -> Option<&'a str> {
@@ -227,8 +228,8 @@ impl<'a> View<'a> {
 /// Appends text from outside so that it is text, both between tags and within a quoted attribute,
 /// and nothing that an exchange would take for a macro (`${X}`, `%%X%%`, `{{x}}`).
 ///
-/// Controls go: white space among them becomes a space, and the bidirectional overrides, embeddings
-/// and isolates would let a title reorder the price beside it.
+/// Controls and what no XML may contain go: white space among them becomes a space, and the bidirectional
+/// overrides, embeddings and isolates would let a title reorder the price beside it.
 pub fn escape(text: &str, out: &mut Vec<u8>) {
     let mut clean = 0;
     for (at, c) in text.char_indices() {
@@ -237,7 +238,7 @@ pub fn escape(text: &str, out: &mut Vec<u8>) {
             '\t' | '\n' | '\r' => b" ",
             '{' => b"&#123;",
             '%' if text[after..].starts_with('%') => b"&#37;",
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => b"",
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => b"",
             c if c.is_control() => b"",
             _ => continue,
         };

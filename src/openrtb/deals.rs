@@ -2,13 +2,13 @@
 //!
 //! Read from the raw array when asked for. Decides what may be used, never what is bid.
 
-use super::floor::{currency_of, floor_of};
+use super::floor::{ByLength, currency_of, floor_of};
 use super::json::{List, Scanner, Text, elements};
 use super::request::Imp;
 use crate::base::domain::{Site, host};
 use crate::base::money::{Currency, Money};
 use crate::model::exchange::AGREED_PRICE;
-use crate::model::targeting::Deals;
+use crate::model::targeting::{Deals, Format};
 
 /// One way to bid on an imp: under a deal, or in the open market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +17,10 @@ pub struct Way<'b> {
     pub deal: u16,
     /// `id` of the deal; empty in the open market.
     pub id: Text<'b>,
-    /// The floor, CPM.
+    /// `bidfloor`, CPM.
     pub floor: Option<Money>,
+    /// What stands for it in players: the deal's own; in the open market the imp's player knows.
+    pub by_length: ByLength<'b>,
     /// Its currency; `None` where what is named is none. A deal's is not the imp's (§3.2.12).
     pub floor_currency: Option<Currency>,
     /// `at` of the deal.
@@ -28,6 +30,15 @@ pub struct Way<'b> {
 }
 
 impl Way<'_> {
+    /// The floor of an ad of a format that plays so many seconds, on an imp.
+    pub fn floor_of(&self, imp: &Imp<'_>, format: Format, seconds: u32) -> Option<Money> {
+        match format {
+            _ if self.deal == 0 => imp.floor_of(format, seconds),
+            Format::Banner | Format::Native => self.floor,
+            Format::Video | Format::Audio => self.by_length.or(self.floor, seconds),
+        }
+    }
+
     /// `at` of the deal, else of the request, else the exchange's; a price can be agreed on in deals only.
     pub fn auction_type(&self, of_request: Option<i64>, default: u32) -> i64 {
         let open = || of_request.filter(|at| *at != AGREED_PRICE).unwrap_or(i64::from(default));
@@ -57,6 +68,7 @@ pub fn ways<'b>(imp: &Imp<'b>, terms: &'b Deals, seat: &'b str, site: &'b Site) 
         deal: 0,
         id: Text::default(),
         floor: imp.floor,
+        by_length: ByLength::default(),
         floor_currency: imp.floor_currency,
         at: None,
         guaranteed: false,
@@ -87,12 +99,15 @@ fn deal(raw: &str, place: u16) -> Option<Deal<'_>> {
     let (mut id, mut floor, mut currency) = (Text::default(), Text::default(), Text::default());
     let (mut at, mut guaranteed) = (None, false);
     let (mut wseat, mut wadomain) = (List::default(), List::default());
+    let mut by_length = ByLength::default();
     let read = Scanner::new(raw).object(|s, key| match key.as_bytes() {
         b"id" => s.scalar().map(|text| id = text),
         b"bidfloor" => s.text().map(|text| floor = text),
         b"bidfloorcur" => s.text().map(|text| currency = text),
         b"at" => s.integer().map(|n| at = n),
         b"guar" => s.flag().map(|set| guaranteed = set),
+        b"durfloors" => s.raw().map(|raw| by_length.lengths = raw),
+        b"mincpmpersec" => s.text().map(|text| by_length.a_second = floor_of(text)),
         b"wseat" => s.list().map(|list| wseat = list),
         b"wadomain" => s.list().map(|list| wadomain = list),
         _ => s.skip(),
@@ -102,6 +117,7 @@ fn deal(raw: &str, place: u16) -> Option<Deal<'_>> {
         deal: place,
         id,
         floor: floor_of(floor),
+        by_length,
         floor_currency: currency_of(currency),
         at,
         guaranteed,

@@ -369,9 +369,9 @@ fn imp<'b>(s: &mut Scanner<'b>) -> Scan<Imp<'b>> {
     s.object(|s, key| match key.as_bytes() {
         b"id" => s.scalar().map(|text| imp.id = text),
         b"banner" => banner(s).map(|banner| imp.banner = banner),
-        b"video" => any_object(s).map(|found| imp.video = found),
-        b"audio" => any_object(s).map(|found| imp.audio = found),
-        b"native" => any_object(s).map(|found| imp.native = found),
+        b"video" => raw_object(s).map(|raw| imp.video = raw),
+        b"audio" => raw_object(s).map(|raw| imp.audio = raw),
+        b"native" => raw_object(s).map(|raw| imp.native = raw),
         b"bidfloor" => s.text().map(|text| imp.floor = floor_of(text)),
         b"bidfloorcur" => s.text().map(|text| currency = text),
         b"tagid" => s.text().map(|text| imp.tagid = text),
@@ -415,8 +415,11 @@ fn imp_ext<'b>(s: &mut Scanner<'b>, imp: &mut Imp<'b>) -> Scan {
     .map(drop)
 }
 
-fn any_object(s: &mut Scanner<'_>) -> Scan<bool> {
-    s.object(|s, _| s.skip())
+/// An object, or an array with one in it, to be read when it is asked for; anything else is absent.
+fn raw_object<'b>(s: &mut Scanner<'b>) -> Scan<&'b str> {
+    let may_be = matches!(s.peek(), Some(b'{' | b'['));
+    let raw = s.raw()?;
+    Ok(if may_be && raw.contains('{') { raw } else { "" })
 }
 
 fn banner<'b>(s: &mut Scanner<'b>) -> Scan<Option<Banner<'b>>> {

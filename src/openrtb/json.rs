@@ -418,6 +418,13 @@ pub fn write_string(text: &str, out: &mut impl BufMut) {
 /// As [`write_string`], of what may yet turn out to be no UTF-8, which is kept as it is.
 pub fn write_bytes(text: &[u8], out: &mut impl BufMut) {
     out.put_u8(b'"');
+    write_content(text, out);
+    out.put_u8(b'"');
+}
+
+/// Appends what stands between the quotes.
+#[inline]
+pub fn write_content(text: &[u8], out: &mut impl BufMut) {
     let mut rest = text;
     loop {
         let run = plain_run(rest);
@@ -441,7 +448,6 @@ pub fn write_bytes(text: &[u8], out: &mut impl BufMut) {
         }
         rest = &rest[run + 1..];
     }
-    out.put_u8(b'"');
 }
 
 #[cfg(test)]

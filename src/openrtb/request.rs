@@ -174,12 +174,12 @@ pub struct Imp<'b> {
     pub id: Text<'b>,
     /// `banner`, where it is an object.
     pub banner: Option<Banner<'b>>,
-    /// `video` is present.
-    pub video: bool,
-    /// `audio` is present.
-    pub audio: bool,
-    /// `native` is present.
-    pub native: bool,
+    /// `video`: the raw object, read by [`crate::openrtb::player::Player`].
+    pub video: &'b str,
+    /// `audio`, likewise.
+    pub audio: &'b str,
+    /// `native`: the raw object, read by [`crate::openrtb::native::NativeAsk`].
+    pub native: &'b str,
     /// `bidfloor`, CPM; none where absent, no number or not above zero. One too large for money is
     /// [`crate::openrtb::floor::FLOOR_UNREACHABLE`].
     pub floor: Option<Money>,

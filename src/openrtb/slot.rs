@@ -1,10 +1,10 @@
-//! What one imp takes: sizes, exact or flexible, and which markup (OpenRTB 2.6 §3.2.6, §3.2.10).
+//! What the banner of one imp takes: sizes, exact or flexible, and which markup (OpenRTB 2.6 §3.2.6, §3.2.10).
 //!
-//! Read once for each imp into memory that is used again; compared with every creative. Knows nothing of
-//! approvals, deals or prices.
+//! Read once for each imp into memory that is used again; compared with every banner. Knows nothing of
+//! other formats, approvals, deals or prices.
 
 use super::json::{FormatEntry, formats};
-use super::request::{Banner, Imp, Opportunity};
+use super::request::Banner;
 use crate::base::limits::SIZES_MAX;
 use crate::model::advertiser::{Creative, Size};
 
@@ -40,44 +40,30 @@ impl Area {
     }
 }
 
-/// What an imp takes.
+/// What a banner takes.
 #[derive(Clone, Debug, Default)]
 pub struct Slot {
     areas: Vec<Area>,
     attributes: Vec<u32>,
-    takes_banner: bool,
     takes_html: bool,
     blocks_plain: bool,
     blocks_scripts: bool,
     blocks_frames: bool,
     has_mraid: bool,
-    /// Whoever is shown must say themselves who pays (DSA).
-    needs_reason: bool,
 }
 
 impl Slot {
-    /// Reads an imp.
-    pub fn read(&mut self, request: &Opportunity<'_>, imp: &Imp<'_>) {
+    /// Reads `imp.banner`; without one it takes no size.
+    pub fn read(&mut self, banner: &Banner<'_>) {
         self.areas.clear();
         self.attributes.clear();
-        self.takes_banner = imp.banner.is_some() && !imp.multiplied;
-        let banner = imp.banner.unwrap_or_default();
-        areas(&banner, |area| self.areas.push(area));
+        areas(banner, |area| self.areas.push(area));
         let attributes = banner.battr.iter().filter_map(|attr| u32::try_from(attr.integer()?).ok());
         self.attributes.extend(attributes);
         let blocks = |kind: i64| banner.btype.integers().any(|blocked| blocked == kind);
         (self.blocks_plain, self.blocks_scripts, self.blocks_frames) = (blocks(XHTML_BANNER), blocks(JAVASCRIPT), blocks(IFRAME));
         self.has_mraid = banner.api.integers().any(|api| MRAID.contains(&api));
         self.takes_html = banner.mimes.is_empty() || banner.mimes.iter().any(|mime| mime.plain().is_some_and(is_html));
-        self.needs_reason = request
-            .signals
-            .dsa
-            .is_some_and(|dsa| dsa.is_required() && dsa.publisher_renders == Some(0));
-    }
-
-    /// Whether it takes banners at all.
-    pub fn takes_banner(&self) -> bool {
-        self.takes_banner
     }
 
     /// Whether it admits a creative for what it is: attributes, type, language of its markup.
@@ -86,8 +72,7 @@ impl Slot {
         let is_blocked = creative.attr.iter().any(|attr| self.attributes.contains(attr))
             || if traits.scripts { self.blocks_scripts } else { self.blocks_plain }
             || traits.frames && self.blocks_frames
-            || traits.mraid && !self.has_mraid
-            || self.needs_reason && !traits.says_why;
+            || traits.mraid && !self.has_mraid;
         self.takes_html && !is_blocked
     }
 

@@ -51,6 +51,13 @@ pub fn gif(code: StatusCode) -> Answer {
     answer
 }
 
+/// A script that does nothing, never cached.
+pub fn empty_script(code: StatusCode) -> Answer {
+    let mut answer = with_body(code, "text/javascript", "");
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
 /// Sends the browser on; `Cache-Control: no-store`. A target that is no header value is not followed.
 pub fn redirect(target: &str) -> Answer {
     let Ok(target) = HeaderValue::from_str(target) else {

@@ -1,4 +1,5 @@
-//! Win, billing and loss notices, the pixel and the click (contract §4), on either listener.
+//! Win, billing and loss notices, the pixel and the click (contract §4), on either listener; what video
+//! players report.
 //!
 //! A 2xx is sent after the fact is durable. A click is sent on whatever happens to the fact, and only
 //! ever to a page of the advertiser.
@@ -10,11 +11,13 @@ use hyper::StatusCode;
 use super::engine::Engine;
 use super::http::{self, Answer};
 use crate::base::id::ProductKey;
+use crate::base::limits::NOTICE_LIFE;
 use crate::base::seal::Audience;
 use crate::base::time::Millis;
 use crate::model::advertiser::Shop;
 use crate::model::ticket::Ticket;
 use crate::openrtb::feedback::Verdict;
+use crate::openrtb::vast::BEATS;
 use crate::state::world::World;
 use crate::track::fact::{Effect, Fact, Sign};
 use crate::track::{approval, notice};
@@ -54,15 +57,46 @@ pub async fn notice(engine: &Engine, kind: &str, token: &str, query: Option<&str
     }
 }
 
-/// `GET /imp/{token}`.
+/// `GET /imp/{token}`: a picture; with `.js` after the token a script that does nothing.
 pub async fn pixel(engine: &Engine, token: &str, query: Option<&str>) -> Answer {
+    let (token, answer): (&str, fn(StatusCode) -> Answer) = match token.strip_suffix(".js") {
+        Some(token) => (token, http::empty_script),
+        None => (token, http::gif),
+    };
     let world = engine.world.load_full();
     let Some(opened) = notice::open(&world, Audience::View, token) else {
         engine.meters.noticed("unknown", "pixel", "forged");
         return http::status(StatusCode::FORBIDDEN);
     };
     let recorded = record(engine, &world, Sign::Pixel, opened, query, Millis::wall_clock()).await;
-    http::gif(recorded.err().unwrap_or(StatusCode::OK))
+    answer(recorded.err().unwrap_or(StatusCode::OK))
+}
+
+/// `GET /vast/{event}/{token}`: what a player reports of a spot. Counted, and no fact.
+pub fn beat(engine: &Engine, event: &str, token: &str, query: Option<&str>) -> Answer {
+    let Some(event) = BEATS.into_iter().find(|known| *known == event) else {
+        let message = format!("an event is one of {}", BEATS.join(", "));
+        return http::error(StatusCode::BAD_REQUEST, "unknown_event", &message);
+    };
+    let world = engine.world.load_full();
+    let Some(opened) = notice::open(&world, Audience::View, token) else {
+        engine.meters.noticed("unknown", event, "forged");
+        return http::status(StatusCode::FORBIDDEN);
+    };
+    let exchange = world
+        .exchange(opened.ticket.exchange)
+        .map_or("unknown", |exchange| exchange.id.as_str());
+    let is_late = Millis::wall_clock().to_secs().since(opened.ticket.at) > NOTICE_LIFE.0;
+    engine.meters.noticed(exchange, event, if is_late { "expired" } else { "counted" });
+    // Codes are VAST's, of three digits; anything else, a macro nobody replaced among it, is one.
+    let code = notice::parameter(query, "code").and_then(|code| code.parse::<u16>().ok());
+    if event == "error" {
+        let code = code
+            .filter(|code| (100..1_000).contains(code))
+            .map_or("unknown".to_owned(), |code| code.to_string());
+        metrics::counter!("winback_vast_errors_total", "exchange" => exchange.to_owned(), "code" => code).increment(1);
+    }
+    http::gif(StatusCode::OK)
 }
 
 /// `GET /click/{token}`: to the product's own page; with `?n=1` and so on to that of the ad's further

@@ -36,6 +36,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/n/{kind}/{token}", get(notice).post(notice))
         .route("/imp/{token}", get(pixel))
         .route("/click/{token}", get(click))
+        .route("/vast/{event}/{token}", get(beat))
         .route("/e/{site}", post(intake::batch).options(intake::preflight).get(intake::gif))
         .route("/sync/{exchange}", get(sync))
         .route("/optout", any(opt_out))
@@ -59,6 +60,10 @@ async fn pixel(State(engine): Shared, Path(token): Path<String>, RawQuery(query)
 
 async fn click(State(engine): Shared, Path(token): Path<String>, RawQuery(query): RawQuery) -> Response {
     out(notices::click(&engine, &token, query.as_deref()).await)
+}
+
+async fn beat(State(engine): Shared, Path((event, token)): Path<(String, String)>, RawQuery(query): RawQuery) -> Response {
+    out(notices::beat(&engine, &event, &token, query.as_deref()))
 }
 
 /// Our opt-out cookie, or Global Privacy Control.

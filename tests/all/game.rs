@@ -339,7 +339,9 @@ impl Game {
                 .map_or("", |(_, token)| token.split('?').next().unwrap_or(""));
             let opened = notice::open(world, Audience::Notice, token).expect("our own token");
             let pick = scratch.picks.iter().find(|pick| pick.tag == opened.tag).expect("a pick");
-            let of = made.iter().find(|made| made.imp == usize::from(pick.imp)).expect("the oracle's");
+            let shop = &world.shop(pick.advertiser).expect("a shop").advertiser.id;
+            let is_it = |made: &&Made| made.imp == usize::from(pick.imp) && self.facts.shops[made.bid.who[1]]["id"] == **shop;
+            let of = made.iter().find(is_it).expect("the oracle's");
             if of.bid.held == 0 {
                 continue;
             }

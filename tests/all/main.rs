@@ -27,6 +27,7 @@ mod leaving;
 mod life;
 mod losses;
 mod macros;
+mod media;
 #[path = "../oracle.rs"]
 mod oracle;
 mod presets;

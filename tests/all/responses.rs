@@ -25,16 +25,16 @@ const CHECKED_MIN: usize = 500;
 static SCHEMAS: LazyLock<Option<[Validator; 2]>> = LazyLock::new(|| corpus().map(|folder| [schema_26(&folder), schema_25(&folder)]));
 static CHECKED: AtomicUsize = AtomicUsize::new(0);
 
-fn read_schema(path: &Path) -> Value {
+pub fn read_schema(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).expect("a schema")
 }
 
-fn validator(schema: &Value) -> Validator {
+pub fn validator(schema: &Value) -> Validator {
     jsonschema::options().should_validate_formats(true).build(schema).expect("a schema")
 }
 
-fn schema_26(corpus: &Path) -> Validator {
+pub fn schema_26(corpus: &Path) -> Validator {
     let whole = read_schema(&corpus.join("schemas/openrtb-2.6/schema.json"));
     validator(&json!({"$schema": whole["$schema"], "$ref": "#/$defs/BidResponse", "$defs": whole["$defs"]}))
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::openings::Way;
 use super::request::{admits, each, first, in_hours, int, list, meets, same, set, text};
 use super::shopper::{ONE, nano, rate, seconds};
-use super::{Auction, Why, ensure};
+use super::{Auction, Why, ensure, media};
 use crate::game::facts::{Bid, Made};
 
 /// What an imp is worth: guaranteed deals first.
@@ -51,6 +51,7 @@ impl Auction<'_> {
         let left = self.left(&bid);
         ensure(left.is_none_or(|left| left > 0), "budget")?;
         let own = rate(self.x, self.doc["currency"].as_str().unwrap_or("USD")).expect("a rate");
+        let of = &self.doc["creatives"][creative];
         let paced = |budget: &Value| budget.is_object() && budget["pacing"] != "asap";
         let own_pace = Some(self.x.paces[self.shop][campaign]).filter(|_| paced(&c["budget"]));
         let all = Some(self.x.own_paces[self.shop]).filter(|_| paced(&self.doc["budget"]));
@@ -58,7 +59,7 @@ impl Auction<'_> {
         let auction = &self.exchange()["auction"];
         let mut short = "pacing";
         let mut in_way = |way: &Way| {
-            let full = down(self.value(c, campaign, multiplier, way.deal.as_deref()) * to, own);
+            let full = down(self.value(c, campaign, of, multiplier, way.deal.as_deref()) * to, own);
             let value = if way.guaranteed { full } else { down(full * pace, ONE) };
             let of_request = || int(&self.r["at"]).filter(|at| *at != 3).or(int(&auction["default_at"]));
             let at = way.at.or_else(of_request).unwrap_or(1);
@@ -82,13 +83,13 @@ impl Auction<'_> {
         let with_fee = full + up(full * fee, ONE);
         bid.hold = with_fee + up(with_fee * nano(&self.exchange()["discrepancy"]).unwrap_or(0), ONE);
         ensure(left.is_none_or(|left| left >= bid.hold), "budget")?;
-        self.date(&mut bid, self.imps[imp]);
+        self.date(&mut bid, self.imps[imp], media::sort(of));
         let deal = way.deal;
         Ok(((way.guaranteed, value), Made { bid, imp, price, deal }))
     }
 
     /// What a thousand impressions are worth, in the shop's currency.
-    fn value(&self, c: &Value, campaign: usize, multiplier: i128, deal: Option<&str>) -> i128 {
+    fn value(&self, c: &Value, campaign: usize, creative: &Value, multiplier: i128, deal: Option<&str>) -> i128 {
         let [impressions, clicks, conversions] = self.x.counts[self.shop][campaign];
         let (rule, prior) = (&c["bid"], &c["bid"]["prior"]);
         let ctr = shrunk(clicks, impressions, nano(&prior["ctr"]).unwrap_or(ONE * 15 / 10_000));
@@ -101,13 +102,13 @@ impl Auction<'_> {
         };
         let adjustments = each(&c["bid_adjustments"])
             .iter()
-            .filter(|a| self.adjusts(campaign, deal, &a["when"]));
+            .filter(|a| self.adjusts(campaign, creative, deal, &a["when"]));
         let factor = adjustments.fold(multiplier, |f, a| down(f * nano(&a["bid_multiplier"]).expect("a factor"), ONE));
         let value = down(base * factor, ONE);
         nano(&rule["max_cpm"]).map_or(value, |most| value.min(most))
     }
 
-    fn adjusts(&self, campaign: usize, deal: Option<&str>, when: &Value) -> bool {
+    fn adjusts(&self, campaign: usize, creative: &Value, deal: Option<&str>, when: &Value) -> bool {
         let exchange = self.exchange()["id"].as_str().expect("an id");
         let last = self.her.past.iter().map(|e| e.at).max().expect("she did something");
         let dated = when["within"].is_string() || when["older_than"].is_string();
@@ -117,7 +118,7 @@ impl Auction<'_> {
         (!dated || self.her.is_within(&forever, last))
             && int(&when["shown_min"]).is_none_or(|least| shown >= least)
             && int(&when["shown_max"]).is_none_or(|most| shown <= most)
-            && admits(&when["formats"], vec!["banner".to_owned()], same)
+            && admits(&when["formats"], Vec::from_iter(text(&creative["format"])), same)
             && (when["hours"].is_null() || in_hours(self.r, &when["hours"], self.now(), &self.zone))
             && deal.map_or(when["deals"]["open_market"] != false, |id| {
                 let named = list(&when["deals"]["ids"]);
@@ -192,13 +193,23 @@ impl Auction<'_> {
         let of_shop: Vec<&Made> = made.iter().filter(|m| m.bid.who[1] == self.shop).collect();
         let campaigns = each(&self.doc["campaigns"]).iter().map(|c| int(&c["per_request"]).unwrap_or(1));
         let most = int(&self.doc["per_request"]).or(campaigns.max()).unwrap_or(1);
-        if made.iter().any(|m| id(m) == id(offer)) || of_shop.len() as i64 >= most {
+        let creative = |made: &Made| &self.x.shops[made.bid.who[1]]["creatives"][made.bid.who[3]];
+        let here: Vec<&Made> = made.iter().filter(|m| id(m) == id(offer)).collect();
+        let others: Vec<&Value> = here.iter().map(|m| creative(m)).collect();
+        let is_free = here.is_empty()
+            || (here.iter().all(|m| m.bid.who[1] != self.shop) && media::has_room(self.imps[offer.imp], creative(offer), &others));
+        if !is_free || of_shop.len() as i64 >= most {
             return Ok(None);
         }
         ensure(!self.is_capped(&offer.bid, made), "frequency")?;
         let product = self.her.product(taken).ok_or("no_product")?;
         let held: i128 = of_shop.iter().map(|m| m.bid.hold).sum();
         ensure(self.left(&offer.bid).is_none_or(|left| left >= held + offer.bid.hold), "budget")?;
+        let is_native = self.doc["creatives"][offer.bid.who[3]]["format"] == "native";
+        ensure(
+            !is_native || media::can_fill(self.imps[offer.imp], product.is_string()),
+            "no_creative",
+        )?;
         Ok(Some(product))
     }
 
@@ -211,19 +222,23 @@ impl Auction<'_> {
         let (p, i) = (super::place(self.r), self.imps[imp]);
         let page = if self.r["app"].is_object() { &p["bundle"] } else { &p["page"] };
         let name = first(&[&i["ext"]["gpid"], &i["tagid"], &i["id"]]);
-        format!("{page} {} {name} {}", p["domain"], i["banner"]["format"])
+        format!(
+            "{page} {} {name} {} {:?}",
+            p["domain"],
+            i["banner"]["format"],
+            media::size(&i["video"])
+        )
     }
 
     /// How long the bid's holds stand; `test` requests hold nothing.
-    fn date(&self, bid: &mut Bid, imp: &Value) {
-        let (x, kind) = (
-            self.exchange(),
-            if self.r["app"].is_object() || set(&imp["instl"]) || set(&imp["rwdd"]) {
-                ("app", 1_800, 30)
-            } else {
-                ("banner", 300, 5)
-            },
-        );
+    fn date(&self, bid: &mut Bid, imp: &Value, sort: &'static str) {
+        let is_ahead = sort != "video" && (set(&imp["instl"]) || set(&imp["rwdd"]));
+        let kind = match sort {
+            _ if self.r["app"].is_object() || is_ahead => ("app", 1_800, 30),
+            "video" => ("video", 900, 60),
+            _ => (sort, 300, 5),
+        };
+        let x = self.exchange();
         if set(&self.r["test"]) {
             return;
         }

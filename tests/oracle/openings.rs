@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::media::of_format;
 use super::request::{each, int, list, of_domain, set, text, under};
 
 /// A way to bid on an imp; the floor is in the answer's currency once that is known.
@@ -89,16 +90,17 @@ pub fn wants_language(r: &Value, language: &str) -> bool {
     })
 }
 
-/// Whether an imp takes markup with such attributes: a plain banner, which says who pays for it or does not.
-pub fn takes(r: &Value, imp: &Value, attributes: &[String], says_why: bool) -> bool {
-    let (banner, dsa) = (&imp["banner"], &r["regs"]["ext"]["dsa"]);
-    let mimes = list(&banner["mimes"]);
+/// Whether an imp takes a creative's markup: its attributes, and of a banner, which is plain, its type; only a
+/// banner can have a link to who pays for it.
+pub fn takes(r: &Value, imp: &Value, creative: &Value, has_link: bool) -> bool {
+    let (of, dsa) = (of_format(imp, creative), &r["regs"]["ext"]["dsa"]);
+    let (mimes, is_banner) = (list(&of["mimes"]), creative["format"] == "banner");
     let must_say = int(&dsa["dsarequired"]).is_some_and(|n| n >= 2) && int(&dsa["pubrender"]) == Some(0);
-    let has = |key: &str, wanted: &str| list(&banner[key]).iter().any(|entry| entry == wanted);
-    !attributes.iter().any(|attr| has("battr", attr))
-        && !has("btype", "2")
-        && (mimes.is_empty() || mimes.iter().any(|mime| mime == "text/html"))
-        && (says_why || !must_say)
+    let has = |key: &str, wanted: &str| list(&of[key]).iter().any(|entry| entry == wanted);
+    let is_html = mimes.is_empty() || mimes.iter().any(|mime| mime == "text/html");
+    !list(&creative["attr"]).iter().any(|attr| has("battr", attr))
+        && (!is_banner || !has("btype", "2") && is_html)
+        && (is_banner && has_link || !must_say)
 }
 
 /// Whether an imp takes a size: listed, by a ratio, or its own or between its bounds where it lists none.

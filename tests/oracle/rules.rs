@@ -6,10 +6,10 @@ use jiff::civil::DateTime;
 use serde_json::Value;
 
 use super::money::Worth;
-use super::openings::{Way, forbids, is_named, takes, takes_size, wants_language, ways};
+use super::openings::{Way, forbids, is_named, takes, wants_language, ways};
 use super::request::{admits, app, categories, each, first, host, in_hours, int, list, meets, of_domain, place, same, set, text, under};
 use super::shopper::{ONE, nano, rate};
-use super::{Auction, Why, ensure, money};
+use super::{Auction, Why, ensure, media, money};
 use crate::game::facts::Made;
 
 impl<'x> Auction<'x> {
@@ -111,8 +111,8 @@ impl<'x> Auction<'x> {
         let (i, c) = (self.imps[imp], &self.doc["campaigns"][campaign]);
         let (t, (no, creative)) = (&c["targeting"], self.creative(creative));
         ensure(self.has_format(t, creative), "targeting")?;
-        let says_why = self.x.server["house"]["ad_choices_url"].is_string();
-        ensure(takes(self.r, i, &list(&creative["attr"]), says_why), "creative_blocked")?;
+        let has_link = self.x.server["house"]["ad_choices_url"].is_string();
+        ensure(takes(self.r, i, creative, has_link), "creative_blocked")?;
         let names = |entry: &Value| text(if entry.is_object() { &entry["buyer_creative_id"] } else { entry });
         let excluded = each(&i["ext"]["excluded_creatives"])
             .iter()
@@ -130,10 +130,10 @@ impl<'x> Auction<'x> {
         };
         let to = asked.iter().find_map(|code| rate(self.x, code)).ok_or("currency")?;
         let rated = |way: &&Value| {
-            let floor = nano(&way["bidfloor"]).filter(|floor| *floor > 0).unwrap_or(0);
+            let is_deal = !std::ptr::eq(*way, i);
+            let floor = media::floor(way, if is_deal { way } else { media::of_format(i, creative) }, creative);
             let from = text(&way["bidfloorcur"]).unwrap_or("USD".to_owned());
             let from = if floor == 0 { to } else { rate(self.x, &from)? };
-            let is_deal = !way["banner"].is_object() && !way["video"].is_object();
             Some(Way {
                 deal: text(&way["id"]).filter(|_| is_deal),
                 floor: money::up(floor * to, from),
@@ -143,11 +143,7 @@ impl<'x> Auction<'x> {
         };
         let ways: Vec<Way> = ways.iter().filter_map(rated).collect();
         ensure(!ways.is_empty(), "currency")?;
-        let is_one = nano(&i["qty"]["multiplier"]).is_none_or(|times| times == ONE);
-        ensure(i["banner"].is_object() && creative["format"] == "banner" && is_one, "format")?;
-        let of_creative = |size: &Value| Some((int(&size[0])?, int(&size[1])?));
-        let mut sizes = each(&creative["sizes"]).iter().filter_map(of_creative);
-        ensure(sizes.any(|size| takes_size(&i["banner"], size)), "size")?;
+        media::fits(i, creative)?;
         self.price([imp, self.shop, campaign, no], multiplier, to, &ways)
     }
 }

@@ -62,6 +62,7 @@ pub(super) fn shoe(title: &str) -> Product {
         key: ProductKey(title.len() as u64),
         item_id: "SKU 1".into(),
         title: title.into(),
+        description: Box::default(),
         link: "https://acme-shoes.example/p/1".into(),
         image_link: "https://cdn.example/shoe.jpg".into(),
         price: Money::units(79),

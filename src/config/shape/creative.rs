@@ -1,6 +1,6 @@
 //! The shape of creatives (contract §3 `creative`).
 
-use super::form::{ID, LOCAL_TIME, PATH, SECURE_URL, TEXT, URL};
+use super::form::{ID, LOCAL_TIME, MEDIA_TYPE, PATH, SECURE_URL, TEXT};
 use super::targeting::FORMATS;
 use super::{Kind, Rule, SIDE_MAX, Shape, may, must, named, or};
 use crate::base::limits::PRODUCTS_PER_AD_MAX;
@@ -19,7 +19,7 @@ pub(super) static CREATIVE: Shape = Shape {
         may(
             "sizes",
             Kind::Several(&named(Kind::Size)),
-            "Width and height, such as `[300, 250]` or `\"300x250\"`; must be given for banner and video.",
+            "Width and height, such as `[300, 250]` or `\"300x250\"`; must be given for banner and video, where they are those of its files and end cards.",
         ),
         or(
             "template",
@@ -47,17 +47,17 @@ pub(super) static CREATIVE: Shape = Shape {
             "attr",
             Kind::List(&Kind::Integer(1, 1_000)),
             "[]",
-            "Creative attributes it has, as AdCOM numbers them; held against `battr`.",
+            "Creative attributes it has, as AdCOM numbers them; held against `battr`. A spot with 16 can be skipped after 5 seconds.",
         ),
         may(
             "media",
             Kind::Several(&named(Kind::Object(&MEDIA))),
-            "Its files; must be given for video and audio.",
+            "The same recording in one or more files; must be given for video and audio. Of native: pictures beside those of products, and a video.",
         ),
         may(
             "duration_s",
             Kind::Integer(1, 600),
-            "Its length in seconds; must be given for video and audio.",
+            "The recording's length in seconds; must be given for video and audio.",
         ),
         or("trackers", Kind::Object(&TRACKERS), "{}", "Others' URLs that are called too."),
     ],
@@ -96,8 +96,8 @@ static MEDIA: Shape = Shape {
     help: "A media file.",
     base: None,
     keys: &[
-        must("url", Kind::Text(&URL), "Where it is."),
-        must("mime", Kind::Text(&TEXT), "Its type, such as `video/mp4`."),
+        must("url", Kind::Text(&SECURE_URL), "Where it is."),
+        must("mime", Kind::Text(&MEDIA_TYPE), "Its type, such as `video/mp4`."),
         may(
             "bitrate_kbps",
             Kind::Integer(1, 1_000_000),

@@ -125,6 +125,21 @@ pub(in crate::config) static SECURE_URL: Form = Form {
     accepts: |text| text.to_ascii_lowercase().starts_with("https:") && !text.contains(|c: char| c.is_whitespace() || c.is_control()),
 };
 
+/// The media type of a file that is shown or played; manifests of streams are of `application`.
+pub(in crate::config) static MEDIA_TYPE: Form = Form {
+    name: "media-type",
+    pattern: r"^(image|video|audio|application)/[^\s/]+$",
+    examples: ["video/mp4", "application/x-mpegURL"],
+    problem: "not a type of media",
+    remedy: "such as `video/mp4`, `audio/mpeg` or `image/jpeg`",
+    narrows: None,
+    accepts: |text| {
+        let is_kind = |kind| ["image", "video", "audio", "application"].contains(&kind);
+        let is_name = |name: &str| !name.is_empty() && !name.contains(|c: char| c == '/' || c.is_whitespace());
+        text.split_once('/').is_some_and(|(kind, name)| is_kind(kind) && is_name(name))
+    },
+};
+
 /// A web address that paths are appended to.
 pub(in crate::config) static BASE_URL: Form = Form {
     name: "base-url",

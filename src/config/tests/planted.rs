@@ -260,6 +260,26 @@ const ADVERTISER_SLIPS: &[(&str, &str, &str)] = &[
         r#"acme.json:26:5: /creatives/3: `{"id": "spot", "format": "video", "sizes…`: `duration_s` is missing; it must be given"#,
     ),
     (
+        r#""mime": "video/mp4""#,
+        r#""mime": "audio/mpeg""#,
+        r#"acme.json:27:75: /creatives/3/media/0/mime: `"audio/mpeg"`: not a type of file that this format shows; such as `video/mp4`"#,
+    ),
+    (
+        r#""mime": "video/mp4""#,
+        r#""mime": "mp4""#,
+        r#"acme.json:27:75: /creatives/3/media/0/mime: `"mp4"`: not a type of media; such as `video/mp4`, `audio/mpeg` or `image/jpeg`"#,
+    ),
+    (
+        "https://cdn",
+        "http://cdn",
+        r#"acme.json:27:24: /creatives/3/media/0/url: `"http://cdn.acme-shoes.example/spot.mp4"`: not a secure address; `https://` and no white space"#,
+    ),
+    (
+        r#""id": "native", "format": "native""#,
+        r#""id": "native", "format": "native", "media": [{"url": "https://a.example/a.mp4", "mime": "video/mp4"}]"#,
+        r#"acme.json:25:51: /creatives/2/media: `[{"url": "https://a.example/a.mp4", "mim…`: a video whose length is not said; give `duration_s`, in seconds"#,
+    ),
+    (
         r#""refresh": "15m""#,
         r#""url": "https://x.example/f""#,
         r#"acme.json:12:11: /feed: `{"path": "acme-feed.xml", "url": "https:…`: a feed is by `path` or by `url`; give one of them"#,

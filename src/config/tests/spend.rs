@@ -175,11 +175,8 @@ const CASES: &[(&str, &str, &str)] = &[
         "/campaigns/0/targeting/formats: none of its creatives is of these formats: it never bids",
     ),
     // What is shown.
-    (
-        r#""creatives": ["card"]"#,
-        r#""creatives": ["n"]"#,
-        "/campaigns/0/creatives: none of its creatives is shown by this version: it never bids",
-    ),
+    (r#""creatives": ["card"]"#, r#""creatives": ["n"]"#, ""),
+    (r#""creatives": ["card"]"#, r#""creatives": ["n", "card"]"#, ""),
     (
         "300x250",
         "300x240",

@@ -52,7 +52,7 @@ fn observed(ask: &Opportunity<'_>) -> Value {
     let imp = &ask.imps[0];
     let banner = imp.banner.unwrap_or_default();
     let first = json!({
-        "banner": imp.banner.is_some(), "video": imp.video, "audio": imp.audio, "native": imp.native,
+        "banner": imp.banner.is_some(), "video": !imp.video.is_empty(), "audio": !imp.audio.is_empty(), "native": !imp.native.is_empty(),
         "sizes": sizes(banner.format).map(|(w, h)| [w, h]).collect::<Vec<_>>(), "w": banner.w, "h": banner.h,
         "battr": list(banner.battr), "btype": list(banner.btype), "mimes": list(banner.mimes),
         "floor": imp.floor.map(|floor| if floor == FLOOR_UNREACHABLE { "unreachable".into() } else { floor.to_string() }),

@@ -89,7 +89,7 @@ fn the_bidder_reads_each_as_the_exchange_remembers_it() {
         for (imp, slot) in seen.imps.iter().zip(&asked.offer.imps) {
             assert_eq!(imp.id.raw(), slot.id.as_bytes(), "{text}");
             assert_eq!(imp.floor.unwrap_or(Money::ZERO), slot.floor, "{text}");
-            assert!(imp.banner.is_some() && !imp.video && !imp.interstitial, "{text}");
+            assert!(imp.banner.is_some() && imp.video.is_empty() && !imp.interstitial, "{text}");
         }
         read += 1;
     }

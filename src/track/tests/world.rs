@@ -109,6 +109,7 @@ fn product(key: ProductKey) -> Product {
         key,
         item_id: "sku-1".into(),
         title: "A boot".into(),
+        description: Box::default(),
         link: "https://acme.example/boot".into(),
         image_link: "https://acme.example/boot.jpg".into(),
         price: Money::units(20),

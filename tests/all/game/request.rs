@@ -116,6 +116,16 @@ fn imp(rng: &mut Rng, n: usize) -> Value {
     if rng.chance(20) {
         i["banner"] = json!({"w": 300, "h": 250});
     }
+    if rng.chance(35) {
+        if rng.chance(50) {
+            i.as_object_mut().expect("an imp").remove("banner");
+        }
+        for kind in ["native", "video", "audio"] {
+            if rng.chance(50) {
+                i[kind] = if kind == "native" { native(rng) } else { player(rng, kind) };
+            }
+        }
+    }
     if rng.chance(60) {
         i["tagid"] = json!(one(rng, &["top", "side"]));
     }
@@ -146,6 +156,7 @@ fn pmp(rng: &mut Rng) -> Value {
             ("bidfloorcur", 30, json!(one(rng, &["USD", "EUR", "vnd", "XXX"]))),
             ("at", 60, json!(one(rng, &[1, 2, 3]))),
             ("guar", 20, json!(rng.below(2))),
+            ("mincpmpersec", 15, json!(one(rng, &[0.01, 0.2]))),
             (
                 "wseat",
                 15,
@@ -167,6 +178,71 @@ fn pmp(rng: &mut Rng) -> Value {
     let deals = [deal(), deal(), deal()];
     let few = &deals[..1 + rng.below(3) as usize];
     json!({"private_auction": u8::from(rng.chance(15)), "deals": few})
+}
+
+/// A native request in one of its forms; now and then one that nobody can read or fill.
+fn native(rng: &mut Rng) -> Value {
+    let mut assets = vec![json!({"id": 1, "required": 1, "title": {"len": 40}})];
+    let picture = one(
+        rng,
+        &[
+            r#"{"type": 3, "wmin": 100, "hmin": 90}"#,
+            r#"{"type": 1, "w": 80, "h": 80}"#,
+            r#"{"mimes": ["image/jpeg"]}"#,
+        ],
+    );
+    let picture = if rng.chance(8) { r#"{"mimes": ["image/gif"]}"# } else { picture };
+    let picture: Value = picture.parse().expect("json");
+    if rng.chance(70) {
+        assets.push(json!({"id": 2, "required": rng.below(2), "img": picture}));
+    }
+    for id in 3..3 + rng.below(4) {
+        let kind = one(rng, &[1, 2, 6, 11, 12, 1, 2, 6, 11, 12, 3, 7, 9]);
+        assets.push(json!({"id": id, "required": rng.below(2), "data": {"type": kind}}));
+    }
+    let mut request = json!({"ver": "1.2", "assets": assets, "eventtrackers": [{"event": 1, "methods": [1]}]});
+    if rng.chance(40) {
+        request = json!({"native": request});
+    }
+    match rng.below(20) {
+        0 => json!({"request": "{json string}"}),
+        1 => json!({"request": {"assets": []}, "battr": [3]}),
+        2 => json!({"request": request, "battr": [3, 9]}),
+        3..10 => json!({"request": request.to_string()}),
+        _ => json!({"request": request}),
+    }
+}
+
+/// A video or audio player; now and then one that takes none of what there is.
+fn player(rng: &mut Rng, kind: &str) -> Value {
+    let file = if kind == "audio" { "audio/mpeg" } else { "video/mp4" };
+    let mut p = json!({"mimes": [one(rng, &[file, file, file, "video/ogg"]), "video/webm"]});
+    let more = [
+        ("protocols", one(rng, &["[2, 3, 5, 6]", "[13]", "[5, 6]", "[\"7\"]", "3"])),
+        ("maxduration", one(rng, &["30", "60", "10"])),
+        ("minduration", one(rng, &["5", "0", "20"])),
+        ("rqddurs", one(rng, &["[15, 30]", "[15]", "[6]"])),
+        ("poddur", one(rng, &["60", "20", "45"])),
+        ("maxseq", one(rng, &["2", "3"])),
+        ("linearity", one(rng, &["1", "1", "2"])),
+        ("boxingallowed", one(rng, &["1", "0"])),
+        ("battr", one(rng, &["[1]", "[8]"])),
+        ("mincpmpersec", one(rng, &["0.01", "0.2"])),
+        (
+            "durfloors",
+            r#"[{"maxdur": 10, "bidfloor": 0.2}, {"mindur": 11, "maxdur": 20, "bidfloor": 1.5}, {"mindur": 15, "maxdur": 15}]"#,
+        ),
+    ];
+    for (key, value) in more {
+        if rng.chance(25) {
+            p[key] = value.parse().expect("json");
+        }
+    }
+    let sides = one(rng, &[None, Some((640, 360)), Some((1_920, 1_080)), Some((300, 600))]);
+    if let Some((w, h)) = sides {
+        (p["w"], p["h"]) = (json!(w), json!(h));
+    }
+    p
 }
 
 /// Names a person by some of the ids they go by; sometimes ids that lead nowhere, or to another, beside.
@@ -240,7 +316,13 @@ fn hinder(rng: &mut Rng, facts: &Facts, r: &mut Value) {
         9 => r["bcat"] = json!(one(rng, &[&["IAB18"][..], &["IAB18", "IAB22"], &["iab18-3"]])),
         10 => r["wseat"] = json!(one(rng, &[&["nobody"][..], &["winback"], &["acme-seat"]])),
         11 => r["bseat"] = json!(["winback", "wb-2", format!("{}-seat", shop(rng))]),
-        12 | 13 => each_imp(r, |imp| imp["banner"]["battr"] = json!([1, "3", 8])),
+        12 | 13 | 24 | 25 => each_imp(r, |imp| {
+            for kind in ["banner", "native", "video", "audio"] {
+                if imp[kind].is_object() {
+                    imp[kind]["battr"] = json!([1, "3", 8]);
+                }
+            }
+        }),
         14 | 15 => exclude(rng, facts, r),
         16 => each_imp(r, |imp| imp["pmp"] = json!({"private_auction": 1, "deals": [{"id": "d1"}]})),
         17 if rng.chance(50) => r["cur"] = json!(["XXX", "CHF"]),

@@ -14,6 +14,16 @@ const SHOPS: [&str; 3] = ["acme", "birch", "cedar"];
 /// What a unit of money is in a shop's currency, so that prices are alike everywhere.
 const CURRENCIES: [(&str, u64); 4] = [("USD", 1), ("EUR", 1), ("VND", 25_000), ("JPY", 150)];
 pub const SIZES: [[u32; 2]; 4] = [[300, 250], [728, 90], [160, 600], [320, 50]];
+/// Creatives of a campaign.
+const CREATIVES: [&[&str]; 7] = [
+    &["card"],
+    &["card", "row"],
+    &["native", "card"],
+    &["row", "native"],
+    &["spot", "card"],
+    &["jingle", "spot", "row"],
+    &["native", "spot"],
+];
 pub const PEOPLE: usize = 9;
 /// What some worlds are about, beside everything else.
 const THEMES: [&str; 8] = ["paused", "flight", "hours", "targeting", "audience", "house", "products", "size"];
@@ -80,8 +90,8 @@ fn exchange(rng: &mut Rng, id: &str) -> Value {
         x["network_margin_ms"] = json!(one(rng, &[0, 20, 55]));
     }
     if rng.chance(30) {
-        x["cap_hold_s"] = json!({"banner": one(rng, &[0, 20, 60]), "app": 45});
-        x["exp_s"] = json!({"banner": one(rng, &[30, 120, 600]), "app": 900});
+        x["cap_hold_s"] = json!({"banner": one(rng, &[0, 20, 60]), "native": 15, "video": one(rng, &[0, 90]), "app": 45});
+        x["exp_s"] = json!({"banner": one(rng, &[30, 120, 600]), "native": one(rng, &[45, 200]), "video": 400, "app": 900});
         x["notice_grace_s"] = json!(one(rng, &[0, 20, 60]));
     }
     if rng.chance(5) {
@@ -160,6 +170,9 @@ fn creatives(rng: &mut Rng, per_request: u64, theme: &str) -> Vec<Value> {
         card("card", "product-card", first),
         card("row", row, &SIZES[1..3]),
         json!({"id": "native", "format": "native", "attr": [3]}),
+        json!({"id": "spot", "format": "video", "sizes": [[640, 360]], "duration_s": 15, "attr": [8],
+            "media": [{"url": "https://cdn.example/spot.mp4", "mime": "video/mp4"}]}),
+        json!({"id": "jingle", "format": "audio", "duration_s": 30, "attr": [1], "media": [{"url": "https://cdn.example/jingle.mp3", "mime": "audio/mpeg"}]}),
     ]
 }
 
@@ -213,7 +226,7 @@ fn campaign(rng: &mut Rng, n: u64, unit: u64, theme: &str) -> Value {
         used.push(json!("all"));
     }
     let mut c = json!({
-        "id": format!("c{n}"), "audiences": used, "creatives": one(rng, &[&["card"][..], &["card", "row"], &["native", "card"], &["row", "native"]]),
+        "id": format!("c{n}"), "audiences": used, "creatives": one(rng, &CREATIVES),
         "bid": bid(rng, kind, unit), "budget": budget(rng, unit),
     });
     if theme == "audience" || rng.chance(20) {
@@ -319,6 +332,7 @@ fn targeting(rng: &mut Rng) -> Value {
                 ("sellers", ["Pub-7", "pub-8"]),
                 ("exchanges", ["x", "y"]),
                 ("formats", ["banner", "native"]),
+                ("formats", ["video", "native"]),
             ],
         );
         let few = &values[..1 + rng.below(2) as usize];

@@ -57,21 +57,14 @@ const ELSEWHERE: [(Of, &str, &str); 16] = [
 ];
 
 const MONEY: &str = "Memory and money that survive anything";
-const OPENRTB: &str = "The whole of OpenRTB, exactly";
 const IDENTITY: &str = "Identity one can see, consent one can prove";
 const DESK: &str = "The advertiser's desk";
 
 /// Keys that have no effect yet, and the title of the issue that gives them one.
-const LATER: [(Of, &str, &str); 13] = [
+const LATER: [(Of, &str, &str); 7] = [
     (Of::Advertiser, "budget.pacing", MONEY),
     (Of::Advertiser, "campaigns[].budget.pacing", MONEY),
     (Of::Server, "limits.memory_mib", MONEY),
-    (Of::Server, "exchanges[].exp_s.native", OPENRTB),
-    (Of::Server, "exchanges[].exp_s.video", OPENRTB),
-    (Of::Server, "exchanges[].cap_hold_s.native", OPENRTB),
-    (Of::Server, "exchanges[].cap_hold_s.video", OPENRTB),
-    (Of::Advertiser, "creatives[].media", OPENRTB),
-    (Of::Advertiser, "creatives[].duration_s", OPENRTB),
     (Of::Server, "exchanges[].sync.push_url", IDENTITY),
     (Of::Server, "exchanges[].sync.ttl", IDENTITY),
     (Of::Server, "invalid_traffic", IDENTITY),

@@ -206,9 +206,10 @@ impl<'a> Play<'a> {
         let shop = self.rig.world.shop(pick.advertiser).expect("its shop").clone();
         let product = shop.catalog.get(pick.product);
         assert_eq!(opened.ticket.price, pick.price);
-        let is_shown = |title: &str| made.markup.contains(title);
+        let is_shown = |title: &str| made.markup.contains(title) || made.markup.contains(&*html_escape::encode_quoted_attribute(title));
+        // A native ad may be asked for anything but the title.
         assert!(
-            product.is_none_or(|product| is_shown(&product.title)),
+            bid["mtype"] == 4 || product.is_none_or(|product| is_shown(&product.title)),
             "{product:?} in {}",
             made.markup
         );
@@ -216,8 +217,11 @@ impl<'a> Play<'a> {
         let shown: Vec<&str> = shop.catalog.iter().filter(titled).map(|product| &*product.item_id).collect();
         let mut told = json!({
             "impid": bid["impid"], "cid": bid["cid"], "product": product.map(|product| &*product.item_id), "price": pick.price.to_string(),
-            "w": bid["w"], "h": bid["h"],
         });
+        if bid["mtype"] == 4 {
+            let shortened = made.markup.replace(&token(in_markup(&made.markup, "/click/")), "TOKEN");
+            told["native"] = serde_json::from_str(&shortened).expect("a native ad is JSON");
+        }
         let crid = bid["crid"]
             .as_str()
             .and_then(|crid| crid.rsplit_once('.'))
@@ -229,6 +233,7 @@ impl<'a> Play<'a> {
             ("exp", json!(300)),
             ("adomain", json!(["acme.example"])),
             ("language", json!("en")),
+            ("mtype", json!(1)),
         ];
         for (name, usual) in usual.into_iter().filter(|(name, usual)| bid[*name] != *usual) {
             assert_ne!(bid[name], Value::Null, "no {name}, mostly {usual}");
@@ -241,9 +246,11 @@ impl<'a> Play<'a> {
         if shown.len() > 1 {
             told["products"] = json!(shown);
         }
-        for name in ["cat", "cattax", "attr", "dealid", "wratio", "hratio", "ext"]
-            .into_iter()
-            .filter(|name| bid[*name] != Value::Null)
+        for name in [
+            "w", "h", "cat", "cattax", "attr", "protocol", "dur", "dealid", "wratio", "hratio", "ext",
+        ]
+        .into_iter()
+        .filter(|name| bid[*name] != Value::Null)
         {
             told[name] = bid[name].clone();
         }
@@ -364,7 +371,7 @@ fn token(url: &str) -> String {
 /// From the token that follows `kind` in markup to the end of its URL.
 fn in_markup<'m>(markup: &'m str, kind: &str) -> &'m str {
     let (_, rest) = markup.split_once(kind).unwrap_or_else(|| panic!("no {kind} in {markup}"));
-    rest.split(['"', '\'', '&', '<', ' ']).next().unwrap_or_default()
+    rest.split(['"', '\'', '&', '<', ' ', ']']).next().unwrap_or_default()
 }
 
 /// The budgets a pick is held against, as the server reads them.
