@@ -55,13 +55,9 @@ pub fn narrow<T: Trace>(
     for at in 0..known.profile.sections.len() {
         candidates(case, known, at, house_blocked, narrowed, furthest, trace);
     }
-    let asked = if narrowed.candidates.is_empty() {
-        0
-    } else {
-        case.request.imps.len()
-    };
+    let is_wanted = !narrowed.candidates.is_empty();
     let mut memory = std::mem::take(&mut narrowed.memory);
-    for (at, imp) in case.request.imps.iter().take(asked).enumerate() {
+    for (at, imp) in case.request.imps.iter().enumerate().filter(|_| is_wanted) {
         let mut opening = Opening::of(case.request, imp, &mut memory);
         narrowed.has_rates = has_rates(case, imp.floor, imp.floor_currency);
         for candidate in 0..narrowed.candidates.len() {

@@ -114,16 +114,13 @@ fn price_one<T: Trace>(
         let (Some(conversion), Ok(floor)) = (conversion, floor) else {
             continue;
         };
-        let known_worth = candidate.worth.filter(|(format, _)| is_same && *format == offer.format);
-        let worth = known_worth.map_or_else(
-            || {
-                let value = value(case, known, shop, offer, candidate.multiplier, (last_event, way.id.plain()), trace);
-                let full = conversion.apply(value, Round::Down);
-                let paced = full.times(pace_of(case, shop, offer, trace), Round::Down);
-                Worth { full, paced }
-            },
-            |(_, worth)| worth,
-        );
+        let again = candidate.worth.filter(|(format, _)| is_same && *format == offer.format);
+        let worth = again.map(|(_, worth)| worth).unwrap_or_else(|| {
+            let value = value(case, known, shop, offer, candidate.multiplier, (last_event, way.id.plain()), trace);
+            let full = conversion.apply(value, Round::Down);
+            let paced = full.times(pace_of(case, shop, offer, trace), Round::Down);
+            Worth { full, paced }
+        });
         candidate.worth = Some((offer.format, worth));
         let at = way.auction_type(case.request.at, auction.default_at);
         // What must be bid on is not spared for later.

@@ -183,7 +183,9 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
     let exchange = case.exchange;
     let exp = exp(case, offer);
     let cap_hold_s = match is_capped(shop, offer) {
-        true => exchange.cap_hold_s.of(offer.format, is_shown_late(case, offer)),
+        true => exchange
+            .cap_hold_s
+            .of(offer.format, case.request.is_shown_late(offer.imp, offer.format)),
         false => 0,
     };
     let mut pick = Pick {
@@ -212,18 +214,13 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
     pick
 }
 
-/// Whether more time may pass between auction and impression than its format takes: in apps, and where a
-/// banner or native ad is loaded ahead.
-fn is_shown_late(case: &Case<'_>, offer: &Offer) -> bool {
-    let is_ahead = || offer.seconds == 0 && case.request.imps[usize::from(offer.imp)].is_shown_late();
-    case.request.place.is_app || is_ahead()
-}
-
 /// Seconds between auction and impression: the exchange's for the kind of ad, cut by `imp.exp`.
 fn exp(case: &Case<'_>, offer: &Offer) -> u32 {
-    let own = case.exchange.exp_s.of(offer.format, is_shown_late(case, offer));
-    let asked = case.request.imps[usize::from(offer.imp)].exp;
-    let asked = asked.and_then(|exp| u32::try_from(exp).ok()).filter(|exp| *exp > 0);
+    let own = case
+        .exchange
+        .exp_s
+        .of(offer.format, case.request.is_shown_late(offer.imp, offer.format));
+    let asked = case.request.imps[usize::from(offer.imp)].exp_s();
     asked.map_or(own, |asked| own.min(asked))
 }
 

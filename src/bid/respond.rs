@@ -60,10 +60,9 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     out.texts(field::ADOMAIN, [advertiser.domain.as_str()]);
     out.texts(field::CAT, advertiser.categories.iter().map(String::as_str));
     if !advertiser.categories.is_empty() {
-        out.number(field::CATTAX, u32::from(advertiser.cattax));
+        out.number(field::CATTAX, advertiser.cattax);
     }
-    let attributes = creative.attr.iter().copied().filter(|attr| ad.made.shows(*attr));
-    out.numbers(field::ATTR, attributes);
+    out.numbers(field::ATTR, creative.attr.iter().copied().filter(|attr| ad.made.shows(*attr)));
     if let Some(Size { w, h }) = ad.made.size {
         out.number(field::W, w);
         out.number(field::H, h);

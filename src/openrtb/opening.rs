@@ -92,6 +92,13 @@ impl<'r, 'm> Opening<'r, 'm> {
 }
 
 impl Opportunity<'_> {
+    /// Whether more time may pass between auction and impression than an ad's format takes: in apps, and where a
+    /// banner or a native ad is loaded ahead.
+    pub fn is_shown_late(&self, imp: u16, format: Format) -> bool {
+        let takes_long = matches!(format, Format::Video | Format::Audio);
+        self.place.is_app || !takes_long && self.imps[usize::from(imp)].is_shown_late()
+    }
+
     /// Page or app, and an imp's place in it, told to `hash`: what two offers of one impression share.
     pub fn place_of<T>(&self, imp: usize, hash: impl FnOnce(&[&[u8]]) -> T) -> T {
         let (place, imp) = (&self.place, &self.imps[imp]);
@@ -106,6 +113,11 @@ impl Opportunity<'_> {
 }
 
 impl Imp<'_> {
+    /// `exp`, where it is a time.
+    pub fn exp_s(&self) -> Option<u32> {
+        self.exp.and_then(|exp| u32::try_from(exp).ok()).filter(|exp| *exp > 0)
+    }
+
     /// Its player of a format; a banner or native ad has none.
     pub fn player(&self, format: Format) -> Option<Player<'_>> {
         match format {
