@@ -181,13 +181,8 @@ fn no_creative_detail(asset: Option<i64>) -> String {
 
 fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Currency) -> Pick {
     let exchange = case.exchange;
-    let exp = exp(case, offer);
-    let cap_hold_s = match is_capped(shop, offer) {
-        true => exchange
-            .cap_hold_s
-            .of(offer.format, case.request.is_shown_late(offer.imp, offer.format)),
-        false => 0,
-    };
+    let is_late = case.request.is_shown_late(offer.imp, offer.format);
+    let cap_hold_s = exchange.cap_hold_s.of(offer.format, is_late);
     let mut pick = Pick {
         imp: offer.imp,
         exchange: exchange.no,
@@ -203,8 +198,8 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
         hold: BudgetHold::NONE,
         share: case.state.books.share(offer.no, exchange.no, case.ask.now.to_secs()),
         at: case.ask.now.to_secs(),
-        hold_s: exp + exchange.notice_grace_s,
-        cap_hold_s,
+        hold_s: exp(case, offer) + exchange.notice_grace_s,
+        cap_hold_s: if is_capped(shop, offer) { cap_hold_s } else { 0 },
         deal: offer.terms.deal,
         placement: offer.placement,
         test: case.request.test,

@@ -61,6 +61,10 @@ pub fn faults(answer: &str) -> Vec<String> {
             if bid.get("cattax").is_some_and(|cattax| *cattax != 1) {
                 bid.remove("cat");
             }
+            // Of the documents it knows none after VAST 4.0 and DAAST.
+            if bid.get("protocol").and_then(Value::as_u64).is_some_and(|protocol| protocol > 10) {
+                bid.remove("protocol");
+            }
             NEW_IN_26.iter().for_each(|name| drop(bid.remove(*name)));
         }
     }
