@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use jsonschema::Validator;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::corpus::corpus;
 use crate::figures::Figures;
@@ -45,28 +45,47 @@ fn schema_25(corpus: &Path) -> Validator {
     ))
 }
 
+fn bids(answer: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
+    let seats = answer["seatbid"].as_array_mut().into_iter().flatten();
+    seats
+        .flat_map(|seat| seat["bid"].as_array_mut().into_iter().flatten())
+        .filter_map(Value::as_object_mut)
+}
+
+/// A URL without the macros of exchanges that call them `%%NAME%%` or `[NAME]`.
+fn without_macros(url: &str) -> String {
+    let outside: String = url.split("%%").step_by(2).collect();
+    let mut parts = outside.split('[');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |url, part| url + part.split_once(']').map_or(part, |(_, after)| after))
+}
+
 /// What either schema finds wrong with an answer. Macros are the exchange's to fill; what it then calls must
 /// be a URL.
 pub fn faults(answer: &str) -> Vec<String> {
     let Some(schemas) = &*SCHEMAS else { return Vec::new() };
-    let Ok(answer) = serde_json::from_str::<Value>(&fill(answer, "1.5")) else {
+    let Ok(mut answer) = serde_json::from_str::<Value>(&fill(answer, "1.5")) else {
         return vec!["not JSON".to_owned()];
     };
     CHECKED.fetch_add(1, Relaxed);
-    let mut older = answer.clone();
-    let seats = older["seatbid"].as_array_mut().into_iter().flatten();
-    for bid in seats.flat_map(|seat| seat["bid"].as_array_mut().into_iter().flatten()) {
-        if let Some(bid) = bid.as_object_mut() {
-            // Of the taxonomies it knows Content 1.0 alone.
-            if bid.get("cattax").is_some_and(|cattax| *cattax != 1) {
-                bid.remove("cat");
+    for bid in bids(&mut answer) {
+        for notice in ["nurl", "burl", "lurl"] {
+            if let Some(Value::String(url)) = bid.get_mut(notice) {
+                *url = without_macros(url);
             }
-            // Of the documents it knows none after VAST 4.0 and DAAST.
-            if bid.get("protocol").and_then(Value::as_u64).is_some_and(|protocol| protocol > 10) {
-                bid.remove("protocol");
-            }
-            NEW_IN_26.iter().for_each(|name| drop(bid.remove(*name)));
         }
+    }
+    let mut older = answer.clone();
+    for bid in bids(&mut older) {
+        // Of the taxonomies it knows Content 1.0 alone.
+        if bid.get("cattax").is_some_and(|cattax| *cattax != 1) {
+            bid.remove("cat");
+        }
+        // Of the documents it knows none after VAST 4.0 and DAAST.
+        if bid.get("protocol").and_then(Value::as_u64).is_some_and(|protocol| protocol > 10) {
+            bid.remove("protocol");
+        }
+        NEW_IN_26.iter().for_each(|name| drop(bid.remove(*name)));
     }
     let mut faults = Vec::new();
     for (version, schema, answer) in [("2.6", &schemas[0], &answer), ("2.5", &schemas[1], &older)] {

@@ -117,7 +117,7 @@ fn imp(rng: &mut Rng, n: usize) -> Value {
         i["banner"] = json!({"w": 300, "h": 250});
     }
     if rng.chance(35) {
-        if rng.chance(50) {
+        if rng.chance(25) {
             i.as_object_mut().expect("an imp").remove("banner");
         }
         for kind in ["native", "video", "audio"] {
@@ -230,7 +230,7 @@ fn player(rng: &mut Rng, kind: &str) -> Value {
         ("mincpmpersec", one(rng, &["0.01", "0.2"])),
         (
             "durfloors",
-            r#"[{"maxdur": 10, "bidfloor": 0.2}, {"mindur": 11, "maxdur": 20, "bidfloor": 1.5}, {"mindur": 15, "maxdur": 15}]"#,
+            r#"[{"maxdur": 10, "bidfloor": 0.02}, {"mindur": 11, "maxdur": 20, "bidfloor": 0.4}, {"mindur": 15, "maxdur": 15}]"#,
         ),
     ];
     for (key, value) in more {
