@@ -46,13 +46,12 @@ fn markup(exchange: &mut Client, imp: &Value) -> (Value, String) {
 
 /// The path of the first address of ours in markup that has this in it.
 fn path(markup: &str, part: &str) -> String {
+    let markup = markup.replace("[ERRORCODE]", "402");
     let at = markup
         .find(&format!("{PUBLIC_URL}{part}"))
         .unwrap_or_else(|| panic!("no {part} in {markup}"));
     let url = markup[at + PUBLIC_URL.len()..].split(['"', ']', '<']).next().unwrap_or_default();
-    url.replace("${AUCTION_PRICE}", "1.5")
-        .replace("${AUCTION_CURRENCY}", "USD")
-        .replace("[ERRORCODE]", "402")
+    url.replace("${AUCTION_PRICE}", "1.5").replace("${AUCTION_CURRENCY}", "USD")
 }
 
 #[test]
