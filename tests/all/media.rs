@@ -34,6 +34,7 @@ impl Stage {
     fn new(creative: &Value) -> Stage {
         let server = json!({
             "public": {"url": "https://ads.example"},
+            "privacy": {"gdpr_when_unknown": false},
             "exchanges": [{"id": "x"}],
             "house": {"ad_choices_url": "https://house.example/choices"},
         });
