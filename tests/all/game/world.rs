@@ -94,7 +94,7 @@ fn exchange(rng: &mut Rng, id: &str) -> Value {
         x["exp_s"] = json!({"banner": one(rng, &[30, 120, 600]), "native": one(rng, &[45, 200]), "video": 400, "app": 900});
         x["notice_grace_s"] = json!(one(rng, &[0, 20, 60]));
     }
-    if rng.chance(5) {
+    if rng.chance(3) {
         x["test_only"] = json!(true);
     }
     if rng.chance(30) {
