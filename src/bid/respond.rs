@@ -62,9 +62,9 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     out.texts(field::ADOMAIN, [advertiser.domain.as_str()]);
     out.texts(field::CAT, advertiser.categories.iter().map(String::as_str));
     if !advertiser.categories.is_empty() {
-        out.number(field::CATTAX, u32::from(advertiser.cattax));
+        out.number(field::CATTAX, advertiser.cattax);
     }
-    out.numbers(field::ATTR, creative.attr.iter().map(|attr| u32::from(*attr)));
+    out.numbers(field::ATTR, creative.attr.iter().copied());
     out.number(field::W, ad.size.w);
     out.number(field::H, ad.size.h);
     out.number(field::MTYPE, MTYPE_BANNER);

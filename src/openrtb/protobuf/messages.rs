@@ -52,6 +52,10 @@ messages! {
     }
     GOOGLE_REQUEST_EXT {
         1 bid_feedback Many(GOOGLE_FEEDBACK);
+        5 privacy_treatments One(GOOGLE_PRIVACY_TREATMENTS);
+    }
+    GOOGLE_PRIVACY_TREATMENTS {
+        6 non_personalized_ads_reason Integers;
     }
     GOOGLE_FEEDBACK {
         1 request_id Text;
@@ -439,6 +443,7 @@ messages! {
         2 us_privacy Text;
         3 gpc Text;
         4 dsa One(DSA);
+        5 s22580 Flag;
     }
     DSA {
         1 dsarequired Integer;
