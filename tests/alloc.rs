@@ -32,7 +32,7 @@ use game::facts::Asked;
 use oracle::judge;
 use speech::{Dialect, encode};
 
-const WORLDS: u64 = 24;
+const WORLDS: u64 = 40;
 /// Requests of one world, the last few of them to a server that is down.
 const TURNS: u64 = 250;
 /// Decisions counted of each reason that the game ends in.

@@ -36,7 +36,8 @@ use crate::track::writer::Writer;
 
 pub const TOKEN: &str = "open-sesame";
 
-const SERVER: &str = r#"{"exchanges": [{"id": "demo-x", "seat": "winback"}], "advertisers": "advertisers"}"#;
+const SERVER: &str =
+    r#"{"exchanges": [{"id": "demo-x", "seat": "winback"}], "advertisers": "advertisers", "privacy": {"gdpr_when_unknown": false}}"#;
 
 pub const SHOP: &str = r#"{
   "version": 1,
@@ -116,13 +117,14 @@ impl Rig {
         let store = Store::open(&dir.path().join("data")).expect("store");
         let names = Names::open(store.clone()).expect("names");
         let (hashes, seals) = (Hashes::new(&[1; 16]), Seals::new(&[(1, [2; 32])], &[3; 32]));
-        let world = World::new(
+        let mut world = World::new(
             server.exchanges.clone(),
             server.rates.clone(),
             "https://ads.example.com",
             hashes,
             seals,
         );
+        world.privacy = Arc::new(server.privacy.policy.clone());
         let (world, remarks) = shops::load_all(world, &server, &names);
         assert_eq!(remarks, [""; 0]);
         let settings = Settings {

@@ -18,7 +18,7 @@ use crate::model::outcome::NoBid;
 use crate::model::profile::cart;
 use crate::model::targeting::{Format, Hours, Targeting};
 use crate::openrtb::attributes::plain;
-use crate::openrtb::deals::{Way, ways};
+use crate::openrtb::deals::{Ways, ways};
 use crate::openrtb::json::creatives;
 use crate::openrtb::opening::{Memory, Opening};
 use crate::openrtb::request::Imp;
@@ -256,7 +256,8 @@ fn find_way(case: &Case<'_>, shop: &Shop, campaign: &Campaign, imp: &Imp<'_>, ha
 }
 
 /// The ways in which a campaign may bid on an imp, the preferred one first.
-pub fn ways_of<'a>(case: &'a Case<'_>, shop: &'a Shop, campaign: &'a Campaign, imp: &'a Imp<'_>) -> impl Iterator<Item = Way<'a>> {
+#[inline]
+pub fn ways_of<'a>(case: &'a Case<'_>, shop: &'a Shop, campaign: &'a Campaign, imp: &'a Imp<'_>) -> Ways<'a> {
     ways(imp, &campaign.targeting.deals, seat(case, &shop.advertiser), &shop.advertiser.site)
 }
 

@@ -57,23 +57,74 @@ struct Deal<'b> {
 /// The ways in which a campaign that uses `terms` may bid on an imp, the preferred one first: deals that
 /// must be bid on, then others in the order of the campaign's ids, then the open market. `seat` and `site`
 /// are the buyer's and the advertiser's.
-pub fn ways<'b>(imp: &Imp<'b>, terms: &'b Deals, seat: &'b str, site: &'b Site) -> impl Iterator<Item = Way<'b>> + use<'b> {
-    let deals = imp.deals;
-    let of_kind = move |guaranteed: bool| {
-        let usable = move |id: &'b String| usable(deals, id, seat, site).filter(move |way| way.guaranteed == guaranteed);
-        terms.ids.iter().filter(move |_| !deals.is_empty()).flat_map(usable)
-    };
+#[inline]
+pub fn ways<'b>(imp: &Imp<'b>, terms: &'b Deals, seat: &'b str, site: &'b Site) -> Ways<'b> {
     let is_open = terms.open_market && !imp.private_auction;
-    let open = is_open.then_some(Way {
-        deal: 0,
-        id: Text::default(),
-        floor: imp.floor,
-        by_length: ByLength::default(),
-        floor_currency: imp.floor_currency,
-        at: None,
-        guaranteed: false,
-    });
-    of_kind(true).chain(of_kind(false)).chain(open)
+    Ways {
+        deals: imp.deals,
+        ids: if imp.deals.is_empty() { &[] } else { &terms.ids },
+        seat,
+        site,
+        guaranteed: true,
+        id: 0,
+        seen: 0,
+        open: is_open.then_some((imp.floor, imp.floor_currency)),
+    }
+}
+
+/// See [`ways`]. Most imps have no deals, and every candidate asks: so it is small, and looks at a deal again
+/// rather than remember it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ways<'b> {
+    deals: &'b [u8],
+    ids: &'b [String],
+    seat: &'b str,
+    site: &'b Site,
+    /// Whether those that must be bid on are looked for.
+    guaranteed: bool,
+    /// Which of the ids is looked for.
+    id: usize,
+    /// The deal of that id that came last.
+    seen: u16,
+    open: Option<(Option<Money>, Option<Currency>)>,
+}
+
+impl<'b> Ways<'b> {
+    fn next_deal(&mut self) -> Option<Way<'b>> {
+        loop {
+            let id = self.ids.get(self.id)?;
+            let (guaranteed, seen) = (self.guaranteed, self.seen);
+            let mut usable = usable(self.deals, id, self.seat, self.site);
+            if let Some(way) = usable.find(|way| way.guaranteed == guaranteed && way.deal > seen) {
+                self.seen = way.deal;
+                return Some(way);
+            }
+            (self.seen, self.id) = (0, self.id + 1);
+            if self.id == self.ids.len() && self.guaranteed {
+                (self.guaranteed, self.id) = (false, 0);
+            }
+        }
+    }
+}
+
+impl<'b> Iterator for Ways<'b> {
+    type Item = Way<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Way<'b>> {
+        let deal = if self.ids.is_empty() { None } else { self.next_deal() };
+        deal.or_else(|| {
+            self.open.take().map(|(floor, floor_currency)| Way {
+                deal: 0,
+                id: Text::default(),
+                floor,
+                by_length: ByLength::default(),
+                floor_currency,
+                at: None,
+                guaranteed: false,
+            })
+        })
+    }
 }
 
 /// The deals of an imp by an id that seat and site may use.

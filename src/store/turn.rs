@@ -138,14 +138,14 @@ fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Everything below a folder onto the disk.
+/// Everything below a folder onto the disk. What fjall takes away meanwhile it needs no more.
 fn sync_all(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_all(&entry.path())?;
-        } else {
-            sync(&entry.path())?;
+        let path = entry?.path();
+        let synced = if path.is_dir() { sync_all(&path) } else { sync(&path) };
+        match synced {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
         }
     }
     sync(dir)

@@ -258,7 +258,7 @@ type Packing = fn(&[u8]) -> Vec<u8>;
 fn gzip(text: &[u8]) -> Vec<u8> {
     let (first, second) = text.split_at(text.len() / 2);
     let member = |text: &[u8]| {
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         gzip.write_all(text).expect("packed");
         gzip.finish().expect("packed")
     };

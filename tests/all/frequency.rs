@@ -72,7 +72,7 @@ struct Came {
 }
 
 fn server() -> Server {
-    let doc = json!({"public": {"url": "https://ads.example"}, "exchanges": [{"id": "x"}]});
+    let doc = json!({"public": {"url": "https://ads.example"}, "exchanges": [{"id": "x"}], "privacy": {"gdpr_when_unknown": false}});
     let mut rig = Rig::new(&doc, Path::new(NOWHERE)).expect("a sound server config");
     let shop = json!({
         "version": 1, "id": "acme", "name": "Acme", "domain": "acme.example", "site_key": "acme-web",

@@ -52,29 +52,14 @@ fn bids(answer: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
         .filter_map(Value::as_object_mut)
 }
 
-/// A URL without the macros of exchanges that call them `%%NAME%%` or `[NAME]`.
-fn without_macros(url: &str) -> String {
-    let outside: String = url.split("%%").step_by(2).collect();
-    let mut parts = outside.split('[');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |url, part| url + part.split_once(']').map_or(part, |(_, after)| after))
-}
-
 /// What either schema finds wrong with an answer. Macros are the exchange's to fill; what it then calls must
 /// be a URL.
 pub fn faults(answer: &str) -> Vec<String> {
     let Some(schemas) = &*SCHEMAS else { return Vec::new() };
-    let Ok(mut answer) = serde_json::from_str::<Value>(&fill(answer, "1.5")) else {
+    let Ok(answer) = serde_json::from_str::<Value>(&fill(answer, "1.5")) else {
         return vec!["not JSON".to_owned()];
     };
     CHECKED.fetch_add(1, Relaxed);
-    for bid in bids(&mut answer) {
-        for notice in ["nurl", "burl", "lurl"] {
-            if let Some(Value::String(url)) = bid.get_mut(notice) {
-                *url = without_macros(url);
-            }
-        }
-    }
     let mut older = answer.clone();
     for bid in bids(&mut older) {
         // Of the taxonomies it knows Content 1.0 alone.

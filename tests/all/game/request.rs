@@ -24,7 +24,7 @@ pub fn request(rng: &mut Rng, facts: &Facts, now: i64) -> Asked {
     let exchange = rng.below(2) as usize;
     let mut r = whole(rng);
     identify(rng, facts, exchange, &mut r);
-    for _ in 0..if rng.chance(27) { 1 + rng.below(2) } else { 0 } {
+    for _ in 0..if rng.chance(34) { 1 + rng.below(2) } else { 0 } {
         hinder(rng, facts, &mut r);
     }
     if rng.chance(15) {
@@ -116,7 +116,7 @@ fn imp(rng: &mut Rng, n: usize) -> Value {
     if rng.chance(20) {
         i["banner"] = json!({"w": 300, "h": 250});
     }
-    if rng.chance(30) {
+    if rng.chance(35) {
         if rng.chance(25) {
             i.as_object_mut().expect("an imp").remove("banner");
         }

@@ -41,7 +41,7 @@ pub fn config(rng: &mut Rng, facts: &mut Facts, dir: &Path) {
         "currencies": {"base": "USD", "rates": {"EUR": "0.8", "VND": "25400", "JPY": "151.37", "GBP": 0.7871}},
         "exchanges": [exchange(rng, "x"), exchange(rng, "y")],
     });
-    server["privacy"] = if rng.chance(30) {
+    server["privacy"] = if rng.chance(12) {
         json!({})
     } else {
         json!({"gdpr_when_unknown": false})
@@ -82,22 +82,22 @@ fn exchange(rng: &mut Rng, id: &str) -> Value {
     if rng.chance(80) {
         x["seat"] = json!(one(rng, &["winback", "wb-2"]));
     }
-    if rng.chance(30) {
+    if rng.chance(12) {
         x["auction"] = json!({"default_at": 1 + rng.below(2), "shade": one(rng, &["0.8", "0.735", "1", "0.5"])});
     }
-    if rng.chance(30) {
+    if rng.chance(12) {
         x["tmax_ms"] = json!(one(rng, &[60, 150, 300]));
         x["network_margin_ms"] = json!(one(rng, &[0, 20, 55]));
     }
-    if rng.chance(30) {
+    if rng.chance(12) {
         x["cap_hold_s"] = json!({"banner": one(rng, &[0, 20, 60]), "native": 15, "video": one(rng, &[0, 90]), "app": 45});
         x["exp_s"] = json!({"banner": one(rng, &[30, 120, 600]), "native": one(rng, &[45, 200]), "video": 400, "app": 900});
         x["notice_grace_s"] = json!(one(rng, &[0, 20, 60]));
     }
-    if rng.chance(3) {
+    if rng.chance(5) {
         x["test_only"] = json!(true);
     }
-    if rng.chance(30) {
+    if rng.chance(12) {
         x["discrepancy"] = json!(one(rng, &["0.03", "0.1"]));
     }
     x
@@ -141,7 +141,7 @@ fn shop(rng: &mut Rng, id: &str, currency: &str, unit: u64, theme: &str) -> Valu
     if rng.chance(40) {
         doc["language"] = json!(one(rng, &["vi", "en-GB", "en"]));
     }
-    if rng.chance(30) {
+    if rng.chance(12) {
         doc["apps"] = json!(["com.acme.shoes"]);
     }
     if rng.chance(25) {
@@ -203,7 +203,7 @@ fn audiences(rng: &mut Rng, shop: &str, unit: u64, theme: &str) -> Vec<Value> {
             }
         };
         let mut audience = json!({"id": format!("a{n}"), "include": [rule]});
-        if rng.chance(30) {
+        if rng.chance(12) {
             audience["exclude"] = json!([{"event": "purchase", "within": within(rng)}]);
         }
         if rng.chance(20) {
