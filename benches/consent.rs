@@ -24,14 +24,14 @@ impl Bits {
         self.0.chunks(6).map(|bits| char::from(ALPHABET[six(bits)])).collect()
     }
 
-    /// Every second vendor, one by one or as so many ranges of one.
+    /// Every second vendor one by one; or runs of twenty of forty, as ranges, which are shorter then.
     fn vendors(&mut self, as_ranges: bool) {
         self.put(VENDORS.into(), 16);
         self.put(as_ranges.into(), 1);
-        let consenting = (1..=VENDORS).filter(|vendor| vendor % 2 == 1);
         if as_ranges {
-            self.put(u64::from(VENDORS / 2), 12);
-            consenting.for_each(|vendor| self.put(u64::from(vendor), 17));
+            let runs = (0..VENDORS / 40).map(|run| (run * 40 + 20, run * 40 + 39));
+            self.put(u64::from(VENDORS / 40), 12);
+            runs.for_each(|(start, end)| self.put(1 << 32 | u64::from(start) << 16 | u64::from(end), 33));
         } else {
             (1..=VENDORS).for_each(|vendor| self.put(u64::from(vendor % 2), 1));
         }

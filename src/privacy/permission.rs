@@ -14,6 +14,8 @@ use crate::base::country::Country;
 const POLICY_VERSION_MIN: u8 = 4;
 /// From this policy on a string must say who was disclosed to the person.
 const POLICY_VERSION_DISCLOSING: u8 = 5;
+/// The last purpose that a use needs.
+const PURPOSE_LAST: u8 = 7;
 /// Purposes that no legitimate interest carries (policy 4, "purposes 3 to 6").
 const CONSENT_ONLY: [u8; 5] = [1, 3, 4, 5, 6];
 
@@ -210,7 +212,8 @@ impl Policy {
     fn granted(&self, string: &TcString<'_>, vendor: &Vendor) -> Permission {
         // Looked for once: among ranges it takes a walk.
         let consented = string.vendors.has(vendor.id);
-        let granted = (1..=7).filter(|purpose| self.grants(string, vendor, consented, *purpose));
+        let demands = Demands::of(string, vendor.id);
+        let granted = (1..=PURPOSE_LAST).filter(|purpose| self.grants(string, vendor, consented, demands, *purpose));
         let granted = granted.fold(0u8, |set, purpose| set | 1 << purpose);
         let has = |purposes: &[u8]| purposes.iter().all(|purpose| granted >> purpose & 1 == 1);
         let allowed = Use::ALL.into_iter().filter(|wanted| has(wanted.purposes()));
@@ -228,26 +231,18 @@ impl Policy {
     }
 
     /// Whether a purpose is granted to us, who have consent or not, on the basis that our row and the publisher leave (privacy.md §2).
-    fn grants(&self, string: &TcString<'_>, vendor: &Vendor, consented: bool, purpose: u8) -> bool {
+    fn grants(&self, string: &TcString<'_>, vendor: &Vendor, consented: bool, demands: Demands, purpose: u8) -> bool {
         if purpose == 1 && self.is_exempt(string) {
             return true;
         }
         let Some(registered) = vendor.basis(purpose) else { return false };
-        let mut required = None;
-        for restriction in string.restrictions(purpose, vendor.id) {
-            let now = match restriction {
-                Restriction::NotAllowed => return false,
-                Restriction::RequireConsent => Basis::Consent,
-                Restriction::RequireLi => Basis::LegitimateInterest,
-                Restriction::Undefined => continue,
-            };
-            // A publisher that requires both leaves neither.
-            if required.is_some_and(|before| before != now) {
-                return false;
-            }
-            required = Some(now);
-        }
-        let basis = required.unwrap_or(registered);
+        let basis = match demands.on(purpose) {
+            (false, false, false) => registered,
+            (false, true, false) => Basis::Consent,
+            (false, false, true) => Basis::LegitimateInterest,
+            // Not allowed; or both are required, which leaves neither.
+            _ => return false,
+        };
         if basis != registered && !vendor.is_flexible(purpose) {
             return false;
         }
@@ -255,6 +250,39 @@ impl Policy {
             Basis::Consent => consented && string.has_consent(purpose),
             Basis::LegitimateInterest => !CONSENT_ONLY.contains(&purpose) && string.has_li(purpose) && string.vendors_li.has(vendor.id),
         }
+    }
+}
+
+/// What a publisher's restrictions ask of us, one bit a purpose.
+#[derive(Clone, Copy, Default)]
+struct Demands {
+    nothing: u8,
+    consent: u8,
+    interest: u8,
+}
+
+impl Demands {
+    /// Of all records that name us, in one walk.
+    fn of(string: &TcString<'_>, vendor: u16) -> Demands {
+        let mut demands = Demands::default();
+        for record in string.each_restriction() {
+            if (1..=PURPOSE_LAST).contains(&record.purpose) && record.has(vendor) {
+                let bit = 1 << record.purpose;
+                match record.kind {
+                    Restriction::NotAllowed => demands.nothing |= bit,
+                    Restriction::RequireConsent => demands.consent |= bit,
+                    Restriction::RequireLi => demands.interest |= bit,
+                    Restriction::Undefined => {}
+                }
+            }
+        }
+        demands
+    }
+
+    /// Whether a purpose is not allowed, needs consent, needs legitimate interest.
+    fn on(self, purpose: u8) -> (bool, bool, bool) {
+        let has = |set: u8| set >> purpose & 1 == 1;
+        (has(self.nothing), has(self.consent), has(self.interest))
     }
 }
 

@@ -8,6 +8,8 @@ use super::bits::{Alphabet, Bits, Cursor};
 
 /// Segments that a string may have; more is no TC string.
 const SEGMENTS_MAX: usize = 8;
+/// Longest string that is read: twice what all vendors of the list, one by one in three sections, take today.
+const CHARS_MAX: usize = 16 * 1024;
 
 const VERSION: usize = 2;
 // Where the fields of the core segment begin that are asked for singly.
@@ -46,9 +48,9 @@ pub enum TcFault {
     /// A range of vendors begins at 0 or goes beyond the highest id that the section names.
     #[error("a range of vendors is outside of its section")]
     Range,
-    /// More segments than there are kinds of.
-    #[error("too many segments")]
-    Segments,
+    /// More segments than there are kinds of, or a longer text than anybody writes.
+    #[error("too many segments, or longer than {CHARS_MAX} characters")]
+    Long,
 }
 
 /// A publisher's restriction on a purpose (RestrictionType).
@@ -170,6 +172,9 @@ pub struct TcString<'a> {
 impl<'a> TcString<'a> {
     /// Takes a string: every segment must be whole, in any order after the core.
     pub fn parse(text: &'a str) -> Result<TcString<'a>, TcFault> {
+        if text.len() > CHARS_MAX {
+            return Err(TcFault::Long);
+        }
         let mut segments = text.split('.');
         let core = segment(segments.next().unwrap_or(""))?;
         if core.number(0, 6).ok_or(TcFault::Short)? != VERSION as u64 {
@@ -190,7 +195,7 @@ impl<'a> TcString<'a> {
         };
         for (at, text) in segments.enumerate() {
             if at >= SEGMENTS_MAX {
-                return Err(TcFault::Segments);
+                return Err(TcFault::Long);
             }
             string.take(segment(text)?)?;
         }
@@ -287,13 +292,6 @@ impl<'a> TcString<'a> {
     /// `PublisherCC`, two letters.
     pub fn publisher_cc(&self) -> [u8; 2] {
         self.letters(PUBLISHER_CC)
-    }
-
-    /// The publisher's restrictions that name this purpose and this vendor.
-    pub fn restrictions(&self, purpose: u8, vendor: u16) -> impl Iterator<Item = Restriction> {
-        self.each_restriction()
-            .filter(move |of| of.purpose == purpose && of.has(vendor))
-            .map(|of| of.kind)
     }
 
     /// Every record of the publisher's restrictions.
