@@ -382,7 +382,12 @@ fn each_imp(r: &mut Value, mut change: impl FnMut(&mut Value)) {
 fn oddity(rng: &mut Rng, r: &mut Value) {
     match rng.below(14) {
         9 => r["badv"] = json!(["https://www.acme.example/x", "example", "*.birch.example"]),
-        10 => each_imp(r, |imp| imp["banner"]["format"] = json!([{"wratio": 6, "hratio": 5, "wmin": 250}])),
+        10 => {
+            let least = one(rng, &[250, 300, 301]);
+            each_imp(r, |imp| {
+                imp["banner"]["format"] = json!([{"wratio": 6, "hratio": 5, "wmin": least}])
+            });
+        }
         11 => each_imp(r, |imp| imp["banner"] = json!({"w": 400, "h": 300, "wmin": 100, "hmin": 80})),
         12 => each_imp(r, |imp| imp["banner"]["mimes"] = json!("text/html,image/png")),
         13 => {
