@@ -220,7 +220,7 @@ fn player(rng: &mut Rng, kind: &str) -> Value {
     let more = [
         ("protocols", one(rng, &["[2, 3, 5, 6]", "[13]", "[5, 6]", "[\"7\"]", "3"])),
         ("maxduration", one(rng, &["30", "60", "10"])),
-        ("minduration", one(rng, &["5", "0", "20"])),
+        ("minduration", one(rng, &["5", "15", "20"])),
         ("rqddurs", one(rng, &["[15, 30]", "[15]", "[6]"])),
         ("poddur", one(rng, &["60", "20", "45"])),
         ("maxseq", one(rng, &["2", "3"])),
