@@ -1,29 +1,14 @@
-//! What is remembered of one shopper: a compact, versioned byte record.
-//!
-//! Record = version u8, seen u32 (seconds since 2024, little endian), section*. Section = advertiser
-//! varint, first visit varint (seconds before seen), visits varint, count u8, event*. Event = marks?,
-//! kind 4 bits and flags 4 bits, age varint (seconds before seen for the first, before the previous one
-//! for the rest; newest first), then product u40 and quantity varint and value varint as flags say.
-//! Marks = 15 in 4 bits, their number in 4 bits, u16*; records of version 1 have none. Values are in
-//! minor units (a hundredth). Decoding assumes nothing: a broken record reads as far as it is sound.
+//! What is remembered of one shopper, opened up: who knows them, and the events each keeps.
+
+mod record;
 
 use crate::base::id::{AdvertiserNo, ProductKey};
 use crate::base::limits::{EVENTS_PER_SECTION_MAX, SECTIONS_MAX};
-use crate::base::money::{Money, NANOS};
+use crate::base::money::Money;
 use crate::base::time::Secs;
 use crate::model::event::{EventKind, Happening, Marks};
 
-const VERSION: u8 = 2;
-/// The oldest version that is read.
-const VERSION_OLDEST: u8 = 1;
-/// In place of an event's kind: the marks of the event that follows.
-const MARKS: u8 = 15;
-const FLAG_CONTINUED: u8 = 1;
-const FLAG_PRODUCT: u8 = 2;
-const FLAG_QUANTITY: u8 = 4;
-const FLAG_VALUE: u8 = 8;
-/// Billionths in a hundredth, the step of stored values.
-const CENT: i128 = NANOS / 100;
+pub use record::seen;
 
 /// A record opened up; reused from request to request, so that reading allocates nothing once warm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,82 +50,6 @@ impl Profile {
         self.seen = Secs(0);
         self.sections.clear();
         self.events.clear();
-    }
-
-    /// Reads a record into this, replacing what was there.
-    pub fn read(&mut self, record: &[u8]) {
-        self.clear();
-        let mut bytes = Bytes(record);
-        if !bytes.u8().is_some_and(|version| (VERSION_OLDEST..=VERSION).contains(&version)) {
-            return;
-        }
-        self.seen = Secs(bytes.fixed::<4>().map_or(0, u32::from_le_bytes));
-        while !bytes.0.is_empty() && self.sections.len() < SECTIONS_MAX {
-            if self.read_section(&mut bytes).is_none() {
-                return;
-            }
-        }
-    }
-
-    fn read_section(&mut self, bytes: &mut Bytes<'_>) -> Option<()> {
-        let advertiser = AdvertiserNo(u32::try_from(bytes.varint()?).ok()?);
-        let first = Secs(self.seen.0.saturating_sub(u32::try_from(bytes.varint()?).ok()?));
-        let visits = u32::try_from(bytes.varint()?).ok()?;
-        let count = bytes.u8()?;
-        let from = self.events.len() as u32;
-        let mut at = self.seen.0;
-        for _ in 0..count {
-            let (head, marks) = bytes.head()?;
-            at = at.saturating_sub(u32::try_from(bytes.varint()?).ok()?);
-            let flags = head & 0x0f;
-            let product = if flags & FLAG_PRODUCT != 0 { bytes.fixed::<5>()? } else { [0; 5] };
-            let quantity = if flags & FLAG_QUANTITY != 0 {
-                u32::try_from(bytes.varint()?).ok()?
-            } else {
-                1
-            };
-            let value = if flags & FLAG_VALUE != 0 { bytes.varint()? } else { 0 };
-            let Some(kind) = EventKind::from_code(head >> 4) else { continue };
-            let mut wide = [0u8; 8];
-            wide[..5].copy_from_slice(&product);
-            self.events.push(Happening {
-                kind,
-                at: Secs(at),
-                continued: flags & FLAG_CONTINUED != 0,
-                product: ProductKey(u64::from_le_bytes(wide)),
-                quantity,
-                value: Money(i128::from(value) * CENT),
-                marks,
-            });
-        }
-        self.sections.push(Section {
-            advertiser,
-            first,
-            visits,
-            from,
-            to: self.events.len() as u32,
-        });
-        Some(())
-    }
-
-    /// Writes the record.
-    pub fn write(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(16 + 12 * self.events.len());
-        out.push(VERSION);
-        out.extend(self.seen.0.to_le_bytes());
-        for section in &self.sections {
-            push_varint(&mut out, u64::from(section.advertiser.0));
-            push_varint(&mut out, u64::from(self.seen.since(section.first)));
-            push_varint(&mut out, u64::from(section.visits));
-            let events = self.events(section);
-            out.push(events.len() as u8);
-            let mut previous = self.seen;
-            for event in events {
-                write_event(&mut out, event, previous);
-                previous = event.at;
-            }
-        }
-        out
     }
 
     /// Remembers an event's entries (its items, the first not `continued`) for an advertiser. Keeps
@@ -212,12 +121,6 @@ impl Profile {
     }
 }
 
-/// When the user of a record was last seen; long ago where it does not say.
-pub fn seen(record: &[u8]) -> Secs {
-    let seen = record.get(1..).and_then(|rest| rest.first_chunk::<4>());
-    Secs(seen.map_or(0, |seen| u32::from_le_bytes(*seen)))
-}
-
 /// Drops the oldest of the least valuable events, with its further items.
 fn forget_one(events: &mut Vec<Happening>) {
     let victim = (0..events.len())
@@ -229,80 +132,6 @@ fn forget_one(events: &mut Vec<Happening>) {
         .position(|e| !e.continued)
         .map_or(events.len(), |n| start + 1 + n);
     events.drain(start..end);
-}
-
-fn write_event(out: &mut Vec<u8>, event: &Happening, previous: Secs) {
-    let cents = u64::try_from(event.value.0 / CENT).unwrap_or(0);
-    let mut flags = 0;
-    flags |= if event.continued { FLAG_CONTINUED } else { 0 };
-    flags |= if event.product.is_some() { FLAG_PRODUCT } else { 0 };
-    flags |= if event.quantity != 1 { FLAG_QUANTITY } else { 0 };
-    flags |= if cents != 0 { FLAG_VALUE } else { 0 };
-    let marks = event.marks.codes().count() as u8;
-    if marks > 0 {
-        out.push(MARKS << 4 | marks);
-        out.extend(event.marks.codes().flat_map(u16::to_le_bytes));
-    }
-    out.push((event.kind as u8) << 4 | flags);
-    push_varint(out, u64::from(previous.since(event.at)));
-    if flags & FLAG_PRODUCT != 0 {
-        out.extend(&event.product.0.to_le_bytes()[..5]);
-    }
-    if flags & FLAG_QUANTITY != 0 {
-        push_varint(out, u64::from(event.quantity));
-    }
-    if flags & FLAG_VALUE != 0 {
-        push_varint(out, cents);
-    }
-}
-
-fn push_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-/// A cursor over bytes that may be anything.
-struct Bytes<'b>(&'b [u8]);
-
-impl Bytes<'_> {
-    fn u8(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn fixed<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    /// An event's first byte, and the marks before it.
-    fn head(&mut self) -> Option<(u8, Marks)> {
-        let head = self.u8()?;
-        if head >> 4 != MARKS {
-            return Some((head, Marks::default()));
-        }
-        let (codes, rest) = self.0.split_at_checked(2 * usize::from(head & 0x0f))?;
-        self.0 = rest;
-        let codes = codes.as_chunks::<2>().0.iter().map(|code| u16::from_le_bytes(*code));
-        Some((self.u8()?, Marks::from_codes(codes)))
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0u64;
-        for shift in (0..63).step_by(7) {
-            let byte = self.u8()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
 }
 
 /// The goods in a cart: what was added, less removed, less bought since (contract §3 `state`).

@@ -3,12 +3,14 @@
 //!
 //! Written by the writer and at start; no guard leaves this file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
 use super::maps::{Clock, ENTRY_BYTES, KeyedMap, Longest};
+use crate::base::hash::Spread;
 use crate::model::profile;
 
 /// Users seen within one step of so many seconds are alike to the hand.
@@ -20,7 +22,8 @@ pub type Tally = BTreeMap<u32, u64>;
 /// Sums of what one thread fills in at start.
 #[derive(Debug, Default)]
 pub struct Filling {
-    tally: Tally,
+    /// As [`Tally`], but quick to add to.
+    tally: HashMap<u64, u64, BuildHasherDefault<Spread>>,
     bytes: u64,
     records: usize,
 }
@@ -85,7 +88,7 @@ impl Records {
     /// At start, where nobody else writes: a record that was not there. Its sums are kept apart, and are to be
     /// handed to [`Records::filled`].
     pub fn fill(&self, key: u64, record: Box<[u8]>, filling: &mut Filling) {
-        *filling.tally.entry(step(&record)).or_default() += 1;
+        *filling.tally.entry(step(&record).into()).or_default() += 1;
         filling.bytes += allocated(record.len());
         filling.records += 1;
         self.map.fill(key, record);
@@ -98,7 +101,7 @@ impl Records {
         if let Some(own) = &self.tally {
             let mut own = own.lock();
             for (step, users) in filling.tally {
-                *own.entry(step).or_default() += users;
+                *own.entry(step as u32).or_default() += users;
             }
         }
     }
