@@ -34,6 +34,7 @@ pub(super) fn thread_cpu_ns() -> u64 {
 /// Starts it.
 pub(super) fn spawn(engine: Arc<Engine>, stopping: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("hand".into()).spawn(move || {
+        super::give_way();
         while !*stopping.borrow() {
             if round(&engine, &stopping).is_err() {
                 // Poisoned: there is nothing left to do before a restart.

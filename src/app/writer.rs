@@ -26,6 +26,7 @@ pub(super) fn spawn(
 ) -> io::Result<JoinHandle<()>> {
     let mut writer = Writer::new(store.next_fact()?, Hashes::drawn()?);
     std::thread::Builder::new().name("writer".into()).spawn(move || {
+        super::give_way();
         let _watch = PoisonOnPanic(engine.clone());
         loop {
             let last = closing.load(Ordering::Acquire);
