@@ -33,7 +33,12 @@ const DAYS: usize = 80;
 /// Those not seen for longer leave in the rounds with load.
 const RETENTION: &str = "75d";
 const PAIRS: usize = 4;
+const PAIRS_COMPACTING: usize = 3;
 const ROUND_S: &str = "15";
+/// In the middle of a round.
+const RELOAD_AFTER: Duration = Duration::from_secs(7);
+/// No compaction takes longer.
+const COMPACT_MAX: Duration = Duration::from_secs(1_800);
 /// Bid requests a second.
 const RATE: &str = "2000";
 const EVENTS_PER_S: usize = 5_000;
@@ -236,6 +241,7 @@ pub fn scale(winback: &Path, users: usize, ingested: bool) {
     let (load_ratio, server) = bench.loaded();
     let pairs = bench.pairs(&server, told.reckoned_mib * 19 / 20);
     let steady = locks(&server);
+    let compacting = bench.while_compacting(&server);
     let evicted = ["memory", "retention"].map(|why| server.metric(&format!("winback_evicted_total{{reason=\"{why}\"}}")));
     println!(
         "left: {} for memory, {} for retention; {} users stay",
@@ -253,6 +259,8 @@ pub fn scale(winback: &Path, users: usize, ingested: bool) {
     show("expired", evicted[1], 0, ">=1", evicted[1] >= 1.0);
     show("p999_ratio", p999, 2, "<=2.00", p999 <= 2.0);
     show("p9999_ratio", p9999, 2, "<=2.00", p9999 <= 2.0);
+    show("p999_compacting_ratio", compacting[0], 2, "<=2.00", compacting[0] <= 2.0);
+    show("p9999_compacting_ratio", compacting[1], 2, "printed", true);
     show("shard_lock_us_max", locks[0], 0, "<=1000", locks[0] <= 1_000.0);
     show("shard_lock_doubling_us_max", locks[1], 0, "<=12000", locks[1] <= 12_000.0);
 }
@@ -356,5 +364,36 @@ impl Bench {
             [busy[0] / quiet[0], busy[1] / quiet[1]]
         };
         (0..PAIRS).map(pair).collect()
+    }
+
+    /// Rounds of bids in turns without and with a compaction under way and the config read again in the middle
+    /// of it; the median ratios.
+    fn while_compacting(&self, server: &Server) -> [f64; 2] {
+        self.write_config(None);
+        server.signal("HUP");
+        let token = fs::read_to_string(self.at("token")).expect("the token");
+        let api = Client::new(server.addresses[2]).with("Authorization", &format!("Bearer {}", token.trim()));
+        let mut api = api.patient(COMPACT_MAX);
+        let mut pair = |n: usize| {
+            let quiet = self.bids(server, PAIRS + n);
+            let (busy, took) = std::thread::scope(|scope| {
+                let compacting = scope.spawn(|| {
+                    let began = Instant::now();
+                    let answer = api.post("/api/compact", b"").expect("an answer");
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    began.elapsed().as_secs_f64()
+                });
+                scope.spawn(|| {
+                    std::thread::sleep(RELOAD_AFTER);
+                    server.signal("HUP");
+                });
+                let busy = self.bids(server, PAIRS + n);
+                (busy, compacting.join().expect("a compaction"))
+            });
+            println!("p99.9, p99.99, worst in us: {quiet:?} without, {busy:?} with a compaction of {took:.1} s");
+            [busy[0] / quiet[0], busy[1] / quiet[1]]
+        };
+        let pairs: Vec<_> = (0..PAIRS_COMPACTING).map(&mut pair).collect();
+        [0, 1].map(|at| median(&mut pairs.iter().map(|ratios| ratios[at]).collect::<Vec<_>>()))
     }
 }

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use fjall::{KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use parking_lot::Mutex;
 
 use crate::base::time::Secs;
@@ -42,7 +42,8 @@ pub use turn::{Step, Turned};
 
 /// What the number of the last group commit is kept under.
 const COMMIT: &str = "commit";
-/// What is there while bytes of somebody erased may still be in the folder: since a commit of that number.
+/// What is there while bytes of somebody who was erased or left may still be in the folder: since a commit of
+/// that number.
 const WAITS: &str = "erasure";
 /// The keyspace of what the store keeps of itself.
 const META: &str = "meta";
@@ -50,10 +51,17 @@ const META: &str = "meta";
 /// What a table keeps in memory before it is written out: every table has its own, and what they take is not
 /// there for users.
 const MEMTABLE_BYTES: u64 = 8 << 20;
+/// What fjall keeps of what it has read: users are in memory already.
+const CACHE_BYTES: u64 = 8 << 20;
 
 /// How new tables are made; those of older stores stay as they were made.
 fn options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+}
+
+/// How a database is opened: one thread writes out and merges, for bids have the machine.
+fn builder(dir: &Path) -> fjall::DatabaseBuilder<Database> {
+    Database::builder(dir).worker_threads(1).cache_size(CACHE_BYTES)
 }
 
 /// An open store. Clones share it.
@@ -101,8 +109,8 @@ impl Store {
         self.beside.lock().data_dir.clone()
     }
 
-    /// Whether bytes of somebody erased may still be in the folder: a turn takes them out.
-    pub fn has_erasures(&self) -> io::Result<bool> {
+    /// Whether bytes of somebody who was erased or left may still be in the folder: a turn takes them out.
+    pub fn has_leftovers(&self) -> io::Result<bool> {
         self.tables.load().meta.contains_key(WAITS).map_err(other)
     }
 

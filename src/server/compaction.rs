@@ -1,5 +1,5 @@
 //! The store written anew while the server runs: when somebody asks for it, and at a time of the day on days
-//! on which somebody was erased (`compact` of the config).
+//! on which somebody was erased or left (`compact` of the config).
 //!
 //! It rests as long as it works, so that bids have the machine. A server that ends or cannot record gives it
 //! up; the store is then as it was.
@@ -37,28 +37,34 @@ pub fn compact(engine: &Engine) -> Result<Turned, Trouble> {
     Ok(turned)
 }
 
-/// Does so once a day, if somebody was erased, for as long as the runtime lives.
+/// Does so once a day, if anybody went, for as long as the runtime lives.
 pub async fn nightly(engine: Arc<Engine>) {
     let mut tick = tokio::time::interval(EVERY);
     let mut last = Millis::wall_clock();
     loop {
         tick.tick().await;
-        let now = Millis::wall_clock();
-        let when = engine.settings.load().server.compact.clone();
-        if when.is_some_and(|when| is_due(&when, last, now)) {
-            let engine = engine.clone();
-            let done = tokio::task::spawn_blocking(move || match engine.store.has_erasures() {
-                Ok(false) => Ok(()),
-                Ok(true) => compact(&engine).map(drop).map_err(|trouble| trouble.to_string()),
-                Err(error) => Err(format!("cannot read the store: {error}")),
-            });
-            match done.await {
-                Ok(Ok(())) => {}
-                Ok(Err(problem)) => tracing::warn!("what was erased stays on the disk for another day: {problem}"),
-                Err(_) => return,
-            }
+        let (engine, from, to) = (engine.clone(), last, Millis::wall_clock());
+        let Ok(done) = tokio::task::spawn_blocking(move || compact_if_due(&engine, from, to)).await else {
+            return;
+        };
+        if let Err(problem) = done {
+            tracing::warn!("what was erased stays on the disk for another day: {problem}");
         }
-        last = now;
+        last = to;
+    }
+}
+
+/// Writes the store anew if its time came after `last` and is not after `now`, and bytes of somebody who went
+/// may be in it.
+pub fn compact_if_due(engine: &Engine, last: Millis, now: Millis) -> Result<Option<Turned>, String> {
+    let when = engine.settings.load().server.compact.clone();
+    if !when.is_some_and(|when| is_due(&when, last, now)) {
+        return Ok(None);
+    }
+    match engine.store.has_leftovers() {
+        Ok(false) => Ok(None),
+        Ok(true) => compact(engine).map(Some).map_err(|trouble| trouble.to_string()),
+        Err(error) => Err(format!("cannot read the store: {error}")),
     }
 }
 

@@ -18,7 +18,7 @@ use super::manifest;
 use super::mark::{self, Mark, Seen};
 use super::tables::Tables;
 use super::trouble::Trouble;
-use super::{Beside, COMMIT, META, Store, WAITS, options, other, restore, turn};
+use super::{Beside, COMMIT, META, Store, WAITS, builder, options, other, restore, turn};
 
 /// What this program writes. Stores without a version have no numbered commits; before 2, facts were one
 /// table and named nobody.
@@ -127,7 +127,7 @@ fn open_tables(dir: &Path) -> Result<Tables, Trouble> {
         return Err(damaged(problem));
     }
     // A panic is how some damage shows.
-    let opened = std::panic::catch_unwind(|| Database::builder(dir).worker_threads(1).open());
+    let opened = std::panic::catch_unwind(|| builder(dir).open());
     let opened = opened.map_err(|_| damaged("it cannot be read".to_owned()))?;
     let db = opened.map_err(|error| match error {
         fjall::Error::Locked => Trouble::Locked(dir.to_owned()),

@@ -71,7 +71,8 @@ impl Tables {
                 None => batch.remove(&place, row.key.as_slice()),
             }
         }
-        if rows.iter().any(|row| row.table == Table::Erased) {
+        let somebody_went = |row: &Row| row.table == Table::Erased || (row.table == Table::Users && row.value.is_none());
+        if rows.iter().any(somebody_went) {
             batch.insert(&self.meta, WAITS, number.to_le_bytes());
         }
         batch.insert(&self.meta, COMMIT, number.to_le_bytes());

@@ -240,11 +240,11 @@ fn an_erasure_that_was_noted_only_is_done_at_the_next_start() {
     store.commit(&[matched, handle, waiting(5, 1), waiting(6, 2)]).expect("commit");
     let noted = row(Table::Erased, hashes.erased(1), Some(&9u32.to_le_bytes()));
     store.beside.lock().erased.note([&noted].into_iter()).expect("noted");
-    assert!(!store.has_erasures().expect("known"), "it is not done yet");
+    assert!(!store.has_leftovers().expect("known"), "it is not done yet");
     assert_eq!(store.finish_erasures(&hashes).expect("done"), 4);
     assert_eq!(store.finish_erasures(&hashes).expect("done"), 0);
     let left = [Table::Users, Table::Matches, Table::Handles].map(|table| store.rows(table).count());
-    assert_eq!((left, store.has_erasures().expect("known")), ([1, 0, 0], true));
+    assert_eq!((left, store.has_leftovers().expect("known")), ([1, 0, 0], true));
     let waits = |row: io::Result<Row>| Ticket::read(&row.expect("row").value.expect("a value"));
     let still: Vec<_> = store.rows(Table::Pending).map(waits).collect();
     let nobody = ticket(UserKey(1)).of_nobody();

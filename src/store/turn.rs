@@ -20,7 +20,7 @@ use super::journal::remove_folder;
 use super::since::Since;
 use super::tables::{Tables, View};
 use super::trouble::Trouble;
-use super::{META, Store, WAITS, options, other};
+use super::{META, Store, WAITS, builder, options, other};
 use crate::model::rows::{Row, Table};
 
 const NAME: &str = "store";
@@ -119,7 +119,7 @@ pub(super) fn fresh(data_dir: &Path) -> io::Result<Database> {
 
 fn open_fresh(dir: &Path) -> io::Result<Database> {
     remove_folder(dir)?;
-    Database::builder(dir).worker_threads(1).open().map_err(other)
+    builder(dir).open().map_err(other)
 }
 
 /// Puts a store that was made, and is closed, in its place.

@@ -11,7 +11,9 @@ use crate::base::seal::Audience;
 use crate::base::time::{Day, Millis};
 use crate::model::exposure::{self, Exposure, evidence};
 use crate::model::ticket::Ticket;
-use crate::server::notices;
+use crate::server::{compaction, notices};
+use crate::state::hand::{Leaving, Why};
+use crate::track::fact::Fact;
 
 const CART: &str = r#"{"user": {"id": "shopper", "exchange_ids": {"demo-x": "theirs"}, "ifa": "AB-1"},
     "events": [{"event": "view_item", "items": [{"item_id": "runner"}]},
@@ -397,6 +399,34 @@ async fn a_user_is_shown_by_any_id_and_erased_everywhere() {
     }
     assert_eq!(erase().await.status, 204, "again");
     assert!(!rig.engine.state.opted_out.contains(user.0));
+}
+
+#[tokio::test]
+async fn the_night_takes_the_bytes_of_whoever_went() {
+    let rig = Rig::new();
+    let time = |text: &str| Millis(text.parse::<jiff::Timestamp>().expect("a time").as_millisecond());
+    let night = |day: u32| {
+        let [before, after] = ["02:59:50", "03:00:20"].map(|at| time(&format!("2026-06-{day:02}T{at}Z")));
+        compaction::compact_if_due(&rig.engine, before, after).expect("done").is_some()
+    };
+    rig.remember(CART).await;
+    assert!(!night(1), "nobody went");
+    assert_eq!(rig.call(Method::DELETE, "/api/users/shopper", "").await.status, 204);
+    let noon = [time("2026-06-01T12:00:00Z"), time("2026-06-01T12:00:30Z")];
+    assert_eq!(
+        compaction::compact_if_due(&rig.engine, noon[0], noon[1]),
+        Ok(None),
+        "it is not night"
+    );
+    assert_eq!([night(2), night(3)], [true, false], "somebody was erased");
+    rig.remember(CART).await;
+    let leaving = Leaving {
+        user: rig.engine.world.load().hashes.user(b"shopper"),
+        seen: Millis::wall_clock().to_secs(),
+        why: Why::Retention,
+    };
+    rig.engine.facts.record(Fact::Evict(vec![leaving])).await.expect("recorded");
+    assert_eq!([night(4), night(5)], [true, false], "somebody left");
 }
 
 #[tokio::test]

@@ -211,17 +211,17 @@ fn after_a_turn_what_was_erased_is_nowhere() {
     };
     let users = [text(Table::Users, 1, Some(secret)), text(Table::Users, 2, Some(b"stays"))];
     store.commit(&users).expect("a commit");
-    assert!(!store.has_erasures().expect("known"));
+    assert!(!store.has_leftovers().expect("known"));
     let erase = [text(Table::Users, 1, None), text(Table::Erased, 77, Some(&[1, 0, 0, 0]))];
     store.commit(&erase).expect("a commit");
     assert_eq!(
-        (holding(dir.path(), secret), store.has_erasures().expect("known")),
+        (holding(dir.path(), secret), store.has_leftovers().expect("known")),
         (1, true),
         "the journal still has it"
     );
     let turned = store.turn(&mut |_| true).expect("a turn");
     assert_eq!((holding(dir.path(), secret), holding(dir.path(), b"stays")), (0, 1));
-    assert!(!store.has_erasures().expect("known"));
+    assert!(!store.has_leftovers().expect("known"));
     drop(store);
     let store = Store::open(dir.path()).expect("a store");
     assert_eq!((store.rows(Table::Users).count(), store.last_commit(), turned.rows), (1, 2, 4));
@@ -248,7 +248,7 @@ fn what_is_erased_meanwhile_waits_for_the_next_turn() {
             true
         });
         turned.expect("a turn");
-        waits.push((store.has_erasures().expect("known"), holding(dir.path(), secret) > 0));
+        waits.push((store.has_leftovers().expect("known"), holding(dir.path(), secret) > 0));
     }
     assert_eq!(waits, [(true, true), (false, false)]);
     assert_eq!(store.rows(Table::Users).count(), 0);
