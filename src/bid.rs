@@ -33,6 +33,7 @@ use crate::openrtb::response::Form;
 use crate::privacy::permission::Use;
 use crate::state::State;
 use crate::state::holds::BucketView;
+use crate::state::sight::Sight;
 use crate::state::world::World;
 
 /// One bid request, and all else that a decision may depend on.
@@ -95,6 +96,8 @@ pub struct Scratch {
     pub out: BytesMut,
     /// Where in the body an exchange gives feedback on earlier bids; empty where it does not.
     pub feedback: Range<usize>,
+    /// What ids the request carries, and what they led to.
+    pub sight: Sight,
 }
 
 impl Scratch {
@@ -172,6 +175,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
         picks,
         out,
         feedback,
+        sight,
     } = scratch;
     let mut furthest = Furthest(NoBid::NoAudience);
     trace.stage("admit");
@@ -190,7 +194,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
             attributes: OnceCell::new(),
         };
         trace.stage("identify");
-        known.tracked = identify::identify(&case, text, keys)?.allows(Use::Track);
+        known.tracked = identify::identify(&case, text, keys, sight)?.allows(Use::Track);
         trace.stage("lookup");
         lookup::lookup(&case, keys, known)?;
         trace.stage("narrow");

@@ -17,6 +17,7 @@ pub mod popular;
 pub mod prices_seen;
 pub mod records;
 pub mod resolved;
+pub mod sight;
 mod wins;
 pub mod world;
 

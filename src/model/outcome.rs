@@ -147,3 +147,13 @@ pub enum Outcome {
         epoch: u32,
     },
 }
+
+impl Outcome {
+    /// Why there is no bid.
+    pub const fn why_not(&self) -> Option<NoBid> {
+        match self {
+            Outcome::NoBid(why) => Some(*why),
+            Outcome::Bid { .. } => None,
+        }
+    }
+}

@@ -229,7 +229,9 @@ async fn bid(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, exchange: 
     if let Some(version) = parts.headers.get("x-openrtb-version") {
         answer.headers_mut().insert("x-openrtb-version", version.clone());
     }
-    engine.meters.answered(exchange.no, &outcome, arrived.elapsed().as_micros() as u64);
+    engine
+        .meters
+        .answered(exchange.no, &outcome, &scratch.sight, arrived.elapsed().as_micros() as u64);
     if let Ok(json) = json {
         engine.sizes.sample(json, Millis::wall_clock());
     }
