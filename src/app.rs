@@ -5,6 +5,7 @@
 //! durable.
 
 mod hand;
+mod lapse;
 mod load;
 mod writer;
 

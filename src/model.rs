@@ -13,6 +13,7 @@ pub mod exposure;
 pub mod hold;
 pub mod house;
 pub mod links;
+pub mod matched;
 pub mod native;
 pub mod offer;
 pub mod outcome;

@@ -14,6 +14,7 @@ use crate::base::hash::{NS_EMAIL, NS_IFA};
 use crate::base::id::{AdvertiserNo, CampaignNo, MatchKey, UserKey};
 use crate::model::event::Happening;
 use crate::model::exposure::{self, Exposure, evidence};
+use crate::model::matched::Matched;
 use crate::model::profile::Profile;
 use crate::model::rows::Table;
 use crate::server::engine::Engine;
@@ -85,7 +86,7 @@ fn record(engine: &Engine, user: UserKey) -> Result<Value, Fail> {
     let world = engine.world.load();
     let id = get(engine, Table::UserIds, user)?.and_then(|id| String::from_utf8(id).ok());
     let rows = engine.store.prefix(Table::UserMatches, &user.0.to_be_bytes()).map_err(unreadable)?;
-    let namespace = |name: Vec<u8>| String::from_utf8_lossy(&name).trim_end_matches(':').to_owned();
+    let namespace = |row: Vec<u8>| Matched::read(&String::from_utf8_lossy(&row)).namespace.to_owned();
     let mut matches: Vec<String> = rows.into_iter().map(|(_, name)| namespace(name)).collect();
     matches.sort();
     let mut exposures = Vec::new();

@@ -46,9 +46,10 @@ impl Hashes {
         hasher.finish()
     }
 
-    /// The key of the user whom we call `id`.
+    /// The key of the user whom we call `id`: base64 as a rule, which some who send it back pad.
     pub fn user(&self, id: &[u8]) -> UserKey {
-        UserKey(self.of("user", &[id]))
+        let padding = id.iter().rev().take_while(|byte| **byte == b'=').count();
+        UserKey(self.of("user", &[&id[..id.len() - padding]]))
     }
 
     /// The key of an id that others gave, in the namespace of those who gave it.

@@ -11,9 +11,11 @@ use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, CridKey, ExchangeNo};
 use crate::base::money::Rates;
 use crate::base::seal::Seals;
+use crate::base::time::Secs;
 use crate::model::advertiser::Shop;
 use crate::model::exchange::Exchange;
 use crate::model::house::HouseBlock;
+use crate::model::matched::Matched;
 use crate::privacy::permission::Policy;
 
 /// What does not change while a request is decided.
@@ -149,6 +151,12 @@ impl World {
     pub fn crid(&self, key: CridKey) -> Option<&str> {
         let (shop, at) = self.creative(key)?;
         shop.advertiser.creatives.get(at).map(|creative| creative.crid.as_str())
+    }
+
+    /// Whether a match is older than it holds.
+    pub fn has_lapsed(&self, matched: &Matched<'_>, now: Secs) -> bool {
+        let sync = || self.exchange_by_id(matched.namespace)?.sync.as_ref();
+        matched.at.is_some_and(|at| sync().is_some_and(|sync| now.since(at) >= sync.ttl.0))
     }
 
     /// An exchange by number.

@@ -30,6 +30,8 @@ pub enum Fact {
     },
     /// Users leave, to make room or because they were not seen for long; those seen since stay.
     Evict(Vec<Leaving>),
+    /// Matches are older than they hold; those made anew since stay.
+    Lapse(Vec<(UserKey, MatchKey)>),
 }
 
 /// One id of a person.

@@ -4,6 +4,7 @@
 //! user in one batch compose; nothing is visible to anyone else before the commit.
 
 mod handles;
+mod matches;
 mod people;
 
 use std::collections::BTreeMap;

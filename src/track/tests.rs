@@ -5,6 +5,7 @@ mod facts;
 mod holds;
 mod identity;
 mod leaving;
+mod matches;
 mod random;
 mod rig;
 mod settle;

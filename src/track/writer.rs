@@ -125,6 +125,7 @@ impl Writer {
                 Fact::Match(ids) => match ids.first() {
                     Some(super::fact::IdRef::Ours(key, name)) => {
                         let user = fold.resolve(ids, &(*key, name.clone()), Trust::Browser)?;
+                        fold.stamp(user, ids)?;
                         fold.meet(user);
                         Effect::Recorded
                     }
@@ -133,7 +134,8 @@ impl Writer {
                 Fact::Evidence(sign) => settle::evidence(&mut fold, sign)?,
                 Fact::Forget { user, opt_out } => fold.erase(*user, *opt_out, now).map(|()| Effect::Recorded)?,
                 Fact::Evict(leaving) if fold.evict(leaving)? => Effect::Recorded,
-                Fact::Evict(_) => Effect::Repeat,
+                Fact::Lapse(matches) if fold.lapse(matches)? => Effect::Recorded,
+                Fact::Evict(_) | Fact::Lapse(_) => Effect::Repeat,
             });
         }
         Ok((fold.finish(), effects))
