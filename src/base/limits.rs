@@ -35,6 +35,8 @@ pub const CAMPAIGNS_MAX: u32 = 1 << 20;
 pub const CREATIVES_MAX: usize = 200;
 /// Exchanges.
 pub const EXCHANGES_MAX: usize = 64;
+/// Exchanges that a browser is sent to by one page view.
+pub const SYNCS_PER_PAGE_MAX: usize = 5;
 /// Campaigns of one advertiser.
 pub const CAMPAIGNS_PER_ADVERTISER_MAX: usize = 2_000;
 /// Frequency caps of one campaign or advertiser.

@@ -41,6 +41,7 @@ mod scenarios;
 mod shop;
 mod smoke;
 mod storm;
+mod syncs;
 mod tidy;
 mod wire;
 mod check;
