@@ -1,7 +1,7 @@
 //! Matches that are older than they hold (`exchanges[].sync.ttl`): now and then all of them are looked at on the disk,
 //! which knows when they were made, and those that are over are taken out.
 //!
-//! Runs on the thread of the hand, a range of keys a moment, so that nothing else waits for it.
+//! Runs on the thread of the hand, some ranges of keys at a time, so that nothing else waits for it.
 
 use std::time::{Duration, Instant};
 
@@ -17,17 +17,24 @@ use crate::track::fact::Fact;
 
 /// Ranges of keys, one after the other.
 const RANGES: u64 = 1 << 9;
+/// Those that are looked at before the hand goes on.
+const STRIDE: u64 = 32;
 /// Between two ranges.
 const STEP: Duration = Duration::from_millis(2);
 /// A match is out at the latest so much of its `ttl` after it is over, or after an hour.
 const LATENESS: u64 = 24;
 
-/// When all were looked at last.
+/// How far it has come.
 #[derive(Debug, Default)]
-pub(super) struct Lapses(Option<Instant>);
+pub(super) struct Lapses {
+    /// The next range.
+    next: u64,
+    /// When all had been looked at last.
+    ended: Option<Instant>,
+}
 
 impl Lapses {
-    /// Looks at all matches, if it is time to.
+    /// Looks at the next matches, if it is time to.
     pub fn turn(&mut self, engine: &Engine, stopping: &watch::Receiver<bool>) -> Result<(), Unavailable> {
         let world = engine.world.load_full();
         let ttls = world
@@ -36,20 +43,23 @@ impl Lapses {
             .map(|sync| sync.ttl.0);
         let Some(shortest) = ttls.min() else { return Ok(()) };
         let pause = Duration::from_secs((u64::from(shortest) / LATENESS).clamp(1, 3_600));
-        if self.0.is_some_and(|last| last.elapsed() < pause) {
+        if self.next == 0 && self.ended.is_some_and(|ended| ended.elapsed() < pause) {
             return Ok(());
         }
-        self.0 = Some(Instant::now());
-        for n in 0..RANGES {
+        for _ in 0..STRIDE {
             if *stopping.borrow() {
                 return Ok(());
             }
-            let over = over(engine, n);
+            let over = over(engine, self.next);
             for some in over.chunks(EVICTED_PER_COMMIT_MAX) {
                 engine.facts.record_and_wait(Fact::Lapse(some.to_vec()))?;
                 engine.meters.lapsed(some.len());
             }
+            self.next = (self.next + 1) % RANGES;
             std::thread::sleep(STEP);
+        }
+        if self.next == 0 {
+            self.ended = Some(Instant::now());
         }
         Ok(())
     }

@@ -151,7 +151,7 @@ pub fn is_nobody(id: &[u8]) -> bool {
         || id.starts_with(b"$")
         || id.starts_with(b"%%")
         || id.iter().any(is_macro)
-        || WORDS.iter().any(|word| is_word(word))
+        || WORDS.iter().any(is_word)
 }
 
 /// Whether it is what limited devices send: zeros, or nothing.

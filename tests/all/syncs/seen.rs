@@ -72,6 +72,12 @@ fn requests() -> Vec<(&'static str, Value, Value)> {
             naming(json!({"buyeruid": "ours-9"}), None, none()),
             json!([["user.buyeruid", "matched"]]),
         ),
+        // As those pad it who decode what they were given.
+        (
+            "no_events",
+            naming(json!({"buyeruid": "ours-9=="}), None, none()),
+            json!([["user.buyeruid", "matched"]]),
+        ),
         (
             "matched",
             naming(json!({"id": "known"}), None, none()),
@@ -131,8 +137,8 @@ fn every_way_not_to_be_matched_is_counted_and_explained() {
         );
     }
     let refused = |body: &Value| api_ground(&server, body);
-    assert_eq!(refused(&requests[7].1), "tcf_purpose");
-    assert_eq!(refused(&requests[8].1), "us_privacy");
+    assert_eq!(refused(&requests[8].1), "tcf_purpose");
+    assert_eq!(refused(&requests[9].1), "us_privacy");
     let counted = metric(&server, "winback_match_total");
     let of_exchange = counted.into_iter().filter_map(|(labels, count)| {
         let result = labels.strip_prefix(&format!("exchange=\"{EXCHANGE}\",result=\""))?;
