@@ -10,6 +10,8 @@ use crate::figures::Figures;
 use crate::rig::{Server, ask, tell};
 use crate::shop::{EXCHANGE, Setup, cart, request, theirs};
 
+/// Names and values, of cookies or headers.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
 /// A purpose short of what a bid needs, for vendor 10.
 const NOT_ALL_PURPOSES: &str = "CQI9IYAQI9IYAAKABBENBkEgALAAAAAAAAYgAFABAAAAA";
 
@@ -174,8 +176,8 @@ fn every_end_of_a_call_is_counted() {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect()
     };
-    let own: &[(&str, &str)] = &[("wb_uid", "ours-1")];
-    let calls: [(&str, &[(&str, &str)], &str, &[(&str, &str)]); 14] = [
+    let own: Pairs<'_> = &[("wb_uid", "ours-1")];
+    let calls: [(&str, Pairs<'_>, &str, Pairs<'_>); 14] = [
         ("told", own, "/sync/open?uid=a", &[]),
         ("asked", own, "/sync/open", &[]),
         ("no_id", own, "/sync/open?uid=", &[]),
