@@ -118,6 +118,7 @@ pub struct Known {
     /// What they may be shown any moment.
     pub holds: BucketView,
     cart: Vec<CartLine>,
+    memory: (Profile, Vec<Exposure>),
 }
 
 /// The reason of the candidate that got furthest.

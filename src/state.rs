@@ -25,10 +25,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::base::id::{BidTag, CampaignNo, MatchKey, UserKey};
+use crate::base::hash::mix;
+use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, MatchKey, UserKey};
 use crate::base::limits::EXCHANGES_MAX;
 use crate::base::money::{Money, Ratio};
 use crate::base::time::{Day, Secs};
+use crate::model::exposure::{self, Exposure};
+use crate::model::profile::{Profile, Section};
 use crate::model::ticket::Ticket;
 use approvals::Approvals;
 use books::Books;
@@ -39,6 +42,12 @@ use popular::Popular;
 use prices_seen::PricesSeen;
 use records::Records;
 use resolved::Resolved;
+
+/// What leads from a user and an advertiser to the record where that one keeps what it knows of the user, if
+/// it is not the user's own: a person with several browsers has one such record.
+pub fn home_key(user: UserKey, advertiser: AdvertiserNo) -> MatchKey {
+    MatchKey(mix(user.0 ^ mix(u64::from(advertiser.0) + 1)))
+}
 
 /// Everything that changes.
 pub struct State {
@@ -106,6 +115,31 @@ impl State {
     /// The user of a foreign id.
     pub fn matched(&self, key: MatchKey) -> Option<UserKey> {
         self.matches.get(key.0)
+    }
+
+    /// Reads what is known of a user, with what shops keep of the person in another record; false where nothing
+    /// is that they did. `memory` is for the other records.
+    pub fn recall(&self, user: UserKey, profile: &mut Profile, shown: &mut Vec<Exposure>, memory: &mut (Profile, Vec<Exposure>)) -> bool {
+        let found = self.users.read(user.0, |record| profile.read(record));
+        if found.is_none() || profile.sections.is_empty() {
+            return false;
+        }
+        if self.exposures.read(user.0, |entries| exposure::read(entries, shown)).is_none() {
+            shown.clear();
+        }
+        if profile.sections.iter().any(Section::is_elsewhere) {
+            let (other, also_shown) = memory;
+            profile.fetch(other, |advertiser, other| {
+                let Some(home) = self.matched(home_key(user, advertiser)) else {
+                    return false;
+                };
+                if self.exposures.read(home.0, |entries| exposure::read(entries, also_shown)).is_some() {
+                    shown.extend_from_slice(also_shown);
+                }
+                self.users.read(home.0, |record| other.read(record)).is_some()
+            });
+        }
+        !profile.sections.is_empty()
     }
 
     /// What is remembered of users takes so many bytes at most.

@@ -12,6 +12,7 @@ pub mod fold;
 pub mod notice;
 pub mod price;
 pub mod settle;
+pub mod who;
 pub mod writer;
 #[cfg(test)]
 mod tests;

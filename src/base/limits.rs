@@ -22,6 +22,8 @@ pub const ASSETS_MAX: usize = 64;
 pub const COMPANIONS_MAX: usize = 4;
 /// Ads given to one pod.
 pub const POD_ADS_MAX: usize = 8;
+/// Users who come with one foreign id on one day; with more it is nobody's own, and not used.
+pub const USERS_PER_FOREIGN_ID_MAX: usize = 5;
 /// EIDs probed in one request.
 pub const EID_PROBES_MAX: usize = 4;
 /// Campaigns considered for one request.
@@ -44,6 +46,8 @@ pub const CAPS_MAX: usize = 8;
 pub const SECTIONS_MAX: usize = 32;
 /// Events remembered for one user and advertiser.
 pub const EVENTS_PER_SECTION_MAX: usize = 48;
+/// Characters of an id in an event.
+pub const ID_CHARS_MAX: usize = 256;
 /// Items of one event that are remembered.
 pub const ITEMS_PER_EVENT_MAX: usize = 32;
 /// Impressions remembered for one user.

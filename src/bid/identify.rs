@@ -4,11 +4,11 @@
 
 use super::Case;
 use crate::base::hash::NS_IFA;
-use crate::base::id::{MatchKey, UserKey};
+use crate::base::id::{MatchKey, UserKey, device_id};
 use crate::base::limits::EID_PROBES_MAX;
 use crate::model::outcome::NoBid;
 use crate::openrtb::attributes::plain;
-use crate::openrtb::json::{Text, eids};
+use crate::openrtb::json::{Text, trusted_eids};
 use crate::privacy::permission::{Permission, Use};
 use crate::privacy::signals::Signals;
 
@@ -37,7 +37,7 @@ pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> 
         }
     };
     probe(&case.exchange.id, request.user.id, text);
-    for eid in eids(request.user.eids).take(EID_PROBES_MAX) {
+    for eid in trusted_eids(request.user.eids).take(EID_PROBES_MAX) {
         // An EID of a source that is named as such, else one that the exchange vouches for.
         if let Some(name) = plain(eid.source) {
             if name == world.public_host {
@@ -47,13 +47,9 @@ pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> 
         }
         probe(&case.exchange.id, eid.id, text);
     }
-    if let Some(ifa) = id_text(request.device.ifa, text).filter(|ifa| is_device_id(ifa)) {
-        let mut lower = [0u8; 64];
-        let lower = &mut lower[..ifa.len()];
-        lower.copy_from_slice(ifa);
-        lower.make_ascii_lowercase();
+    if let Some(ifa) = id_text(request.device.ifa, text).and_then(device_id) {
         named = true;
-        keys.extend(state.matched(world.hashes.foreign(NS_IFA, lower)));
+        keys.extend(state.matched(world.hashes.foreign(NS_IFA, &ifa)));
     }
     keys.extend(ours);
     if keys.iter().any(|key| state.opted_out.contains(key.0)) {
@@ -69,9 +65,4 @@ pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> 
 /// The bytes of an id, unescaped; none where it is empty.
 fn id_text<'s>(id: Text<'s>, memory: &'s mut String) -> Option<&'s [u8]> {
     Some(id.unescape(memory).as_bytes()).filter(|id| !id.is_empty())
-}
-
-/// Of a sensible length and not the all-zero id that limited devices send.
-fn is_device_id(ifa: &[u8]) -> bool {
-    ifa.len() <= 64 && ifa.iter().any(|byte| !matches!(byte, b'0' | b'-'))
 }

@@ -60,6 +60,18 @@ pub fn read(bytes: &[u8], out: &mut Vec<Exposure>) {
     }
 }
 
+/// Puts entries in the order of time and returns the oldest, where there are more than [`EXPOSURES_MAX`].
+/// Which stay does not depend on the order in which they came; those of one moment stay in that order.
+pub fn cut(entries: &mut Vec<Exposure>) -> Vec<Exposure> {
+    entries.sort_by_key(|entry| entry.at);
+    let mut gone = Vec::new();
+    while entries.len() > EXPOSURES_MAX {
+        let oldest = (0..entries.len()).min_by_key(|at| (entries[*at].at, entries[*at].tag));
+        gone.push(entries.remove(oldest.unwrap_or(0)));
+    }
+    gone
+}
+
 /// Writes entries; of more than [`EXPOSURES_MAX`] the newest.
 pub fn write(entries: &[Exposure]) -> Vec<u8> {
     let kept = &entries[entries.len().saturating_sub(EXPOSURES_MAX)..];

@@ -181,7 +181,7 @@ fn touched(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent) ->
 /// The click that a landing page tells of, whoever is there now. Of one that was not recorded it is known
 /// only that it came after the bid.
 fn told(fold: &mut Fold<'_>, Clicked { ticket, tag }: Clicked) -> Option<Touch> {
-    let user = fold.canonical(ticket.user);
+    let user = fold.holder(&ticket);
     let recorded = fold.exposures(user).iter().find(|e| e.tag == tag && is_clicked(e));
     let touch = recorded.map_or(Touch::unrecorded(&ticket), Touch::click);
     (ticket.tracked && touch.at.since(ticket.at) <= CLICK_LIFE.0).then_some(touch)

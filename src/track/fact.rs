@@ -39,6 +39,9 @@ pub enum IdRef {
     Ours(UserKey, String),
     /// Somebody else's, in their namespace.
     Foreign(MatchKey, String),
+    /// The hash of an e-mail address, in the namespace of the shop that sent it: within that shop it makes one
+    /// person of several users, and nowhere else.
+    Email(MatchKey, String),
     /// Whose ad was clicked, by the token of the click: makes no user of somebody unknown.
     Clicked(UserKey),
 }

@@ -4,7 +4,9 @@
 //! user in one batch compose; nothing is visible to anyone else before the commit.
 
 mod handles;
+mod homes;
 mod people;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,7 +26,7 @@ use crate::state::hand::Why;
 use crate::state::world::World;
 use crate::state::{DayRow, State};
 use crate::track::credit;
-use crate::track::fact::{EventBatch, NewEvent};
+use crate::track::fact::{EventBatch, IdRef, NewEvent};
 
 /// Reads of the disk, for what is kept there only; and the one write.
 pub trait Disk {
@@ -162,12 +164,22 @@ impl<'a> Fold<'a> {
         if batch.ids.iter().any(|id| self.is_opted_out(id)) {
             return Ok(());
         }
-        let user = self.resolve(&batch.ids, &batch.fresh, Trust::Shop)?;
+        let advertiser = batch.shop.advertiser.no;
+        let ids = self.own(&batch.ids, Some(advertiser))?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let browser = self.resolve(&ids, &batch.fresh, Trust::Shop)?;
+        for id in &ids {
+            if let IdRef::Email(address, namespace) = id {
+                self.link(browser, advertiser, *address, namespace)?;
+            }
+        }
+        let user = self.home(browser, advertiser);
         for event in &batch.events {
-            if self.is_repeat(batch.shop.advertiser.no, event, now)? {
+            if self.is_repeat(advertiser, event, now)? {
                 continue;
             }
-            let advertiser = batch.shop.advertiser.no;
             self.profile(user).remember(advertiser, &event.entries);
             let viewed = event
                 .entries
@@ -180,7 +192,11 @@ impl<'a> Fold<'a> {
             } else if event.entries[0].kind == EventKind::Refund {
                 credit::refund(self, advertiser, user, event, now)?;
             }
+            if browser != user {
+                self.profile(browser).point(advertiser, event.entries[0].at);
+            }
         }
+        self.meet(browser);
         self.meet(user);
         Ok(())
     }

@@ -10,12 +10,12 @@ use serde_json::json;
 use super::fact::{Effect, Evidence, Paid, Sign};
 use super::fold::{Change, Counted, Fold, Hold};
 use crate::base::id::{BidTag, ExchangeNo, UserKey};
-use crate::base::limits::{CLICK_LIFE, EXPOSURES_MAX, NOTICE_LIFE};
+use crate::base::limits::{CLICK_LIFE, NOTICE_LIFE};
 use crate::base::money::{Money, Ratio, Round};
 use crate::base::time::{Day, Secs};
 use crate::model::advertiser::Shop;
 use crate::model::exchange::Billing;
-use crate::model::exposure::{Exposure, evidence};
+use crate::model::exposure::{self, Exposure, evidence};
 use crate::model::rows::{Table, pair};
 use crate::model::ticket::Ticket;
 
@@ -34,7 +34,7 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
         Sign::Pixel => evidence::PIXEL,
         Sign::Click => evidence::CLICK,
     };
-    let user = fold.canonical(sign.ticket.user);
+    let user = fold.holder(&sign.ticket);
     let Before { flags: before, place } = before(fold, user, sign.tag)?;
     if before & flag != 0 {
         return Ok(Effect::Repeat);
@@ -57,6 +57,7 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
         Hold::No
     };
     set_flags(fold, user, sign, after, place);
+    fold.touch_browser(&sign.ticket, sign.at);
     fold.changes.push(Change::Seen(sign.ticket.user, sign.tag, hold));
     if user != sign.ticket.user {
         fold.changes.push(Change::Moved(user));
@@ -100,7 +101,7 @@ fn due(sign: &Evidence) -> Secs {
 /// Bills an impression whose billing sign never came, now that the token's billing time has ended.
 pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now: Secs) -> io::Result<()> {
     wait_no_more(fold, due, tag);
-    let user = fold.canonical(ticket.user);
+    let user = fold.holder(ticket);
     let Before { flags: before, place } = before(fold, user, tag)?;
     if before & evidence::SETTLED == 0 {
         let sign = Evidence {
@@ -160,8 +161,6 @@ fn set_flags(fold: &mut Fold<'_>, user: UserKey, sign: &Evidence, flags: u8, pla
             entry.clicked = clicked(entry.clicked);
         }
         Place::New if is_known => {
-            // Repeats of evidence of the one that leaves must still be known as such.
-            let leaves = (list.len() >= EXPOSURES_MAX).then(|| list.remove(0));
             list.push(Exposure {
                 tag: sign.tag,
                 campaign: sign.ticket.campaign,
@@ -170,7 +169,8 @@ fn set_flags(fold: &mut Fold<'_>, user: UserKey, sign: &Evidence, flags: u8, pla
                 clicked: clicked(Secs(0)),
                 flags,
             });
-            if let Some(old) = leaves {
+            // Repeats of evidence of the one that leaves must still be known as such.
+            for old in exposure::cut(list) {
                 fold.orphan(old.tag, old.flags);
             }
             fold.touch(user, sign.at);
@@ -270,5 +270,5 @@ fn log(fold: &mut Fold<'_>, fact: &str, ticket: &Ticket, day: Day, now: Secs, am
     for (name, amount) in amounts {
         entry[*name] = json!(amount.to_string());
     }
-    fold.log(entry, fold.canonical(ticket.user))
+    fold.log(entry, fold.holder(ticket))
 }

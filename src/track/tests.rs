@@ -3,6 +3,7 @@
 mod events;
 mod facts;
 mod holds;
+mod homes;
 mod identity;
 mod leaving;
 mod random;

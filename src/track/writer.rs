@@ -124,8 +124,10 @@ impl Writer {
                 Fact::Match(ids) if ids.iter().any(|id| fold.is_opted_out(id)) => Effect::Repeat,
                 Fact::Match(ids) => match ids.first() {
                     Some(super::fact::IdRef::Ours(key, name)) => {
-                        let user = fold.resolve(ids, &(*key, name.clone()), Trust::Browser)?;
+                        let own = fold.own(ids, None)?;
+                        let user = fold.resolve(&own, &(*key, name.clone()), Trust::Browser)?;
                         fold.meet(user);
+                        fold.touch(user, now);
                         Effect::Recorded
                     }
                     _ => Effect::Repeat,

@@ -13,6 +13,7 @@ mod conformance;
 mod corpus;
 mod crash;
 mod doors;
+mod erase;
 mod exchange;
 mod feeds;
 mod figures;
@@ -28,6 +29,7 @@ mod life;
 mod losses;
 mod macros;
 mod media;
+mod merge;
 #[path = "../oracle.rs"]
 mod oracle;
 mod presets;

@@ -15,7 +15,7 @@ use crate::server::{compaction, notices};
 use crate::state::hand::{Leaving, Why};
 use crate::track::fact::Fact;
 
-const CART: &str = r#"{"user": {"id": "shopper", "exchange_ids": {"demo-x": "theirs"}, "ifa": "AB-1"},
+const CART: &str = r#"{"user": {"id": "shopper", "exchange_ids": {"demo-x": "theirs"}, "ifa": "AB12CD34-0000-4000-8000-00000000000F"},
     "events": [{"event": "view_item", "items": [{"item_id": "runner"}]},
                {"event": "add_to_cart", "items": [{"item_id": "boot", "quantity": 2}]}]}"#;
 const REQUEST: &str = r#"{"id": "r1", "imp": [{"id": "1", "secure": 1, "bidfloor": 0.5, "banner": {"format": [{"w": 300, "h": 250}]}}],
@@ -369,7 +369,11 @@ async fn a_user_is_shown_by_any_id_and_erased_everywhere() {
     ];
     rig.engine.state.exposures.put(user.0, exposure::write(&entries).into_boxed_slice());
     let shown = rig.get("/api/users/shopper").await.json();
-    for id in ["demo-x:theirs", "ifa:ab-1", "ifa:AB-1"] {
+    for id in [
+        "demo-x:theirs",
+        "ifa:ab12cd34-0000-4000-8000-00000000000f",
+        "ifa:AB12CD34-0000-4000-8000-00000000000F",
+    ] {
         assert_eq!(rig.get(&format!("/api/users/{id}")).await.json(), shown, "{id}");
     }
     assert_eq!((&shown["id"], &shown["matches"]), (&json!("shopper"), &json!(["demo-x", "ifa"])));
@@ -391,7 +395,7 @@ async fn a_user_is_shown_by_any_id_and_erased_everywhere() {
     );
     let erase = async || rig.call(Method::DELETE, "/api/users/demo-x:theirs", "").await;
     assert_eq!(erase().await.status, 204);
-    for id in ["shopper", "demo-x:theirs", "ifa:ab-1"] {
+    for id in ["shopper", "demo-x:theirs", "ifa:AB12CD34-0000-4000-8000-00000000000f"] {
         assert_eq!(
             rig.get(&format!("/api/users/{id}")).await.failure(),
             (404, "user_not_found".to_owned())

@@ -3,7 +3,7 @@
 //! Record = version u8, seen u32 (seconds since 2024, little endian), section*. Section = advertiser varint,
 //! count u8, [first visit varint (seconds before seen), visits varint], event*. The first visit and how many
 //! there were are written, and the count's highest bit set, where the events kept do not tell: some were
-//! forgotten. Event = marks?, kind 4 bits and flags 4 bits, age varint (seconds before seen for the first,
+//! forgotten. A section without visits says that it is in another record. Event = marks?, kind 4 bits and flags 4 bits, age varint (seconds before seen for the first,
 //! before the previous one for the rest; newest first), then product u40, quantity varint and value as flags
 //! say. Marks = 15 in 4 bits, their number in 4 bits, u16*. Values are in minor units (a hundredth): each the
 //! zigzag varint of what it is more than the value before it in its section, for what is looked at, put into a
@@ -145,9 +145,14 @@ pub fn seen(record: &[u8]) -> Secs {
     Secs(seen.map_or(0, |seen| u32::from_le_bytes(*seen)))
 }
 
+/// An event's value, as stored.
+pub(super) fn cents(of: &Happening) -> i64 {
+    i64::try_from(of.value.0 / CENT).unwrap_or(CENTS_MAX).clamp(0, CENTS_MAX)
+}
+
 /// `before` is the value before it.
 fn write_event(out: &mut Vec<u8>, event: &Happening, previous: Secs, before: &mut i64) {
-    let cents = i64::try_from(event.value.0 / CENT).unwrap_or(CENTS_MAX).clamp(0, CENTS_MAX);
+    let cents = cents(event);
     let mut flags = 0;
     flags |= if event.continued { FLAG_CONTINUED } else { 0 };
     flags |= if event.product.is_some() { FLAG_PRODUCT } else { 0 };

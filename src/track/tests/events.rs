@@ -177,7 +177,7 @@ fn browsers_name_neither_users_nor_times() {
         .iter()
         .map(|id| match id {
             crate::track::fact::IdRef::Ours(key, _) => key.0,
-            crate::track::fact::IdRef::Foreign(key, _) => key.0,
+            crate::track::fact::IdRef::Foreign(key, _) | crate::track::fact::IdRef::Email(key, _) => key.0,
             crate::track::fact::IdRef::Clicked(key) => key.0,
         })
         .collect();

@@ -360,10 +360,15 @@ fn when(rng: &mut Rng) -> Value {
 pub fn people(rng: &mut Rng) -> Vec<Vec<(String, String)>> {
     let mut person = |n: usize| {
         let mut ids = vec![("x".to_owned(), format!("x-{n}"))];
-        let kinds = [("", "our"), ("y", "y"), ("ids.example", "eid"), ("ifa:", "0aff-cd1e")];
+        let kinds = [
+            ("", "our-"),
+            ("y", "y-"),
+            ("ids.example", "eid-"),
+            ("ifa:", "0affcd1e00004000800000000000000"),
+        ];
         ids.extend(
             kinds
-                .map(|(owner, id)| (owner.to_owned(), format!("{id}-{n}")))
+                .map(|(owner, id)| (owner.to_owned(), format!("{id}{n}")))
                 .into_iter()
                 .filter(|_| rng.chance(60)),
         );
