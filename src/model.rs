@@ -7,6 +7,7 @@
 pub mod advertiser;
 pub mod audience;
 pub mod choice;
+pub mod crawlers;
 pub mod event;
 pub mod exchange;
 pub mod exposure;
@@ -25,3 +26,4 @@ pub mod targeting;
 pub mod taxonomy;
 pub mod template;
 pub mod ticket;
+pub mod traffic;

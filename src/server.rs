@@ -14,5 +14,7 @@ pub mod meters;
 pub mod names;
 pub mod notices;
 pub mod public;
+mod rights;
 pub mod shops;
 pub mod sizes;
+mod visitor;

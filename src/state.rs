@@ -17,6 +17,7 @@ pub mod popular;
 pub mod prices_seen;
 pub mod records;
 pub mod resolved;
+pub mod traffic;
 mod wins;
 pub mod world;
 
@@ -30,6 +31,7 @@ use crate::base::limits::EXCHANGES_MAX;
 use crate::base::money::{Money, Ratio};
 use crate::base::time::{Day, Secs};
 use crate::model::ticket::Ticket;
+use crate::model::traffic::Invalid;
 use approvals::Approvals;
 use books::Books;
 use holds::CapHolds;
@@ -39,6 +41,7 @@ use popular::Popular;
 use prices_seen::PricesSeen;
 use records::Records;
 use resolved::Resolved;
+use traffic::Traffic;
 
 /// Everything that changes.
 pub struct State {
@@ -74,6 +77,10 @@ pub struct State {
     pub cap_late: AtomicU64,
     /// Users who left because they were not seen within the retention, and to stay within the memory.
     pub evicted: [AtomicU64; hand::Why::ALL.len()],
+    /// What users do too much of to be persons.
+    pub traffic: Traffic,
+    /// Events, impressions and clicks that were invalid.
+    pub invalid: [AtomicU64; Invalid::ALL.len()],
     /// Whether bids may be made and facts taken.
     pub status: Status,
 }
@@ -97,6 +104,8 @@ impl Default for State {
             prices_seen: PricesSeen::default(),
             cap_late: AtomicU64::new(0),
             evicted: Default::default(),
+            traffic: Traffic::default(),
+            invalid: Default::default(),
             status: Status::default(),
         }
     }
@@ -164,7 +173,7 @@ impl Status {
 pub struct DayRow {
     /// Settled impressions.
     pub impressions: u64,
-    /// Clicks.
+    /// Valid clicks.
     pub clicks: u64,
     /// Conversions credited.
     pub conversions: u64,
@@ -178,13 +187,24 @@ pub struct DayRow {
     pub earned: u64,
     /// Their order values.
     pub earned_value: Money,
+    /// Impressions whose pixel nobody looked at.
+    pub invalid_impressions: u64,
+    /// Clicks beside the valid ones.
+    pub invalid_clicks: u64,
+    /// Of an advertiser's own book: events of machines.
+    pub invalid_events: u64,
 }
 
 /// What rows end with that were written before it was known which day earned what.
 const SHORT_ROW_BYTES: usize = 72;
-const DAY_ROW_BYTES: usize = 96;
+const DAY_ROW_BYTES: usize = 120;
 
 impl DayRow {
+    /// Impressions that somebody may have looked at: what rates are made of.
+    pub fn valid_impressions(&self) -> u64 {
+        self.impressions.saturating_sub(self.invalid_impressions)
+    }
+
     /// Books a conversion on the day it came.
     pub fn convert(&mut self, value: Money) {
         self.conversions += 1;
@@ -219,17 +239,24 @@ impl DayRow {
             out[24 + at * 16..40 + at * 16].copy_from_slice(&amount.0.to_le_bytes());
         }
         out[72..80].copy_from_slice(&self.earned.to_le_bytes());
-        out[80..].copy_from_slice(&self.earned_value.0.to_le_bytes());
+        out[80..96].copy_from_slice(&self.earned_value.0.to_le_bytes());
+        for (at, count) in [self.invalid_impressions, self.invalid_clicks, self.invalid_events]
+            .into_iter()
+            .enumerate()
+        {
+            out[96 + at * 8..104 + at * 8].copy_from_slice(&count.to_le_bytes());
+        }
         out
     }
 
     /// From what is stored.
     pub fn read(bytes: &[u8]) -> Option<DayRow> {
         let (counts, rest) = bytes.get(..SHORT_ROW_BYTES)?.split_at(24);
-        let earned = bytes
-            .get(72..80)
-            .and_then(<[u8]>::first_chunk)
-            .map_or(0, |n| u64::from_le_bytes(*n));
+        // What rows of before do not have is nothing.
+        let later = |at: usize| {
+            let count = bytes.get(at..at + 8).and_then(<[u8]>::first_chunk);
+            count.map_or(0, |n| u64::from_le_bytes(*n))
+        };
         let earned_value = bytes
             .get(80..96)
             .and_then(<[u8]>::first_chunk)
@@ -243,8 +270,11 @@ impl DayRow {
             media_cost: Money(i128::from_le_bytes(amounts[0])),
             billed: Money(i128::from_le_bytes(amounts[1])),
             conversion_value: Money(i128::from_le_bytes(amounts[2])),
-            earned,
+            earned: later(72),
             earned_value: Money(earned_value),
+            invalid_impressions: later(96),
+            invalid_clicks: later(104),
+            invalid_events: later(112),
         })
     }
 }
@@ -313,12 +343,22 @@ mod tests {
             conversion_value: Money(-6),
             earned: 7,
             earned_value: Money(8),
+            invalid_impressions: 9,
+            invalid_clicks: 10,
+            invalid_events: 11,
         };
         assert_eq!(DayRow::read(&row.write()), Some(row));
         let of_before = DayRow {
+            invalid_impressions: 0,
+            invalid_clicks: 0,
+            invalid_events: 0,
+            ..row
+        };
+        assert_eq!(DayRow::read(&row.write()[..96]), Some(of_before));
+        let of_before = DayRow {
             earned: 0,
             earned_value: Money::ZERO,
-            ..row
+            ..of_before
         };
         assert_eq!(
             DayRow::read(&row.write()[..SHORT_ROW_BYTES]),

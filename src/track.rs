@@ -9,6 +9,7 @@ pub mod credit;
 pub mod events;
 pub mod fact;
 pub mod fold;
+mod invalid;
 pub mod notice;
 pub mod price;
 pub mod settle;

@@ -64,6 +64,23 @@ pub const BUDGET_LAST_PART: i128 = 20;
 /// Lost and settled bids remembered so that a repeated notice frees nothing twice.
 pub const RESOLVED_MAX: usize = 1 << 20;
 
+/// Buckets of a table of what users do in a minute.
+pub const RATE_BUCKETS: usize = 1 << 12;
+/// Users in one bucket; of more, those who do least are forgotten.
+pub const RATES_PER_BUCKET: usize = 8;
+/// Buckets of the table of what users look at in a day.
+pub const LOOKED_BUCKETS: usize = 1 << 12;
+/// Users in one bucket; of more, those who look at least are forgotten.
+pub const LOOKED_PER_BUCKET: usize = 8;
+/// Impressions whose moment is kept to the millisecond, until as many others have come.
+pub const MOMENTS_MAX: usize = 1 << 14;
+/// A click sooner after the impression is nobody's, in milliseconds.
+pub const CLICK_AFTER_MS_MIN: i64 = 1_000;
+/// Nor is one later after it.
+pub const CLICK_AFTER_MAX: Span = Span::DAY;
+/// For so long nobody who did more than a person does is bid for.
+pub const MACHINE_LIFE: Span = Span::DAY;
+
 /// Facts waiting for the writer; beyond, callers get 503.
 pub const FACTS_QUEUE_MAX: usize = 8_192;
 /// Facts of one commit.
@@ -148,3 +165,5 @@ pub const DRAIN_MS_MAX: u64 = 8_000;
 const _: () = assert!(CAMPAIGNS_MAX < 1 << 24, "campaign numbers are stored in three bytes");
 const _: () = assert!(CREATIVES_MAX < 256, "creative numbers are stored in one byte");
 const _: () = assert!(HOLD_BUCKETS.is_power_of_two(), "a bucket is picked by mask");
+const _: () = assert!(RATE_BUCKETS.is_power_of_two() && LOOKED_BUCKETS.is_power_of_two(), "likewise");
+const _: () = assert!(MOMENTS_MAX.is_power_of_two(), "likewise");

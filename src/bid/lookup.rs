@@ -7,6 +7,8 @@ use super::{Case, Known};
 use crate::base::id::UserKey;
 use crate::model::exposure;
 use crate::model::outcome::NoBid;
+use crate::openrtb::attributes::plain;
+use crate::state::traffic::is_machine;
 
 /// Fills `known` for the first of `keys` that has events.
 pub fn lookup(case: &Case<'_>, keys: &[UserKey], known: &mut Known) -> Result<(), NoBid> {
@@ -16,15 +18,22 @@ pub fn lookup(case: &Case<'_>, keys: &[UserKey], known: &mut Known) -> Result<()
         if found.is_none() || known.profile.sections.is_empty() {
             continue;
         }
-        known.key = *key;
-        if case
-            .state
-            .exposures
-            .read(key.0, |entries| exposure::read(entries, &mut known.exposures))
-            .is_none()
-        {
-            known.exposures.clear();
+        let (device, now) = (&case.request.device, case.ask.now.to_secs());
+        if is_machine(
+            case.world,
+            case.state,
+            *key,
+            &known.profile,
+            plain(device.ua),
+            plain(device.ip),
+            now,
+        ) {
+            return Err(NoBid::InvalidTraffic);
         }
+        known.key = *key;
+        known.exposures.clear();
+        let exposures = &case.state.exposures;
+        exposures.read(key.0, |entries| exposure::read(entries, &mut known.exposures));
         return Ok(());
     }
     Err(NoBid::UnknownUser)

@@ -25,6 +25,10 @@ pub mod evidence {
     pub const SETTLED: u8 = 16;
     /// No purchase may be led back to it.
     pub const UNTRACKED: u8 = 32;
+    /// A click that was invalid: no purchase is led back to that.
+    pub const BAD_CLICK: u8 = 64;
+    /// Signs that there was an impression; an auction won is none yet.
+    pub const SEEN: u8 = BILL | PIXEL | SETTLED;
 }
 
 /// One impression, or what is known of it so far.

@@ -15,6 +15,8 @@ pub use record::seen;
 pub struct Profile {
     /// The last event or impression.
     pub seen: Secs,
+    /// Until when the user is taken for a machine, having done more than a person does.
+    pub machine_until: Secs,
     /// One for each advertiser, in the order stored.
     pub sections: Vec<Section>,
     /// All events; each section has its range. Newest first within a section.
@@ -48,6 +50,7 @@ impl Profile {
     /// Empties, keeping capacity.
     pub fn clear(&mut self) {
         self.seen = Secs(0);
+        self.machine_until = Secs(0);
         self.sections.clear();
         self.events.clear();
     }
@@ -72,6 +75,7 @@ impl Profile {
     /// Takes over what another record remembers, event by event.
     pub fn absorb(&mut self, other: &Profile) {
         self.seen = self.seen.max(other.seen);
+        self.machine_until = self.machine_until.max(other.machine_until);
         for section in &other.sections {
             let events = other.events(section);
             let mut end = events.len();
@@ -110,6 +114,27 @@ impl Profile {
                 .map(|(at, _)| at);
             kept.remove(oldest.unwrap_or(0));
         }
+        self.lay_out(kept);
+    }
+
+    /// Forgets events from before `oldest`, and shops that know of no other.
+    pub fn forget_before(&mut self, oldest: Secs) {
+        if self.events.iter().all(|event| event.at >= oldest) {
+            return;
+        }
+        let since = |section: &Section| {
+            let events = self.events(section).iter().filter(|event| event.at >= oldest);
+            let section = Section {
+                first: section.first.max(oldest),
+                ..*section
+            };
+            (section, events.copied().collect::<Vec<_>>())
+        };
+        let kept: Vec<_> = self.sections.iter().map(since).filter(|(_, events)| !events.is_empty()).collect();
+        self.lay_out(kept);
+    }
+
+    fn lay_out(&mut self, kept: Vec<(Section, Vec<Happening>)>) {
         self.sections.clear();
         self.events.clear();
         for (mut section, events) in kept {
@@ -257,6 +282,16 @@ mod tests {
         for cut in 0..profile.write().len() {
             read.read(&profile.write()[..cut]);
         }
+        profile.machine_until = Secs(2_500);
+        read.read(&profile.write());
+        assert_eq!(read, profile, "a machine's");
+        assert_eq!(seen(&profile.write()), profile.seen);
+        read.read(&profile.write()[..7]);
+        assert_eq!(
+            (read.seen, read.machine_until, read.sections.len()),
+            (profile.seen, Secs(0), 0),
+            "torn"
+        );
     }
 
     #[test]
@@ -272,6 +307,24 @@ mod tests {
         assert_eq!(section.visits, 202);
         assert!(profile.events(&section).iter().any(|e| e.kind == EventKind::Purchase));
         assert!(profile.events(&section).iter().any(|e| e.kind == EventKind::AddToCart));
+    }
+
+    #[test]
+    fn what_is_too_old_is_forgotten() {
+        let mut profile = Profile::default();
+        profile.remember(AdvertiserNo(1), &[event(EventKind::Purchase, 10, 1)]);
+        profile.remember(AdvertiserNo(1), &[event(EventKind::ViewItem, 30, 2)]);
+        profile.remember(AdvertiserNo(2), &[event(EventKind::ViewItem, 20, 3)]);
+        let before = profile.clone();
+        profile.forget_before(Secs(10));
+        assert_eq!(profile, before);
+        profile.forget_before(Secs(21));
+        let left: Vec<_> = profile.events.iter().map(|event| (event.at.0, event.product.0)).collect();
+        assert_eq!((left, profile.sections.len()), (vec![(30, 2)], 1));
+        assert_eq!((profile.sections[0].first, profile.seen), (Secs(21), Secs(30)));
+        let mut read = Profile::default();
+        read.read(&profile.write());
+        assert_eq!(read, profile);
     }
 
     #[test]

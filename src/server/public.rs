@@ -8,13 +8,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{get, post};
 
 use super::engine::Engine;
 use super::http::{self, Answer};
-use super::{intake, notices};
+use super::visitor::Visitor;
+use super::{intake, notices, rights};
 use crate::base::limits::EVENTS_BODY_BYTES_MAX;
 use crate::privacy::permission::Use;
 use crate::privacy::signals::Stated;
@@ -24,8 +25,6 @@ use crate::track::notice::parameter;
 
 /// How long the id cookie lasts: 13 months.
 const COOKIE_AGE_S: u32 = 395 * 86_400;
-/// How long an opt-out lasts: ten years.
-const OPTOUT_AGE_S: u32 = 3_650 * 86_400;
 
 /// What a call works with.
 pub type Shared = State<Arc<Engine>>;
@@ -39,8 +38,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/vast/{event}/{token}", get(beat))
         .route("/e/{site}", post(intake::batch).options(intake::preflight).get(intake::gif))
         .route("/sync/{exchange}", get(sync))
-        .route("/optout", any(opt_out))
-        .route("/optout/status", get(opt_out_status))
+        .merge(rights::routes())
         .layer(DefaultBodyLimit::max(EVENTS_BODY_BYTES_MAX))
         .with_state(engine)
 }
@@ -54,12 +52,12 @@ async fn notice(State(engine): Shared, Path((kind, token)): Path<(String, String
     out(notices::notice(&engine, &kind, &token, query.as_deref()).await)
 }
 
-async fn pixel(State(engine): Shared, Path(token): Path<String>, RawQuery(query): RawQuery) -> Response {
-    out(notices::pixel(&engine, &token, query.as_deref()).await)
+async fn pixel(State(engine): Shared, Path(token): Path<String>, RawQuery(query): RawQuery, visitor: Visitor) -> Response {
+    out(notices::pixel(&engine, &token, query.as_deref(), visitor.invalid).await)
 }
 
-async fn click(State(engine): Shared, Path(token): Path<String>, RawQuery(query): RawQuery) -> Response {
-    out(notices::click(&engine, &token, query.as_deref()).await)
+async fn click(State(engine): Shared, Path(token): Path<String>, RawQuery(query): RawQuery, visitor: Visitor) -> Response {
+    out(notices::click(&engine, &token, query.as_deref(), visitor.invalid).await)
 }
 
 async fn beat(State(engine): Shared, Path((event, token)): Path<(String, String)>, RawQuery(query): RawQuery) -> Response {
@@ -174,29 +172,4 @@ pub fn set_cookie(response: &mut Response, public_url: &str, name: &str, value: 
     if let Ok(cookie) = HeaderValue::from_str(&format!("{name}={value}; Max-Age={age_s}; Path=/; HttpOnly; {site}")) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-}
-
-/// `/optout`: erases the user, sets the opt-out and takes the id back.
-async fn opt_out(State(engine): Shared, method: Method, headers: HeaderMap) -> Response {
-    if !matches!(method, Method::GET | Method::POST) {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
-    }
-    let world = engine.world.load_full();
-    if let Some(id) = http::cookie(&headers, "wb_uid") {
-        let user = world.hashes.user(id.as_bytes());
-        if let Err(problem) = engine.facts.record(Fact::Forget { user, opt_out: true }).await {
-            return out(http::error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &problem.to_string()));
-        }
-    }
-    let mut answer = out(http::json(StatusCode::OK, &serde_json::json!({"opted_out": true})));
-    set_cookie(&mut answer, &world.public_url, "optout", "1", OPTOUT_AGE_S);
-    set_cookie(&mut answer, &world.public_url, "wb_uid", "", 0);
-    answer
-}
-
-async fn opt_out_status(headers: HeaderMap) -> Response {
-    out(http::json(
-        StatusCode::OK,
-        &serde_json::json!({"opted_out": http::cookie(&headers, "optout").is_some()}),
-    ))
 }

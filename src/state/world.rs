@@ -14,6 +14,7 @@ use crate::base::seal::Seals;
 use crate::model::advertiser::Shop;
 use crate::model::exchange::Exchange;
 use crate::model::house::HouseBlock;
+use crate::model::traffic::InvalidTraffic;
 use crate::privacy::permission::Policy;
 
 /// What does not change while a request is decided.
@@ -37,6 +38,8 @@ pub struct World {
     pub house: Arc<HouseBlock>,
     /// What privacy signals allow.
     pub privacy: Arc<Policy>,
+    /// What is taken for the doing of machines.
+    pub invalid_traffic: Arc<InvalidTraffic>,
     exchanges: Vec<Option<Arc<Exchange>>>,
     shops: Vec<Option<Arc<Shop>>>,
     by_id: HashMap<String, AdvertiserNo>,
@@ -62,6 +65,7 @@ impl World {
             retention_s: 90 * 86_400,
             house: Arc::default(),
             privacy: Arc::default(),
+            invalid_traffic: Arc::default(),
             shops: Vec::new(),
             by_id: HashMap::new(),
             by_site_key: HashMap::new(),

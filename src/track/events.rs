@@ -20,6 +20,7 @@ use crate::base::time::{Millis, Secs};
 use crate::model::advertiser::Shop;
 use crate::model::event::{Aspect, EventKind, Happening, Marks};
 use crate::model::product::Product;
+use crate::model::traffic::Invalid;
 use crate::privacy::permission::Use;
 use crate::privacy::signals::Stated;
 use crate::state::world::World;
@@ -40,6 +41,8 @@ pub enum Sender {
     Browser {
         /// `wb_uid`.
         cookie: Option<String>,
+        /// Why nobody sits in front of it, where nobody does.
+        invalid: Option<Invalid>,
     },
     /// A browser that opted out or says that it wants no tracking: nothing is recorded of it.
     Objector,
@@ -161,7 +164,7 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
     }
     let mut ids = match sender {
         Sender::Server => server_ids(world, shop, raw.user)?,
-        Sender::Browser { cookie } => browser_ids(world, shop, cookie.as_deref(), raw.user)?,
+        Sender::Browser { cookie, .. } => browser_ids(world, shop, cookie.as_deref(), raw.user)?,
         Sender::Objector => {
             return Ok(refused(
                 raw.events.len(),
@@ -194,6 +197,10 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
         ids,
         fresh,
         events,
+        invalid: match sender {
+            Sender::Browser { invalid, .. } => *invalid,
+            Sender::Server | Sender::Objector => None,
+        },
     });
     Ok(Read { batch, accepted, rejected })
 }

@@ -10,6 +10,7 @@ use crate::base::time::Secs;
 use crate::model::advertiser::Shop;
 use crate::model::event::Happening;
 use crate::model::ticket::Ticket;
+use crate::model::traffic::Invalid;
 use crate::state::hand::Leaving;
 
 /// Something to be recorded.
@@ -54,6 +55,8 @@ pub struct EventBatch {
     pub fresh: (UserKey, String),
     /// What they did.
     pub events: Vec<NewEvent>,
+    /// Why the sender is nobody, where it is not: nothing is remembered of whom it names.
+    pub invalid: Option<Invalid>,
 }
 
 /// One event.
@@ -117,6 +120,10 @@ pub struct Evidence {
     pub paid: Paid,
     /// When it came.
     pub at: Secs,
+    /// Milliseconds into that second.
+    pub ms: u16,
+    /// Why it is no person's, as far as its request says; of a pixel or a click.
+    pub invalid: Option<Invalid>,
 }
 
 /// What became of a fact.
@@ -132,6 +139,8 @@ pub enum Effect {
     Expired,
     /// A `test` request's: nothing is kept.
     Test,
+    /// Kept and reported as invalid traffic.
+    Invalid,
 }
 
 impl Effect {
@@ -143,6 +152,7 @@ impl Effect {
             Effect::Repeat => "repeat",
             Effect::Expired => "expired",
             Effect::Test => "test",
+            Effect::Invalid => "invalid",
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::fact::{Effect, Evidence, Paid, Sign};
 use super::fold::{Change, Counted, Fold, Hold};
+use super::invalid;
 use crate::base::id::{BidTag, ExchangeNo, UserKey};
 use crate::base::limits::{CLICK_LIFE, EXPOSURES_MAX, NOTICE_LIFE};
 use crate::base::money::{Money, Ratio, Round};
@@ -36,6 +37,13 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     };
     let user = fold.canonical(sign.ticket.user);
     let Before { flags: before, place } = before(fold, user, sign.tag)?;
+    if sign.sign == Sign::Click {
+        let first = first_seen(fold, user, place);
+        if let Some(why) = invalid::of_click(fold, sign, before, first) {
+            invalid::keep_click(fold, sign, why, user)?;
+            return Ok(Effect::Invalid);
+        }
+    }
     if before & flag != 0 {
         return Ok(Effect::Repeat);
     }
@@ -57,6 +65,12 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
         Hold::No
     };
     set_flags(fold, user, sign, after, place);
+    if before & evidence::SEEN == 0 && after & evidence::SEEN != 0 {
+        fold.state.traffic.moments.note(sign.tag, invalid::moment(sign));
+    }
+    if let Some(why) = sign.invalid.filter(|_| sign.sign == Sign::Pixel) {
+        invalid::keep_impression(fold, sign, why, user)?;
+    }
     fold.changes.push(Change::Seen(sign.ticket.user, sign.tag, hold));
     if user != sign.ticket.user {
         fold.changes.push(Change::Moved(user));
@@ -109,6 +123,8 @@ pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now
             tag,
             paid: Paid::Unknown("never_billed"),
             at: now,
+            ms: 0,
+            invalid: None,
         };
         set_flags(fold, user, &sign, before | evidence::SETTLED, place);
         settle(fold, ticket, tag, sign.paid, now)?;
@@ -147,6 +163,14 @@ fn before(fold: &mut Fold<'_>, user: UserKey, tag: BidTag) -> io::Result<Before>
         flags: orphan.as_ref().and_then(|value| value.first().copied()).unwrap_or(0),
         place: if orphan.is_some() { Place::Orphaned } else { Place::New },
     })
+}
+
+/// When anything was first seen of a bid, where that is still known.
+fn first_seen(fold: &mut Fold<'_>, user: UserKey, place: Place) -> Option<Secs> {
+    match place {
+        Place::Listed(at) => Some(fold.exposures(user)[at].at),
+        Place::Orphaned | Place::New => None,
+    }
 }
 
 fn set_flags(fold: &mut Fold<'_>, user: UserKey, sign: &Evidence, flags: u8, place: Place) {

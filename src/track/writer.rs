@@ -120,7 +120,7 @@ impl Writer {
         let mut effects = Vec::with_capacity(facts.len());
         for fact in facts {
             effects.push(match fact {
-                Fact::Events(batch) => fold.events(batch, now).map(|()| Effect::Recorded)?,
+                Fact::Events(batch) => fold.events(batch, now)?,
                 Fact::Match(ids) if ids.iter().any(|id| fold.is_opted_out(id)) => Effect::Repeat,
                 Fact::Match(ids) => match ids.first() {
                     Some(super::fact::IdRef::Ours(key, name)) => {
@@ -181,6 +181,11 @@ fn install(folded: &Folded, state: &State, now: Secs) {
                 // Only this thread counts.
                 conversions.store(conversions.load(Relaxed).saturating_sub(1), Relaxed);
             }
+            Change::Unseen(campaign) => {
+                let impressions = &state.books.entry(*campaign).impressions;
+                impressions.store(impressions.load(Relaxed).saturating_sub(1), Relaxed);
+            }
+            Change::Invalid(why, times) => drop(state.invalid[*why as usize].fetch_add(*times, Relaxed)),
             Change::Seen(user, tag, hold) => {
                 if !state.cap_holds.free(*user, *tag, now.to_millis()) && *hold == Hold::Expected {
                     state.cap_late.fetch_add(1, Relaxed);
@@ -274,7 +279,7 @@ pub fn restore(state: &State, rows: impl Iterator<Item = Row>, book_of: impl Fn(
     let days: Vec<((CampaignNo, Day), DayRow)> = state.days.lock().iter().map(|(key, row)| (*key, *row)).collect();
     for ((campaign, day), row) in days {
         let entry = state.books.entry(campaign);
-        entry.impressions.fetch_add(row.impressions, Relaxed);
+        entry.impressions.fetch_add(row.valid_impressions(), Relaxed);
         entry.clicks.fetch_add(row.clicks, Relaxed);
         entry.conversions.fetch_add(row.conversions, Relaxed);
         state.books.spend(campaign, day, row.billed);

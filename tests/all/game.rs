@@ -27,7 +27,7 @@ use winback::model::outcome::Pick;
 use winback::openrtb::feedback::Verdict as Heard;
 use winback::openrtb::response::Form;
 use winback::state::holds::{Limits, commit};
-use winback::track::fact::{Fact, IdRef, Sign};
+use winback::track::fact::{Effect, Fact, IdRef, Sign};
 use winback::track::notice::{self, Opened};
 
 use crate::bench_rig::Rig;
@@ -415,7 +415,10 @@ impl Game {
         let query = format!("price={}", Money(paid));
         let evidence = notice::evidence(&self.rig.world, sign, self.open[at].opened, Some(&query), Millis(self.now));
         let conversion = evidence.ticket.conversion;
-        self.rig.record(Fact::Evidence(evidence), Millis(self.now));
+        let effect = self.rig.record(Fact::Evidence(evidence), Millis(self.now));
+        if effect == Effect::Invalid {
+            return;
+        }
         let (second, billing) = (self.second(), self.billing(at));
         let of = &mut self.facts.bids[bid];
         let [_, shop, campaign, _] = of.who;

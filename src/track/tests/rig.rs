@@ -236,6 +236,9 @@ impl Rig {
             conversion_value: sum.conversion_value + row.conversion_value,
             earned: sum.earned + row.earned,
             earned_value: sum.earned_value + row.earned_value,
+            invalid_impressions: sum.invalid_impressions + row.invalid_impressions,
+            invalid_clicks: sum.invalid_clicks + row.invalid_clicks,
+            invalid_events: sum.invalid_events + row.invalid_events,
         })
     }
 

@@ -16,6 +16,8 @@ const UAS: [&str; 4] = [
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36 Edg/137.0.0.0",
 ];
+/// Who crawls.
+const CRAWLER: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
 /// Letters that are written as escapes now and then: none of them stands in a literal or a number.
 const ESCAPED: [&str; 8] = ["/", "m", "d", "c", "I", "U", "w", "x"];
 
@@ -297,7 +299,11 @@ fn hinder(rng: &mut Rng, facts: &Facts, r: &mut Value) {
             .to_owned()
     };
     let shops: Vec<&str> = facts.shops.iter().filter_map(|shop| shop["id"].as_str()).collect();
-    match rng.below(31) {
+    match rng.below(32) {
+        31 => match rng.chance(50) {
+            true => r["device"]["ua"] = json!(CRAWLER),
+            false => r["device"]["ip"] = json!(format!("198.51.100.{}", rng.below(256))),
+        },
         0 => object(rng, r),
         1 => r["device"][one(rng, &["lmt", "dnt"])] = json!(1),
         2 => {

@@ -66,6 +66,14 @@ pub fn config(rng: &mut Rng, facts: &mut Facts, dir: &Path) {
         server["house"] = json!({"block": block});
         facts.house = house;
     }
+    // Events are counted elsewhere: here every person does less than a machine.
+    server["invalid_traffic"] = if rng.chance(30) {
+        std::fs::write(dir.join("ranges"), "# a data centre\n198.51.100.0/25\n198.51.100.128/25\n").expect("a file");
+        let most = json!(one(rng, &[Some(1), Some(2), Some(4), None]));
+        json!({"bids_per_min": most, "events_per_min": null, "items_per_day": null, "ranges_file": "ranges"})
+    } else {
+        json!(null)
+    };
     if rng.chance(30) {
         server["house"]["ad_choices_url"] = json!("https://choices.example/");
     }

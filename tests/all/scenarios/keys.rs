@@ -67,7 +67,7 @@ const LATER: [(Of, &str, &str); 7] = [
     (Of::Server, "limits.memory_mib", MONEY),
     (Of::Server, "exchanges[].sync.push_url", IDENTITY),
     (Of::Server, "exchanges[].sync.ttl", IDENTITY),
-    (Of::Server, "invalid_traffic", IDENTITY),
+    (Of::Server, "invalid_traffic.users_per_foreign_id", IDENTITY),
     (Of::Advertiser, "feed.url", DESK),
 ];
 

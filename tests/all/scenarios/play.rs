@@ -320,11 +320,15 @@ impl<'a> Play<'a> {
         let campaign = shop.advertiser.campaigns.iter().find(|c| c.id == campaign).expect("a campaign");
         let day = self.now.local_day(&shop.advertiser.timezone);
         let row = self.rig.state.days.lock().get(&(campaign.no, day)).copied().unwrap_or_default();
-        json!({
+        let mut told = json!({
             "impressions": row.impressions, "clicks": row.clicks, "conversions": row.conversions,
             "media_cost": row.media_cost.to_string(), "billed": row.billed.to_string(),
             "conversion_value": row.conversion_value.to_string(),
-        })
+        });
+        if row.invalid_clicks > 0 {
+            told["invalid_clicks"] = json!(row.invalid_clicks);
+        }
+        told
     }
 
     /// A campaign's number, or that of its advertiser's book.
