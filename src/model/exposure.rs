@@ -27,6 +27,8 @@ pub mod evidence {
     pub const UNTRACKED: u8 = 32;
     /// A click that was invalid: no purchase is led back to that.
     pub const BAD_CLICK: u8 = 64;
+    /// The pixel was loaded by nobody who looks.
+    pub const BAD_PIXEL: u8 = 128;
     /// Signs that there was an impression; an auction won is none yet.
     pub const SEEN: u8 = BILL | PIXEL | SETTLED;
 }

@@ -13,10 +13,11 @@ use super::fold::{Change, Fold};
 use super::settle::day_of;
 use crate::base::id::UserKey;
 use crate::base::limits::{CLICK_AFTER_MAX, CLICK_AFTER_MS_MIN, MACHINE_LIFE};
-use crate::base::time::{Millis, Secs};
+use crate::base::time::{Day, Millis, Secs};
 use crate::model::advertiser::Shop;
 use crate::model::event::EventKind;
 use crate::model::exposure::evidence;
+use crate::model::ticket::Ticket;
 use crate::model::traffic::Invalid;
 
 /// Why an event of a user is not a person's, where it is not. Counts it; and notes of the user that they
@@ -90,28 +91,28 @@ pub(super) fn keep_click(fold: &mut Fold<'_>, click: &Evidence, why: Invalid, us
     if let Some(shown) = exposures.iter_mut().find(|shown| shown.tag == click.tag) {
         shown.flags |= evidence::BAD_CLICK;
     }
-    let day = auction_day(fold, click);
+    let day = auction_day(fold, &click.ticket);
     fold.day(click.ticket.campaign, day).invalid_clicks += 1;
     keep(fold, "click", click, why, user)
 }
 
-/// Keeps that an impression's pixel was loaded by nobody who looks at it: what is billed stays billed.
-pub(super) fn keep_impression(fold: &mut Fold<'_>, pixel: &Evidence, why: Invalid, user: UserKey) -> io::Result<()> {
-    let day = auction_day(fold, pixel);
-    fold.day(pixel.ticket.campaign, day).invalid_impressions += 1;
-    fold.changes.push(Change::Unseen(pixel.ticket.campaign));
-    keep(fold, "impression", pixel, why, user)
+/// An impression that is billed was looked at by nobody: it stays billed, and no rate counts it.
+pub(super) fn unsee(fold: &mut Fold<'_>, ticket: &Ticket) {
+    let day = auction_day(fold, ticket);
+    fold.day(ticket.campaign, day).invalid_impressions += 1;
+    fold.changes.push(Change::Unseen(ticket.campaign));
 }
 
-fn keep(fold: &mut Fold<'_>, of: &str, sign: &Evidence, why: Invalid, user: UserKey) -> io::Result<()> {
+/// Keeps that a sign was invalid.
+pub(super) fn keep(fold: &mut Fold<'_>, of: &str, sign: &Evidence, why: Invalid, user: UserKey) -> io::Result<()> {
     fold.changes.push(Change::Invalid(why, 1));
     let fact = json!({"fact": "invalid", "of": of, "why": why.label(), "campaign": sign.ticket.campaign.0,
         "at": sign.at.to_millis().to_rfc3339()});
     fold.log(fact, user)
 }
 
-fn auction_day(fold: &Fold<'_>, sign: &Evidence) -> crate::base::time::Day {
-    day_of(fold.world.shop(sign.ticket.advertiser).map(|shop| &**shop), sign.ticket.at)
+fn auction_day(fold: &Fold<'_>, ticket: &Ticket) -> Day {
+    day_of(fold.world.shop(ticket.advertiser).map(|shop| &**shop), ticket.at)
 }
 
 /// When a sign came, to the millisecond.

@@ -29,12 +29,7 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     if sign.ticket.test {
         return Ok(Effect::Test);
     }
-    let flag = match sign.sign {
-        Sign::Win => evidence::WIN,
-        Sign::Bill => evidence::BILL,
-        Sign::Pixel => evidence::PIXEL,
-        Sign::Click => evidence::CLICK,
-    };
+    let flag = flag_of(sign.sign);
     let user = fold.canonical(sign.ticket.user);
     let Before { flags: before, place } = before(fold, user, sign.tag)?;
     if sign.sign == Sign::Click {
@@ -57,8 +52,10 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
         Billing::Nurl => sign.sign == Sign::Win,
     };
     let settles = bills && before & evidence::SETTLED == 0;
-    let untracked = if sign.ticket.tracked { 0 } else { evidence::UNTRACKED };
-    let after = before | flag | untracked | if settles { evidence::SETTLED } else { 0 };
+    let unseen_by = sign.invalid.filter(|_| sign.sign == Sign::Pixel);
+    let bit = |is_so: bool, bit: u8| if is_so { bit } else { 0 };
+    let untracked = bit(!sign.ticket.tracked, evidence::UNTRACKED);
+    let after = before | flag | untracked | bit(settles, evidence::SETTLED) | bit(unseen_by.is_some(), evidence::BAD_PIXEL);
     let hold = if matches!(place, Place::New) && is_capped(fold, &sign.ticket) {
         Hold::Expected
     } else {
@@ -68,8 +65,8 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     if before & evidence::SEEN == 0 && after & evidence::SEEN != 0 {
         fold.state.traffic.moments.note(sign.tag, invalid::moment(sign));
     }
-    if let Some(why) = sign.invalid.filter(|_| sign.sign == Sign::Pixel) {
-        invalid::keep_impression(fold, sign, why, user)?;
+    if let Some(why) = unseen_by {
+        invalid::keep(fold, "pixel", sign, why, user)?;
     }
     fold.changes.push(Change::Seen(sign.ticket.user, sign.tag, hold));
     if user != sign.ticket.user {
@@ -84,10 +81,22 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     } else if flag & proofs(billing) != 0 && before & (proofs(billing) | evidence::SETTLED) == 0 {
         fold.wait(due, sign.tag, sign.ticket);
     }
+    if is_unseen(after) && !is_unseen(before) {
+        invalid::unsee(fold, &sign.ticket);
+    }
     if sign.sign == Sign::Click {
         click(fold, sign)?;
     }
     Ok(if settles { Effect::Settled } else { Effect::Recorded })
+}
+
+const fn flag_of(sign: Sign) -> u8 {
+    match sign {
+        Sign::Win => evidence::WIN,
+        Sign::Bill => evidence::BILL,
+        Sign::Pixel => evidence::PIXEL,
+        Sign::Click => evidence::CLICK,
+    }
 }
 
 /// The signs that there was an impression to be billed, beside the one that bills it: where that is lost,
@@ -128,8 +137,17 @@ pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now
         };
         set_flags(fold, user, &sign, before | evidence::SETTLED, place);
         settle(fold, ticket, tag, sign.paid, now)?;
+        if is_unseen(before | evidence::SETTLED) {
+            invalid::unsee(fold, ticket);
+        }
     }
     Ok(())
+}
+
+/// Whether what was seen of a bid is an impression that is billed and that nobody looked at.
+const fn is_unseen(flags: u8) -> bool {
+    let both = evidence::SETTLED | evidence::BAD_PIXEL;
+    flags & both == both
 }
 
 /// What is known of a bid before a sign of it.

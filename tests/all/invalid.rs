@@ -219,7 +219,7 @@ fn browser(traffic: &Traffic, is_prefetch: bool, agent: &str, ip: &str) -> Sende
 type Kind = (&'static str, fn(&mut Traffic));
 
 /// Every kind, one after the other.
-const KINDS: [Kind; 25] = [
+const KINDS: [Kind; 26] = [
     ("a person", |t| {
         t.person();
         let shown = t.shown();
@@ -319,6 +319,11 @@ const KINDS: [Kind; 25] = [
         let bid = t.person().asks(PERSON, HOME).expect("a bid");
         t.sign(Sign::Bill, bid, None);
         t.sign(Sign::Pixel, bid, Some(Invalid::Crawler));
+    }),
+    ("a crawler that loads the pixel before it is billed", |t| {
+        let bid = t.person().asks(PERSON, HOME).expect("a bid");
+        t.sign(Sign::Pixel, bid, Some(Invalid::Crawler));
+        t.sign(Sign::Bill, bid, None);
     }),
 ];
 
