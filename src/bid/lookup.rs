@@ -12,28 +12,20 @@ use crate::state::traffic::is_machine;
 
 /// Fills `known` for the first of `keys` that has events.
 pub fn lookup(case: &Case<'_>, keys: &[UserKey], known: &mut Known) -> Result<(), NoBid> {
+    let (world, state, device, now) = (case.world, case.state, &case.request.device, case.ask.now);
     for key in keys {
-        known.holds = case.state.cap_holds.view(*key, case.ask.now);
-        let found = case.state.users.read(key.0, |record| known.profile.read(record));
+        known.holds = state.cap_holds.view(*key, now);
+        let found = state.users.read(key.0, |record| known.profile.read(record));
         if found.is_none() || known.profile.sections.is_empty() {
             continue;
         }
-        let (device, now) = (&case.request.device, case.ask.now.to_secs());
-        if is_machine(
-            case.world,
-            case.state,
-            *key,
-            &known.profile,
-            plain(device.ua),
-            plain(device.ip),
-            now,
-        ) {
+        let says = [plain(device.ua), plain(device.ip)];
+        if is_machine(world, state, *key, &known.profile, says, now) {
             return Err(NoBid::InvalidTraffic);
         }
         known.key = *key;
         known.exposures.clear();
-        let exposures = &case.state.exposures;
-        exposures.read(key.0, |entries| exposure::read(entries, &mut known.exposures));
+        state.exposures.read(key.0, |entries| exposure::read(entries, &mut known.exposures));
         return Ok(());
     }
     Err(NoBid::UnknownUser)

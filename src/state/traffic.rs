@@ -32,16 +32,9 @@ pub struct Traffic {
 }
 
 /// Whether a bid request is about a machine, or from one: for the decision path, which it costs no
-/// allocation. `agent` and `ip` are the device's.
-pub fn is_machine(
-    world: &World,
-    state: &State,
-    user: UserKey,
-    profile: &Profile,
-    agent: Option<&str>,
-    ip: Option<&str>,
-    now: Secs,
-) -> bool {
+/// allocation. What the device says is its user agent and its address.
+pub fn is_machine(world: &World, state: &State, user: UserKey, profile: &Profile, says: [Option<&str>; 2], now: Millis) -> bool {
+    let ([agent, ip], now) = (says, now.to_secs());
     let test = &*world.invalid_traffic;
     let is_in_ranges = |ip: &str| ip.parse().is_ok_and(|ip| test.ranges.has(ip));
     let bids_enough = |most| state.traffic.bids.count(user, now) >= most;

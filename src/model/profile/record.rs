@@ -1,9 +1,10 @@
 //! The byte record of a shopper: compact and versioned.
 //!
 //! Record = version u8, seen u32 (seconds since 2024, little endian), machine u32 where the version's highest
-//! bit is set (until when the user is taken for a machine), section*. Section = advertiser varint, count u8, [first visit varint (seconds before seen), visits varint], event*. The first visit and how many
-//! there were are written, and the count's highest bit set, where the events kept do not tell: some were
-//! forgotten. Event = marks?, kind 4 bits and flags 4 bits, age varint (seconds before seen for the first,
+//! bit is set (until when the user is taken for a machine), section*. Section = advertiser varint, count u8,
+//! [first visit varint (seconds before seen), visits varint], event*. The first visit and how many there were
+//! are written, and the count's highest bit set, where the events kept do not tell: some were forgotten. Event
+//! = marks?, kind 4 bits and flags 4 bits, age varint (seconds before seen for the first,
 //! before the previous one for the rest; newest first), then product u40, quantity varint and value as flags
 //! say. Marks = 15 in 4 bits, their number in 4 bits, u16*. Values are in minor units (a hundredth): each the
 //! zigzag varint of what it is more than the value before it in its section, for what is looked at, put into a

@@ -99,9 +99,9 @@ fn data(standing: Standing, retention: Span, kept: Option<&Kept>) -> String {
     match kept {
         None => out.push_str("<p>Nothing is kept about it.</p>\n"),
         Some(kept) => {
-            let _ = write!(
+            let _ = writeln!(
                 out,
-                "<p>It was last seen on {}. All of this is erased {} after a browser was last seen.</p>\n",
+                "<p>It was last seen on {}. All of this is erased {} after a browser was last seen.</p>",
                 kept.last_seen,
                 in_words(retention)
             );

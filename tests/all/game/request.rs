@@ -32,6 +32,13 @@ pub fn request(rng: &mut Rng, facts: &Facts, now: i64) -> Asked {
     if rng.chance(15) {
         oddity(rng, &mut r);
     }
+    // Drawn apart, so that all else is as it is without it.
+    let mut apart = Rng(rng.0 ^ 0x001d_7a11);
+    match apart.below(40) {
+        0 => r["device"]["ua"] = json!(CRAWLER),
+        1 => r["device"]["ip"] = json!(format!("198.51.100.{}", apart.below(256))),
+        _ => {}
+    }
     let mut body = r.to_string();
     if rng.chance(6) {
         let letter = one(rng, &ESCAPED);
@@ -299,11 +306,7 @@ fn hinder(rng: &mut Rng, facts: &Facts, r: &mut Value) {
             .to_owned()
     };
     let shops: Vec<&str> = facts.shops.iter().filter_map(|shop| shop["id"].as_str()).collect();
-    match rng.below(32) {
-        31 => match rng.chance(50) {
-            true => r["device"]["ua"] = json!(CRAWLER),
-            false => r["device"]["ip"] = json!(format!("198.51.100.{}", rng.below(256))),
-        },
+    match rng.below(31) {
         0 => object(rng, r),
         1 => r["device"][one(rng, &["lmt", "dnt"])] = json!(1),
         2 => {
