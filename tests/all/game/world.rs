@@ -69,9 +69,9 @@ pub fn config(rng: &mut Rng, facts: &mut Facts, dir: &Path) {
     // Events are counted elsewhere: here every person does less than a machine.
     // Drawn apart, so that all else is as it is without it.
     let mut apart = Rng(rng.0 ^ 0x001d_7a11);
-    server["invalid_traffic"] = if apart.chance(20) {
+    server["invalid_traffic"] = if apart.chance(10) {
         std::fs::write(dir.join("ranges"), "# a data centre\n198.51.100.0/25\n198.51.100.128/25\n").expect("a file");
-        let most = json!(one(&mut apart, &[Some(1), Some(3), Some(6), None]));
+        let most = json!(one(&mut apart, &[Some(2), Some(6), None, None]));
         json!({"bids_per_min": most, "events_per_min": null, "items_per_day": null, "ranges_file": "ranges"})
     } else {
         json!(null)
