@@ -16,3 +16,4 @@ pub mod notices;
 pub mod public;
 pub mod shops;
 pub mod sizes;
+pub mod tag;

@@ -6,6 +6,8 @@ use super::time::Span;
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// A batch of events, NDJSON.
 pub const EVENTS_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Exchanges that the shops' tag tells of one visitor in a day.
+pub const SYNCS_PER_VISIT_MAX: usize = 5;
 /// Events in one batch.
 pub const EVENTS_PER_BATCH_MAX: usize = 1_000;
 /// An advertiser's JSON.

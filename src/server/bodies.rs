@@ -81,7 +81,7 @@ fn is_packed(headers: &HeaderMap) -> Option<bool> {
 }
 
 /// Whether gzip is asked for: named, or any coding is welcome (RFC 9110 §12.5.3).
-fn takes_packed(headers: &HeaderMap) -> bool {
+pub fn takes_packed(headers: &HeaderMap) -> bool {
     let mut any = false;
     for entry in entries(headers, ACCEPT_ENCODING) {
         let (coding, weight) = entry.split_once(';').unwrap_or((entry, "q=1"));

@@ -19,7 +19,7 @@ use crate::base::time::Millis;
 use crate::model::advertiser::Shop;
 use crate::privacy::permission::Use;
 use crate::track::events::{self, Rejected, Sender};
-use crate::track::fact::Fact;
+use crate::track::fact::{Fact, IdRef};
 use crate::track::notice::parameter;
 
 /// Rejections listed in one answer; the rest are counted.
@@ -109,13 +109,18 @@ fn is_own_origin(shop: &Shop, origin: &str) -> bool {
             .any(|own| own.trim_end_matches('/').eq_ignore_ascii_case(origin))
 }
 
-/// Records one batch; tells whether its user is new and nameless, so that a cookie is to be set.
+/// Records one batch; tells whether it makes a new user of a browser, so that a cookie is to be set. One who is known by the
+/// tag's id alone is given none: whoever could guess that id would be given the cookie of its owner.
 async fn record_batch(engine: &Engine, shop: &Arc<Shop>, sender: &Sender, text: &str, fresh: (UserKey, String)) -> (Answer, bool) {
     let world = engine.world.load_full();
     match events::read(&world, shop, sender, text, Millis::wall_clock(), fresh) {
         Err(problem) => (http::error(StatusCode::BAD_REQUEST, "unreadable", &problem), false),
         Ok(read) => {
-            let is_new = read.batch.as_ref().is_some_and(|batch| batch.ids.is_empty());
+            let is_known = |id: &IdRef| match id {
+                IdRef::Foreign(key, _) => engine.state.matched(*key).is_some(),
+                IdRef::Ours(..) | IdRef::Clicked(_) => true,
+            };
+            let is_new = *sender != Sender::Server && read.batch.as_ref().is_some_and(|batch| !batch.ids.iter().any(is_known));
             if let Some(batch) = read.batch
                 && let Err(problem) = engine.facts.record(Fact::Events(batch)).await
             {

@@ -1,4 +1,4 @@
-//! The public listener, for browsers and shops: events, syncs, notices, pixels, clicks, opting out.
+//! The public listener, for browsers and shops: the tag, events, syncs, notices, pixels, clicks, opting out.
 //!
 //! On the shared runtime, so a burst of browsers cannot slow a bid. Permission before identity: no
 //! cookie is read or set where the parameters forbid.
@@ -11,11 +11,13 @@ use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use percent_encoding::utf8_percent_encode;
 
 use super::engine::Engine;
 use super::http::{self, Answer};
-use super::{intake, notices};
+use super::{intake, notices, tag};
 use crate::base::limits::EVENTS_BODY_BYTES_MAX;
+use crate::model::template::RESERVED;
 use crate::privacy::permission::Use;
 use crate::privacy::signals::Stated;
 use crate::state::world::World;
@@ -23,7 +25,7 @@ use crate::track::fact::{Fact, IdRef};
 use crate::track::notice::parameter;
 
 /// How long the id cookie lasts: 13 months.
-const COOKIE_AGE_S: u32 = 395 * 86_400;
+pub const COOKIE_AGE_S: u32 = 395 * 86_400;
 /// How long an opt-out lasts: ten years.
 const OPTOUT_AGE_S: u32 = 3_650 * 86_400;
 
@@ -37,6 +39,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/imp/{token}", get(pixel))
         .route("/click/{token}", get(click))
         .route("/vast/{event}/{token}", get(beat))
+        .route("/tag.js", get(tag::tag))
         .route("/e/{site}", post(intake::batch).options(intake::preflight).get(intake::gif))
         .route("/sync/{exchange}", get(sync))
         .route("/optout", any(opt_out))
@@ -121,11 +124,15 @@ async fn sync(State(engine): Shared, Path(exchange): Path<String>, RawQuery(quer
     answer
 }
 
-/// Where the browser goes after a sync: to a redirect whose host is allowed, with our id filled in,
-/// else nowhere.
+/// Where the browser goes after a sync: to a redirect whose host is allowed, with our id filled in; without
+/// one, and without the exchange's id, to its `push_url`; else nowhere.
 fn after_sync(exchange: &crate::model::exchange::Exchange, id: &str, query: Option<&str>) -> Answer {
     let Some(target) = parameter(query, "redirect").filter(|target| !target.is_empty()) else {
-        return http::gif(StatusCode::OK);
+        let push_url = exchange.sync.as_ref().and_then(|sync| sync.push_url.as_deref());
+        return match push_url.filter(|_| parameter(query, "uid").is_none()) {
+            Some(push_url) => http::redirect(&pushed(push_url, id, query)),
+            None => http::gif(StatusCode::OK),
+        };
     };
     let allowed = exchange.sync.as_ref().is_some_and(|sync| {
         let url = url::Url::parse(&target).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
@@ -140,6 +147,23 @@ fn after_sync(exchange: &crate::model::exchange::Exchange, id: &str, query: Opti
             "the redirect's host is not in `sync.redirect_hosts`",
         ),
     }
+}
+
+/// A `push_url` with our id and what was said about privacy.
+fn pushed(push_url: &str, id: &str, query: Option<&str>) -> String {
+    let said = stated(query);
+    let fields = [
+        ("{uid}", Some(id.to_owned())),
+        ("{gdpr}", said.gdpr),
+        ("{gdpr_consent}", said.gdpr_consent),
+        ("{gpp}", said.gpp),
+        ("{gpp_sid}", said.gpp_sid),
+        ("{us_privacy}", said.us_privacy),
+    ];
+    fields.into_iter().fold(push_url.to_owned(), |url, (name, value)| {
+        let value = value.unwrap_or_default();
+        url.replace(name, &utf8_percent_encode(&value, RESERVED).to_string())
+    })
 }
 
 /// What may be an exchange's id of a user: no macro nobody replaced and no word for nobody, which would

@@ -6,6 +6,7 @@
 mod ads;
 mod agreement;
 mod bench_rig;
+mod browser;
 mod budgets;
 mod caps;
 mod consent;
