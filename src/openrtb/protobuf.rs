@@ -80,11 +80,11 @@ impl<'b> Known<'b> {
     #[inline]
     fn next(&mut self) -> Result<Option<(usize, Value<'b>)>, Stop> {
         while !self.rest.is_empty() {
-            let (number, wire) = decode_key(&mut self.rest)?;
+            let (number, wire) = self.key()?;
             let row = self.of.row(number);
             let value = match wire {
                 WireType::LengthDelimited => Value::Bytes(self.bytes()?),
-                WireType::Varint => Value::Varint(decode_varint(&mut self.rest)?),
+                WireType::Varint => Value::Varint(self.varint()?),
                 WireType::SixtyFourBit => Value::Fixed64(self.fixed64()?),
                 WireType::ThirtyTwoBit | WireType::StartGroup | WireType::EndGroup => {
                     skip_field(wire, number, &mut self.rest, DecodeContext::default())?;
@@ -98,8 +98,36 @@ impl<'b> Known<'b> {
         Ok(None)
     }
 
+    /// The number of a field, and how its value stands; at once where both are in one byte, as most are.
+    #[inline]
+    fn key(&mut self) -> Result<(u32, WireType), Stop> {
+        if let [key @ 0x08..0x80, rest @ ..] = self.rest {
+            let wire = match key & 7 {
+                0 => Some(WireType::Varint),
+                1 => Some(WireType::SixtyFourBit),
+                2 => Some(WireType::LengthDelimited),
+                _ => None,
+            };
+            if let Some(wire) = wire {
+                self.rest = rest;
+                return Ok((u32::from(key >> 3), wire));
+            }
+        }
+        Ok(decode_key(&mut self.rest)?)
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, Stop> {
+        if let [number @ 0..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*number));
+        }
+        Ok(decode_varint(&mut self.rest)?)
+    }
+
+    #[inline]
     fn bytes(&mut self) -> Result<&'b [u8], Stop> {
-        let length = decode_varint(&mut self.rest)?;
+        let length = self.varint()?;
         let (bytes, rest) = usize::try_from(length)
             .ok()
             .and_then(|length| self.rest.split_at_checked(length))
@@ -108,6 +136,7 @@ impl<'b> Known<'b> {
         Ok(bytes)
     }
 
+    #[inline]
     fn fixed64(&mut self) -> Result<u64, Stop> {
         let (bytes, rest) = self.rest.split_first_chunk().ok_or(Stop::Fault)?;
         self.rest = rest;
