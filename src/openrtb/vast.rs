@@ -9,6 +9,7 @@ use std::io::Write;
 use std::str::from_utf8;
 
 use html_escape::encode_quoted_attribute_to_vec;
+use memchr::memmem::find;
 use quick_xml::events::BytesCData;
 
 use super::player::{Beside, Player};
@@ -407,13 +408,15 @@ fn sections(part: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Whether bytes are text that may stand in a CDATA section and that cannot end it. Says no where that takes
-/// a closer look: at brackets, and at the last characters of the basic plane.
+/// Whether bytes are text that may stand in a CDATA section and that does not end it. Says no where that takes
+/// a closer look: at the last characters of the basic plane.
 fn is_plain(bytes: &[u8]) -> bool {
     // Without a way out, so that it is done for many bytes at once.
-    let is_blank = |byte: u8| (byte == b'\t') | (byte == b'\n') | (byte == b'\r');
-    let is_sure = |byte: u8| ((byte >= b' ') | is_blank(byte)) & (byte != b']') & (byte != 0xef);
-    bytes.iter().fold(true, |plain, byte| plain & is_sure(*byte)) && from_utf8(bytes).is_ok()
+    let is_sure = |byte: u8| (byte >= b' ') | (byte == b'\t') | (byte == b'\n') | (byte == b'\r');
+    bytes.iter().fold(true, |plain, byte| plain & is_sure(*byte))
+        && from_utf8(bytes).is_ok()
+        && find(bytes, b"]]>").is_none()
+        && find(bytes, b"\xef\xbf").is_none()
 }
 
 /// Characters that no XML document may contain (XML 1.0 §2.2).
@@ -452,7 +455,7 @@ mod tests {
             assert!(!is_plain(&bytes) || out == bytes, "{bytes:?}");
             plain += usize::from(is_plain(&bytes));
         }
-        assert_eq!(plain, 98 + 4, "printable ASCII and DEL but one bracket, three blanks; four texts");
+        assert_eq!(plain, 99 + 5, "printable ASCII, DEL and three blanks; five texts");
     }
 
     #[test]
