@@ -15,7 +15,10 @@ use crate::openrtb::decode::Unreadable;
 use crate::openrtb::protobuf::transcribe;
 use crate::openrtb::response::Form;
 
-/// Answers from this on are worth packing: shorter ones go in one packet as they are.
+/// Answers from this on are worth packing: shorter ones, with 110 bytes of head, go in one packet of 1,460 as
+/// they are, so that packing saves nothing that travels. Of our own answers (bench `gzip`) 1,400 bytes become 873,
+/// 2,800 become 1,476 and 9,227 become 3,467, one packet in place of two and three in place of seven, for what
+/// skipping over 6 to 26 requests takes.
 const PACKED_FROM_BYTES: usize = 1_400;
 /// The window of gzip, as a power of two.
 const WINDOW_BITS: u8 = 15;
