@@ -183,6 +183,22 @@ impl<'b> Wire<'b> {
         text.map(Text::new).map_err(|why| self.stopped(why))
     }
 
+    /// A text, or a number as text.
+    #[inline]
+    fn plain(&mut self) -> Option<Scan<Text<'b>>> {
+        match (self.kind, self.value) {
+            (Kind::Text, Value::Bytes(bytes)) => Some(self.string(bytes)),
+            (Kind::Decimal, Value::Fixed64(bits)) if f64::from_bits(bits).is_finite() => Some(self.number(f64::from_bits(bits))),
+            _ => None,
+        }
+    }
+
+    fn number(&mut self, finite: f64) -> Scan<Text<'b>> {
+        self.text.clear();
+        self.text.extend_from_slice(zmij::Buffer::new().format_finite(finite).as_bytes());
+        self.keep().map(Text::new).map_err(|why| self.stopped(why))
+    }
+
     /// The value as a reader of JSON takes it; what stands for `null` is absent.
     fn as_json(&mut self, read: fn(&mut Scanner<'b>) -> Scan<Text<'b>>) -> Scan<Text<'b>> {
         match self.raw()? {
@@ -219,17 +235,17 @@ impl<'b> Source<'b> for Wire<'b> {
 
     #[inline]
     fn scalar(&mut self) -> Scan<Text<'b>> {
-        match (self.kind, self.value) {
-            (Kind::Text, Value::Bytes(bytes)) => self.string(bytes),
-            _ => self.as_json(Scanner::scalar),
+        match self.plain() {
+            Some(text) => text,
+            None => self.as_json(Scanner::scalar),
         }
     }
 
     #[inline]
     fn text(&mut self) -> Scan<Text<'b>> {
-        match (self.kind, self.value) {
-            (Kind::Text, Value::Bytes(bytes)) => self.string(bytes),
-            _ => self.as_json(Scanner::text),
+        match self.plain() {
+            Some(text) => text,
+            None => self.as_json(Scanner::text),
         }
     }
 
