@@ -3,12 +3,11 @@
 
 use std::time::Instant;
 
-use winback::base::limits::BODY_BYTES_MAX;
 use winback::bid::{Scratch, Silent, decide};
 use winback::model::outcome::Outcome;
-use winback::openrtb::decode::{decode_into, recycle};
-use winback::openrtb::protobuf::transcribe;
+use winback::openrtb::decode::{self, Memory, recycle};
 use winback::openrtb::request::{Imp, Opportunity};
+use winback::openrtb::response::Form;
 use winback::sim::{Mix, Traffic};
 
 use crate::market::{Market, ask, request, requests};
@@ -38,28 +37,29 @@ pub fn of_reading(form: &str, times: usize) {
 #[derive(Default)]
 pub struct Reading {
     imps: Vec<Imp<'static>>,
-    transcript: Vec<u8>,
+    memory: Memory,
 }
 
 impl Reading {
     /// Whether JSON is read.
     #[inline(never)]
     pub fn of_json(&mut self, body: &[u8]) -> bool {
-        let mut request = Opportunity {
-            imps: recycle(std::mem::take(&mut self.imps)),
-            ..Opportunity::default()
-        };
-        let read = decode_into(body, &mut request).is_ok();
-        self.imps = recycle(request.imps);
-        read
+        self.read(Form::Json, body)
     }
 
     /// Whether protobuf is read.
     #[inline(never)]
     pub fn of_protobuf(&mut self, body: &[u8]) -> bool {
-        let mut transcript = std::mem::take(&mut self.transcript);
-        let read = transcribe(body, BODY_BYTES_MAX, &mut transcript).is_ok() && self.of_json(&transcript);
-        self.transcript = transcript;
+        self.read(Form::Protobuf, body)
+    }
+
+    fn read(&mut self, form: Form, body: &[u8]) -> bool {
+        let mut request = Opportunity {
+            imps: recycle(std::mem::take(&mut self.imps)),
+            ..Opportunity::default()
+        };
+        let read = decode::read(form, body, &mut self.memory, &mut request).is_ok();
+        self.imps = recycle(request.imps);
         read
     }
 }

@@ -38,8 +38,17 @@ fn imps() -> [Value; 3] {
     ]
 }
 
-/// The markup of each format, once.
+/// The markup of each format.
 pub fn formats(c: &mut Criterion) {
+    let mut group = c.benchmark_group("markup");
+    each(|format, write| {
+        group.bench_function(format, |b| b.iter(&mut *write));
+    });
+    group.finish();
+}
+
+/// Tells of each format and what writes an ad of it, giving its bytes.
+pub fn each(mut tell: impl FnMut(&str, &mut dyn FnMut() -> usize)) {
     let server = json!({"public": {"url": "https://ads.example"}, "exchanges": [{"id": "x"}]});
     let mut rig = Rig::new(&server, NOWHERE.as_ref()).expect("a sound server");
     let advertiser = json!({"version": 1, "id": "shop", "name": "Shop", "domain": "shop.example", "site_key": "shop-web",
@@ -56,33 +65,29 @@ pub fn formats(c: &mut Criterion) {
         format!("https://ads.example/click/{token}"),
         format!("https://ads.example/imp/{token}?price=${{AUCTION_PRICE}}"),
     );
-    let mut group = c.benchmark_group("markup");
     for (creative, imp) in shop.advertiser.creatives.iter().zip(imps()) {
         let body = json!({"id": "r", "imp": [imp]}).to_string();
         let request = decode(body.as_bytes(), Vec::new()).expect("a request");
         let (mut memory, mut out) = (Memory::default(), Vec::new());
         let products = [product];
-        group.bench_function(&*creative.id, |b| {
-            b.iter(|| {
-                out.clear();
-                let order = Order {
-                    imp: &request.imps[0],
-                    advertiser: &shop.advertiser,
-                    creative: black_box(creative),
-                    size: 0,
-                    slots: Slots {
-                        products: &products,
-                        now: Millis(1_781_092_800_000),
-                        click: Click::to(click.as_bytes()),
-                        pixel: pixel.as_bytes(),
-                    },
-                    view: ("https://ads.example", token.as_bytes()),
-                    tag: BidTag(7),
-                };
-                order.write(&mut memory, &mut out).expect("an ad");
-                out.len()
-            });
+        tell(&creative.id, &mut || {
+            out.clear();
+            let order = Order {
+                imp: &request.imps[0],
+                advertiser: &shop.advertiser,
+                creative: black_box(creative),
+                size: 0,
+                slots: Slots {
+                    products: &products,
+                    now: Millis(1_781_092_800_000),
+                    click: Click::to(click.as_bytes()),
+                    pixel: pixel.as_bytes(),
+                },
+                view: ("https://ads.example", token.as_bytes()),
+                tag: BidTag(7),
+            };
+            order.write(&mut memory, &mut out).expect("an ad");
+            out.len()
         });
     }
-    group.finish();
 }

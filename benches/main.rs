@@ -29,9 +29,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use criterion::{Bencher, BenchmarkGroup, Criterion, Throughput, criterion_group};
-use hyper::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use serde::de::IgnoredAny;
 use winback::base::id::BidTag;
 use winback::base::id::CampaignNo;
@@ -41,7 +39,7 @@ use winback::bid::{Scratch, Silent, Trace, decide};
 use winback::model::outcome::{NoBid, Outcome};
 use winback::model::profile::Profile;
 use winback::model::ticket::Ticket;
-use winback::server::bodies::{Packer, manner};
+use winback::server::bodies::Packer;
 
 use count::Reading;
 use market::{Market, NOW, ask, request};
@@ -262,7 +260,7 @@ fn committing(c: &mut Criterion) {
     });
 }
 
-/// An answer packed with gzip, whole and cut to what is just worth it.
+/// An answer packed with gzip, whole and cut to lengths around those from which it is.
 fn packing(c: &mut Criterion) {
     let market = Market::new(0, 0);
     let mut scratch = Scratch::default();
@@ -273,18 +271,12 @@ fn packing(c: &mut Criterion) {
         &mut scratch,
         &mut Silent,
     );
-    let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))]);
-    let manner = manner(&headers).expect("JSON");
     let mut packer = Packer::default();
     let mut group = c.benchmark_group("gzip");
-    for length in [scratch.out.len(), 1_400] {
+    for length in [700, 1_400, 2_800, 5_600, scratch.out.len()] {
         let answer = &scratch.out[..length];
-        let (bytes, packed) = packer.answer(manner, &mut BytesMut::from(answer));
-        assert!(packed, "{length} bytes");
-        println!("{length} bytes become {}", bytes.len());
-        group.bench_function(format!("{length}_bytes"), |b| {
-            b.iter(|| packer.answer(manner, &mut BytesMut::from(black_box(answer))));
-        });
+        println!("{length} bytes become {}", packer.packed(answer).expect("gzip").len());
+        group.bench_function(format!("{length}_bytes"), |b| b.iter(|| packer.packed(black_box(answer))));
     }
     group.finish();
 }
@@ -310,6 +302,7 @@ fn main() {
             println!("bid at 100,000 campaigns / at one: {crowded:.2}");
             println!("bid for a shopper known to 20 shops of 10 campaigns / to one of one: {known:.2}");
         }
+        Some("openrtb") => ratios::openrtb(),
         Some("wire") => wire::wire(
             Path::new(&words[1]),
             words[2].parse().expect("a number of pairs"),

@@ -4,15 +4,22 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use serde::de::IgnoredAny;
 use winback::bid::{Scratch, Silent, decide};
 use winback::model::outcome::Outcome;
 
-use crate::market::{Market, ask, request};
+use crate::count::Reading;
+use crate::formats;
+use crate::market::{Market, ask, request, requests};
 
 /// Decisions in one turn.
 const TURN: u32 = 200;
 /// Turns of each.
 const TURNS: usize = 151;
+/// Calls in one turn of what takes a microsecond or a few.
+const SHORT_TURN: u32 = 20;
+/// Such turns.
+const SHORT_TURNS: usize = 1_001;
 
 /// One market and whom it is asked about.
 struct Runner {
@@ -63,6 +70,46 @@ pub fn ratios() -> (f64, f64) {
         of_known.push(known.turn().as_secs_f64() / base);
     }
     (median(&mut of_crowded), median(&mut of_known))
+}
+
+/// Prints what reading a request in each form takes, and writing an ad of each format, in units of what
+/// serde_json takes to skip a request of one imp.
+pub fn openrtb() {
+    let [json, _] = requests(1);
+    let mut skip = || serde_json::from_slice::<IgnoredAny>(black_box(&json)).is_ok();
+    let mut reading = Reading::default();
+    for (name, imps, most) in [("", 1, [2.0, 2.0]), ("_10_imps", 10, [7.0, 9.0])] {
+        let [json, protobuf] = requests(imps);
+        let of_json = over(&mut || reading.of_json(black_box(&json)), &mut skip);
+        let of_protobuf = over(&mut || reading.of_protobuf(black_box(&protobuf)), &mut skip);
+        show(&format!("parse{name}"), of_json, most[0]);
+        show(&format!("parse{name}_protobuf"), of_protobuf, most[1]);
+    }
+    formats::each(|format, write| {
+        let most = if format == "banner" { 1.5 } else { 8.0 };
+        show(&format!("markup_{format}"), over(&mut || write() > 0, &mut skip), most);
+    });
+}
+
+fn show(name: &str, skips: f64, most: f64) {
+    let verdict = if skips <= most { "ok" } else { "short" };
+    println!("show skips.{name} {skips:.2} <={most} {verdict}");
+}
+
+/// What the one takes over what the other does: by the shortest turn of each, as on a busy machine longer turns
+/// are interrupted more often.
+fn over(one: &mut dyn FnMut() -> bool, other: &mut dyn FnMut() -> bool) -> f64 {
+    let turn = |run: &mut dyn FnMut() -> bool| {
+        let began = Instant::now();
+        (0..SHORT_TURN).for_each(|_| assert!(black_box(run())));
+        began.elapsed().as_secs_f64()
+    };
+    let (mut of_one, mut of_other) = (f64::MAX, f64::MAX);
+    for _ in 0..SHORT_TURNS {
+        of_one = turn(one).min(of_one);
+        of_other = turn(other).min(of_other);
+    }
+    of_one / of_other
 }
 
 /// The one in the middle.

@@ -16,9 +16,10 @@ use winback::config::{draft_advertiser, server_from_text};
 use winback::feed::{self, Shelf};
 use winback::model::advertiser::FeedFormat;
 use winback::model::outcome::Outcome;
-use winback::openrtb::feedback;
 use winback::openrtb::protobuf::transcribe;
+use winback::openrtb::request::Opportunity;
 use winback::openrtb::response::Form;
+use winback::openrtb::{decode, feedback};
 use winback::track::events::{self, Sender};
 use winback::track::fact::Sign;
 use winback::track::notice;
@@ -110,9 +111,7 @@ fn decided(bench: &mut Bench, body: &[u8], form: Form) -> bool {
     let answer = scratch.out.split().freeze();
     let again = decide(&rig.world, &rig.state, &ask, scratch, &mut Silent);
     assert!(again == outcome && scratch.out == answer, "decided otherwise the second time");
-    if let Some(raw) = body.get(scratch.feedback.clone()) {
-        feedback::entries(raw).for_each(drop);
-    }
+    feedback::entries(&scratch.feedback).for_each(drop);
     let bids = matches!(outcome, Outcome::Bid { .. });
     if bids && form == Form::Json {
         serde_json::from_slice::<Value>(&answer).expect("the answer is JSON");
@@ -125,16 +124,23 @@ pub fn json_request(body: &[u8]) {
     BENCH.with_borrow_mut(|bench| decided(bench, body, Form::Json));
 }
 
-/// A bid request as protobuf: what is transcribed is JSON, if it is UTF-8.
+/// A bid request as protobuf: its transcript is JSON, if it is UTF-8, and is read as what it is of.
 pub fn protobuf_request(body: &[u8]) {
     BENCH.with_borrow_mut(|bench| {
         let mut transcript = std::mem::take(&mut bench.transcript);
-        if transcribe(body, BODY_BYTES_MAX, &mut transcript).is_ok() {
-            if std::str::from_utf8(&transcript).is_ok() {
-                serde_json::from_slice::<serde::de::IgnoredAny>(&transcript).expect("the transcript is JSON");
-            }
-            decided(bench, &transcript, Form::Protobuf);
+        let written = transcribe(body, BODY_BYTES_MAX, &mut transcript);
+        let is_json = written.is_ok() && std::str::from_utf8(&transcript).is_ok();
+        if is_json {
+            serde_json::from_slice::<serde::de::IgnoredAny>(&transcript).expect("the transcript is JSON");
         }
+        let (mut memory, mut request) = (decode::Memory::default(), Opportunity::default());
+        let in_place = decode::read(Form::Protobuf, body, &mut memory, &mut request).map(|()| request);
+        let of_transcript = is_json.then(|| decode::decode(&transcript, Vec::new()).ok()).flatten();
+        // What comes to too much as a whole may be read in place.
+        if !matches!(written, Err(decode::Unreadable::TooLarge { .. })) {
+            assert_eq!(format!("{:?}", in_place.ok()), format!("{of_transcript:?}"));
+        }
+        decided(bench, body, Form::Protobuf);
         bench.transcript = transcript;
     });
 }

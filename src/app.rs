@@ -5,6 +5,7 @@
 //! durable.
 
 mod hand;
+mod lapse;
 mod load;
 mod writer;
 
@@ -132,18 +133,16 @@ impl App {
         let for_browsers = spawn_axum(&runtime, public, public::router(engine.clone()), stopping.clone())?;
         let config = config.to_owned();
         let admin_router = crate::admin::router(engine.clone(), prometheus, reloader(engine.clone(), config.clone()));
-        let for_people = spawn_axum(&runtime, admin, admin_router, stopping)?;
-        let axum = vec![for_browsers, for_people];
+        let axum = vec![for_browsers, spawn_axum(&runtime, admin, admin_router, stopping)?];
         runtime.spawn(refresh_feeds(engine.clone()));
         runtime.spawn(sizes::keep(engine.clone()));
         runtime.spawn(compaction::nightly(engine.clone()));
         engine.state.status.set_ready(true);
-        let (bid, public, admin) = addresses;
         Ok(App {
             engine,
-            bid,
-            public,
-            admin,
+            bid: addresses.0,
+            public: addresses.1,
+            admin: addresses.2,
             remarks,
             config,
             stop,
@@ -283,6 +282,7 @@ fn apply_server(world: &mut World, server: &Server) {
     world.house = Arc::new(server.house.block.clone());
     world.retention_s = server.privacy.retention.0;
     world.privacy = Arc::new(server.privacy.policy.clone());
+    world.invalid_traffic = Arc::new(server.invalid_traffic.clone());
 }
 
 /// All hashes are under one key: made with the store, kept beside it. Under another one nobody in the

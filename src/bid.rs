@@ -16,7 +16,6 @@ pub mod render;
 pub mod respond;
 
 use std::cell::OnceCell;
-use std::ops::Range;
 
 use bytes::BytesMut;
 
@@ -27,12 +26,13 @@ use crate::model::exposure::Exposure;
 use crate::model::outcome::{NoBid, Outcome, Pick};
 use crate::model::profile::{CartLine, Profile};
 use crate::openrtb::attributes::Attributes;
-use crate::openrtb::json::resolved;
+use crate::openrtb::decode::Memory;
 use crate::openrtb::request::{Imp, Opportunity};
 use crate::openrtb::response::Form;
 use crate::privacy::permission::Use;
 use crate::state::State;
 use crate::state::holds::BucketView;
+use crate::state::sight::Sight;
 use crate::state::world::World;
 
 /// One bid request, and all else that a decision may depend on.
@@ -40,9 +40,9 @@ use crate::state::world::World;
 pub struct Ask<'a> {
     /// Who asks.
     pub exchange: ExchangeNo,
-    /// The body, JSON: of a protobuf request, what it stands for.
+    /// The body.
     pub body: &'a [u8],
-    /// What the answer is to be.
+    /// What it is, and the answer is to be.
     pub form: Form,
     /// Now.
     pub now: Millis,
@@ -83,7 +83,7 @@ impl Trace for Silent {
 #[derive(Default)]
 pub struct Scratch {
     imps: Vec<Imp<'static>>,
-    body: Vec<u8>,
+    memory: Memory,
     text: String,
     keys: Vec<UserKey>,
     known: Known,
@@ -93,8 +93,10 @@ pub struct Scratch {
     pub picks: Vec<Pick>,
     /// The answer's bytes.
     pub out: BytesMut,
-    /// Where in the body an exchange gives feedback on earlier bids; empty where it does not.
-    pub feedback: Range<usize>,
+    /// What an exchange says of earlier bids, as raw JSON; empty where it says nothing.
+    pub feedback: Vec<u8>,
+    /// What ids the request carries, and what they led to.
+    pub sight: Sight,
 }
 
 impl Scratch {
@@ -118,6 +120,7 @@ pub struct Known {
     /// What they may be shown any moment.
     pub holds: BucketView,
     cart: Vec<CartLine>,
+    memory: (Profile, Vec<Exposure>),
 }
 
 /// The reason of the candidate that got furthest.
@@ -152,7 +155,7 @@ impl<'a> Case<'a> {
 pub fn decide<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scratch, trace: &mut T) -> Outcome {
     scratch.picks.clear();
     scratch.out.clear();
-    scratch.feedback = 0..0;
+    scratch.feedback.clear();
     scratch.narrowed.chances.clear();
     match path(world, state, ask, scratch, trace) {
         Ok(outcome) => outcome,
@@ -163,7 +166,7 @@ pub fn decide<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &m
 fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scratch, trace: &mut T) -> Result<Outcome, NoBid> {
     let Scratch {
         imps,
-        body,
+        memory,
         text,
         keys,
         known,
@@ -172,15 +175,16 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
         picks,
         out,
         feedback,
+        sight,
     } = scratch;
     let mut furthest = Furthest(NoBid::NoAudience);
     trace.stage("admit");
     let exchange = admit::admit(world, state, ask)?;
     trace.stage("decode");
     let mut request = decode::lend(imps);
-    let body = resolved(ask.body, body);
-    let outcome = (|| {
-        *feedback = decode::decode(ask, exchange, body, &mut request)?;
+    let decoded = decode::decode(ask, exchange, memory, &mut request);
+    let outcome = decoded.and_then(|()| {
+        feedback.extend_from_slice(request.feedback);
         let case = Case {
             world,
             state,
@@ -190,7 +194,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
             attributes: OnceCell::new(),
         };
         trace.stage("identify");
-        known.tracked = identify::identify(&case, text, keys)?.allows(Use::Track);
+        known.tracked = identify::identify(&case, text, keys, sight)?.allows(Use::Track);
         trace.stage("lookup");
         lookup::lookup(&case, keys, known)?;
         trace.stage("narrow");
@@ -207,7 +211,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
             bids: picks.len() as u16,
             epoch: known.holds.epoch,
         })
-    })();
+    });
     decode::take_back(request, imps);
     outcome
 }

@@ -15,6 +15,7 @@ mod exchange;
 pub mod fault;
 mod hours;
 mod house;
+mod lines;
 mod links;
 mod media;
 mod node;

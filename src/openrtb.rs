@@ -1,7 +1,7 @@
 //! OpenRTB on the wire: the request as the bidder reads it, what an imp takes, and the markup of each format.
 //!
-//! Requests, native ones among them, are read in place by a scanner of our own (measured: serde_json allocates);
-//! native ads are written as they are made. Everything else in the crate that is JSON is serde_json's. Nothing
+//! Requests, native ones among them, are read in place, JSON by a scanner of our own (measured: serde_json
+//! allocates); native ads are written as they are made. Everything else in the crate that is JSON is serde_json's. Nothing
 //! here decides whether to bid.
 
 pub mod attributes;
@@ -19,4 +19,5 @@ pub mod protobuf;
 pub mod request;
 pub mod response;
 pub mod slot;
+pub mod source;
 pub mod vast;

@@ -17,6 +17,8 @@ pub mod popular;
 pub mod prices_seen;
 pub mod records;
 pub mod resolved;
+pub mod sight;
+pub mod traffic;
 mod wins;
 pub mod world;
 
@@ -25,11 +27,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::base::id::{BidTag, CampaignNo, MatchKey, UserKey};
+use crate::base::hash::mix;
+use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, MatchKey, UserKey};
 use crate::base::limits::EXCHANGES_MAX;
 use crate::base::money::{Money, Ratio};
 use crate::base::time::{Day, Secs};
+use crate::model::exposure::{self, Exposure};
+use crate::model::profile::{Profile, Section};
 use crate::model::ticket::Ticket;
+use crate::model::traffic::Invalid;
 use approvals::Approvals;
 use books::Books;
 use holds::CapHolds;
@@ -39,6 +45,13 @@ use popular::Popular;
 use prices_seen::PricesSeen;
 use records::Records;
 use resolved::Resolved;
+use traffic::Traffic;
+
+/// What leads from a user and an advertiser to the record where that one keeps what it knows of the user, if
+/// it is not the user's own: a person with several browsers has one such record.
+pub fn home_key(user: UserKey, advertiser: AdvertiserNo) -> MatchKey {
+    MatchKey(mix(user.0 ^ mix(u64::from(advertiser.0) + 1)))
+}
 
 /// Everything that changes.
 pub struct State {
@@ -74,6 +87,10 @@ pub struct State {
     pub cap_late: AtomicU64,
     /// Users who left because they were not seen within the retention, and to stay within the memory.
     pub evicted: [AtomicU64; hand::Why::ALL.len()],
+    /// What users do too much of to be persons.
+    pub traffic: Traffic,
+    /// Events, impressions and clicks that were invalid.
+    pub invalid: [AtomicU64; Invalid::ALL.len()],
     /// Whether bids may be made and facts taken.
     pub status: Status,
 }
@@ -97,6 +114,8 @@ impl Default for State {
             prices_seen: PricesSeen::default(),
             cap_late: AtomicU64::new(0),
             evicted: Default::default(),
+            traffic: Traffic::default(),
+            invalid: Default::default(),
             status: Status::default(),
         }
     }
@@ -106,6 +125,31 @@ impl State {
     /// The user of a foreign id.
     pub fn matched(&self, key: MatchKey) -> Option<UserKey> {
         self.matches.get(key.0)
+    }
+
+    /// Reads what is known of a user, with what shops keep of the person in another record; false where nothing
+    /// is that they did. `memory` is for the other records.
+    pub fn recall(&self, user: UserKey, profile: &mut Profile, shown: &mut Vec<Exposure>, memory: &mut (Profile, Vec<Exposure>)) -> bool {
+        let found = self.users.read(user.0, |record| profile.read(record));
+        if found.is_none() || profile.sections.is_empty() {
+            return false;
+        }
+        if self.exposures.read(user.0, |entries| exposure::read(entries, shown)).is_none() {
+            shown.clear();
+        }
+        if profile.sections.iter().any(Section::is_elsewhere) {
+            let (other, also_shown) = memory;
+            profile.fetch(other, |advertiser, other| {
+                let Some(home) = self.matched(home_key(user, advertiser)) else {
+                    return false;
+                };
+                if self.exposures.read(home.0, |entries| exposure::read(entries, also_shown)).is_some() {
+                    shown.extend_from_slice(also_shown);
+                }
+                self.users.read(home.0, |record| other.read(record)).is_some()
+            });
+        }
+        !profile.sections.is_empty()
     }
 
     /// What is remembered of users takes so many bytes at most.
@@ -164,7 +208,7 @@ impl Status {
 pub struct DayRow {
     /// Settled impressions.
     pub impressions: u64,
-    /// Clicks.
+    /// Valid clicks.
     pub clicks: u64,
     /// Conversions credited.
     pub conversions: u64,
@@ -178,13 +222,24 @@ pub struct DayRow {
     pub earned: u64,
     /// Their order values.
     pub earned_value: Money,
+    /// Impressions whose pixel nobody looked at.
+    pub invalid_impressions: u64,
+    /// Clicks beside the valid ones.
+    pub invalid_clicks: u64,
+    /// Of an advertiser's own book: events of machines.
+    pub invalid_events: u64,
 }
 
 /// What rows end with that were written before it was known which day earned what.
 const SHORT_ROW_BYTES: usize = 72;
-const DAY_ROW_BYTES: usize = 96;
+const DAY_ROW_BYTES: usize = 120;
 
 impl DayRow {
+    /// Impressions that somebody may have looked at: what rates are made of.
+    pub fn valid_impressions(&self) -> u64 {
+        self.impressions.saturating_sub(self.invalid_impressions)
+    }
+
     /// Books a conversion on the day it came.
     pub fn convert(&mut self, value: Money) {
         self.conversions += 1;
@@ -219,17 +274,24 @@ impl DayRow {
             out[24 + at * 16..40 + at * 16].copy_from_slice(&amount.0.to_le_bytes());
         }
         out[72..80].copy_from_slice(&self.earned.to_le_bytes());
-        out[80..].copy_from_slice(&self.earned_value.0.to_le_bytes());
+        out[80..96].copy_from_slice(&self.earned_value.0.to_le_bytes());
+        for (at, count) in [self.invalid_impressions, self.invalid_clicks, self.invalid_events]
+            .into_iter()
+            .enumerate()
+        {
+            out[96 + at * 8..104 + at * 8].copy_from_slice(&count.to_le_bytes());
+        }
         out
     }
 
     /// From what is stored.
     pub fn read(bytes: &[u8]) -> Option<DayRow> {
         let (counts, rest) = bytes.get(..SHORT_ROW_BYTES)?.split_at(24);
-        let earned = bytes
-            .get(72..80)
-            .and_then(<[u8]>::first_chunk)
-            .map_or(0, |n| u64::from_le_bytes(*n));
+        // What rows of before do not have is nothing.
+        let later = |at: usize| {
+            let count = bytes.get(at..at + 8).and_then(<[u8]>::first_chunk);
+            count.map_or(0, |n| u64::from_le_bytes(*n))
+        };
         let earned_value = bytes
             .get(80..96)
             .and_then(<[u8]>::first_chunk)
@@ -243,8 +305,11 @@ impl DayRow {
             media_cost: Money(i128::from_le_bytes(amounts[0])),
             billed: Money(i128::from_le_bytes(amounts[1])),
             conversion_value: Money(i128::from_le_bytes(amounts[2])),
-            earned,
+            earned: later(72),
             earned_value: Money(earned_value),
+            invalid_impressions: later(96),
+            invalid_clicks: later(104),
+            invalid_events: later(112),
         })
     }
 }
@@ -313,12 +378,22 @@ mod tests {
             conversion_value: Money(-6),
             earned: 7,
             earned_value: Money(8),
+            invalid_impressions: 9,
+            invalid_clicks: 10,
+            invalid_events: 11,
         };
         assert_eq!(DayRow::read(&row.write()), Some(row));
         let of_before = DayRow {
+            invalid_impressions: 0,
+            invalid_clicks: 0,
+            invalid_events: 0,
+            ..row
+        };
+        assert_eq!(DayRow::read(&row.write()[..96]), Some(of_before));
+        let of_before = DayRow {
             earned: 0,
             earned_value: Money::ZERO,
-            ..row
+            ..of_before
         };
         assert_eq!(
             DayRow::read(&row.write()[..SHORT_ROW_BYTES]),

@@ -9,9 +9,11 @@ pub mod credit;
 pub mod events;
 pub mod fact;
 pub mod fold;
+mod invalid;
 pub mod notice;
 pub mod price;
 pub mod settle;
+pub mod who;
 pub mod writer;
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,6 @@ use std::collections::BTreeMap;
 use allocation_counter::measure;
 use winback::bid::{Ask, Scratch, Silent, decide};
 use winback::model::outcome::Outcome;
-use winback::openrtb::protobuf::transcribe;
 use winback::openrtb::response::Form;
 
 use figures::Figures;
@@ -38,7 +37,7 @@ const TURNS: u64 = 250;
 /// Decisions counted of each reason that the game ends in.
 const OF_A_REASON: u64 = 1_000;
 /// Reasons that the game must end in.
-const REASONS_MIN: usize = 31;
+const REASONS_MIN: usize = 32;
 
 /// Decisions, and what they allocated.
 #[derive(Default)]
@@ -54,10 +53,12 @@ impl Counted {
     }
 }
 
-/// Counts a request's decision as often as `times` says, after one that warms the scratch.
+/// Counts a request's decision as often as `times` says, after two that warm the scratch: some of its memory
+/// changes places from one to the next.
 fn count(game: &Game, asked: &Asked, scratch: &mut Scratch, times: u64) -> (Outcome, u64) {
     let ask = game.ask(asked);
     let (world, state) = (&game.rig.world, &game.rig.state);
+    decide(world, state, &ask, scratch, &mut Silent);
     let outcome = decide(world, state, &ask, scratch, &mut Silent);
     let counted = measure(|| {
         for _ in 0..times {
@@ -128,19 +129,18 @@ fn report(counts: &BTreeMap<&str, Counted>) {
     figures.settle();
 }
 
-/// A protobuf request is transcribed and answered for as little.
+/// A protobuf request is read and answered for as little.
 #[test]
 fn a_warm_protobuf_request_allocates_no_more() {
-    let (mut game, mut scratch, mut transcript) = (Game::new(3), Scratch::default(), Vec::new());
+    let (mut game, mut scratch) = (Game::new(3), Scratch::default());
     let (mut requests, mut most_of_no_bids, mut most_of_bids) = (0u64, 0, 0);
     for _ in 0..TURNS {
         let asked = game.turn();
         let Ok(json) = serde_json::from_slice(&asked.body) else { continue };
         let body = encode(Dialect::Iab, &json);
         let mut answered = || {
-            transcribe(&body, 1 << 20, &mut transcript).expect("a protobuf message");
             let ask = Ask {
-                body: &transcript,
+                body: &body,
                 form: Form::Protobuf,
                 ..game.ask(&asked)
             };

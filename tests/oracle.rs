@@ -23,12 +23,12 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 
 use crate::game::facts::{Asked, Facts, Made, Verdict};
-use request::{each, identify, int, place, set, text};
+use request::{each, identify, int, is_machine, place, set, text};
 use shopper::Shopper;
 
 /// Reasons in path order, but for those that no decision ends in.
-const ORDER: &str = "malformed too_large too_late not_ready store_poisoned test_only consent opted_out no_id unknown_user no_audience paused \
-    flight hours targeting house_blocked blocked_advertiser blocked_category blocked_seat creative_blocked creative_not_approved deal \
+const ORDER: &str = "malformed too_large too_late not_ready store_poisoned test_only consent opted_out no_id unknown_user \
+    invalid_traffic no_audience paused flight hours targeting house_blocked blocked_advertiser blocked_category blocked_seat creative_blocked creative_not_approved deal \
     currency format size frequency budget pacing below_floor no_product no_creative";
 
 type Why = &'static str;
@@ -66,6 +66,7 @@ pub fn judge(x: &Facts, ask: &Asked, told: &[[usize; 4]]) -> Verdict {
     )?;
     ensure(exchange["test_only"] != true || set(&r["test"]), "test_only")?;
     let person = identify(x, &r, exchange["id"].as_str().expect("an id"))?;
+    ensure(!is_machine(x, &r, person, ask.now), "invalid_traffic")?;
     let (mut furthest, mut offers) = ("no_audience", Vec::new());
     let mut note = |why: Why| {
         furthest = [furthest, why]

@@ -4,6 +4,8 @@
 //! Nothing is held or counted, and links are sealed with the key that no listener opens. Clocks are
 //! read here, by the trace, never by the decision.
 
+mod identity;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
@@ -116,6 +118,7 @@ struct Explanation<'a> {
     outcome: &'static str,
     reason: Option<&'static str>,
     sentence: String,
+    identity: Value,
     stages: Vec<Value>,
     campaigns: Vec<Value>,
     price: Vec<String>,
@@ -149,6 +152,7 @@ fn explanation<'a>(
         outcome: word,
         reason,
         sentence,
+        identity: identity::told(&scratch.sight, outcome),
         stages: told.durations(),
         campaigns: campaigns(&titles, told, &scratch.picks),
         price: prices(&titles, told, &scratch.picks),

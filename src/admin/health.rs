@@ -12,6 +12,7 @@ use super::{Shared, losses, reply};
 use crate::base::money::Money;
 use crate::base::time::Millis;
 use crate::model::outcome::NoBid;
+use crate::model::traffic::Invalid;
 use crate::server::engine::Engine;
 use crate::state::hand::Why;
 
@@ -59,6 +60,11 @@ fn gauges(engine: &Engine) -> String {
     for (why, count) in Why::ALL.iter().zip(&engine.state.evicted) {
         let (why, count) = (why.label(), count.load(std::sync::atomic::Ordering::Relaxed));
         let _ = writeln!(text, "winback_evicted_total{{reason=\"{why}\"}} {count}");
+    }
+    let _ = writeln!(text, "# TYPE winback_invalid_total counter");
+    for (why, count) in Invalid::ALL.iter().zip(&engine.state.invalid) {
+        let (why, count) = (why.label(), count.load(std::sync::atomic::Ordering::Relaxed));
+        let _ = writeln!(text, "winback_invalid_total{{reason=\"{why}\"}} {count}");
     }
     let longest = engine.state.longest_holds();
     let _ = writeln!(text, "# TYPE winback_shard_lock_seconds_max gauge");

@@ -161,7 +161,7 @@ fn listed<'s>(world: &World, shop: &'s Shop, item_id: &str) -> Result<&'s Produc
 /// What a user left here: in the cart, then what was looked at last; as far as the feed lists it.
 fn left_by<'s>(engine: &Engine, shop: &'s Shop, user: &str) -> Result<Vec<&'s Product>, Fail> {
     let key = users::find(engine, user)?.ok_or_else(|| users::unknown(user))?;
-    let profile = users::profile(engine, key);
+    let (profile, _) = users::recall(engine, key);
     let Some(section) = profile.section(shop.advertiser.no) else {
         return Ok(Vec::new());
     };

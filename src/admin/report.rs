@@ -5,6 +5,8 @@
 //! without figures has a row of zeros, but not where rows are by day.
 //!
 //! Conversions stand on the day they came; beside them, on the day of the impression that earned them.
+//! Invalid traffic is beside what counts: impressions stay billed, and rates are of valid ones. Events of
+//! machines are of no campaign: they stand in rows of whole advertisers, and under `invalid`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -53,7 +55,7 @@ type Key = (String, Option<String>, Option<Day>);
 /// Answers with the rows.
 pub async fn report(State(desk): Shared, query: Query) -> Answer {
     let wanted = Wanted::read(&query)?;
-    let (owners, rows) = gather(&desk.engine, &wanted, Millis::wall_clock())?;
+    let Gathered { owners, rows, invalid } = gather(&desk.engine, &wanted, Millis::wall_clock())?;
     let rows: Vec<Map<String, Value>> = rows.iter().map(|(key, row)| line(&owners, key, row)).collect();
     if wanted.csv {
         return csv(&wanted, &rows);
@@ -61,7 +63,10 @@ pub async fn report(State(desk): Shared, query: Query) -> Answer {
     let mut currencies = owners.values().map(|owner| owner.currency);
     let first = currencies.next().flatten();
     let currency = first.filter(|first| currencies.all(|other| other == Some(*first)));
-    Ok(reply::json(&json!({"currency": currency.map(|c| c.to_string()), "rows": rows})))
+    let invalid = json!({"impressions": invalid.invalid_impressions, "clicks": invalid.invalid_clicks, "events": invalid.invalid_events});
+    Ok(reply::json(
+        &json!({"currency": currency.map(|c| c.to_string()), "rows": rows, "invalid": invalid}),
+    ))
 }
 
 impl Wanted {
@@ -115,12 +120,19 @@ impl Wanted {
     }
 }
 
-type Gathered = (HashMap<String, Owner>, BTreeMap<Key, DayRow>);
+/// What a report is made of.
+struct Gathered {
+    owners: HashMap<String, Owner>,
+    rows: BTreeMap<Key, DayRow>,
+    /// The sum of all that was invalid.
+    invalid: DayRow,
+}
 
 fn gather(engine: &Engine, wanted: &Wanted, now: Millis) -> Result<Gathered, Fail> {
     let mut owners = HashMap::new();
     let mut titles: HashMap<CampaignNo, (String, String)> = HashMap::new();
     let mut rows: BTreeMap<Key, DayRow> = BTreeMap::new();
+    let mut invalid = DayRow::default();
     let world = engine.world.load_full();
     for shop in world.shops().filter(|shop| wanted.covers(&shop.advertiser.id)) {
         let advertiser = &shop.advertiser;
@@ -138,9 +150,10 @@ fn gather(engine: &Engine, wanted: &Wanted, now: Millis) -> Result<Gathered, Fai
     let days: Vec<((CampaignNo, Day), DayRow)> = engine.state.days.lock().iter().map(|(key, row)| (*key, *row)).collect();
     for ((no, day), figures) in days {
         // A campaign or an advertiser that is no longer configured keeps its name.
-        let title = titles
-            .entry(no)
-            .or_insert_with(|| engine.names.campaign_name(no).unwrap_or_default());
+        let title = titles.entry(no).or_insert_with(|| {
+            let of_book = || Some((engine.names.owner_of_book(no)?, String::new()));
+            engine.names.campaign_name(no).or_else(of_book).unwrap_or_default()
+        });
         let Some((advertiser, campaign)) = Some(&*title).filter(|(advertiser, _)| wanted.covers(advertiser)) else {
             continue;
         };
@@ -148,12 +161,16 @@ fn gather(engine: &Engine, wanted: &Wanted, now: Millis) -> Result<Gathered, Fai
             owners.insert(advertiser.clone(), wanted.owner(None, &TimeZone::UTC, now)?);
         }
         if owners.get(advertiser).is_some_and(|owner| (owner.from..=owner.to).contains(&day)) {
+            add(&mut invalid, &figures);
+            if campaign.is_empty() && wanted.by_campaign {
+                continue;
+            }
             add(rows.entry(wanted.key(advertiser, campaign, day)).or_default(), &figures);
         }
     }
     match &wanted.advertiser {
         Some(id) if owners.is_empty() && engine.names.campaigns_of(id).is_empty() => Err(unknown(id)),
-        _ => Ok((owners, rows)),
+        _ => Ok(Gathered { owners, rows, invalid }),
     }
 }
 
@@ -166,6 +183,9 @@ fn add(sum: &mut DayRow, more: &DayRow) {
     sum.conversion_value += more.conversion_value;
     sum.earned += more.earned;
     sum.earned_value += more.earned_value;
+    sum.invalid_impressions += more.invalid_impressions;
+    sum.invalid_clicks += more.invalid_clicks;
+    sum.invalid_events += more.invalid_events;
 }
 
 /// A row as it is shown: amounts and ratios as decimal text, ratios over nothing null.
@@ -182,6 +202,7 @@ fn line(owners: &HashMap<String, Owner>, (advertiser, campaign, day): &Key, row:
         put("day", json!(day.to_string()));
     }
     let (impressions, clicks, conversions) = (i128::from(row.impressions), i128::from(row.clicks), i128::from(row.conversions));
+    let seen = i128::from(row.valid_impressions());
     put("impressions", json!(row.impressions));
     put("clicks", json!(row.clicks));
     put("conversions", json!(row.conversions));
@@ -190,12 +211,17 @@ fn line(owners: &HashMap<String, Owner>, (advertiser, campaign, day): &Key, row:
     put("conversion_value", json!(row.conversion_value.to_string()));
     put("conversions_by_impression_day", json!(row.earned));
     put("conversion_value_by_impression_day", json!(row.earned_value.to_string()));
-    put("ctr", ratio(clicks * MILLION, impressions));
+    put("ctr", ratio(clicks * MILLION, seen));
     put("cvr", ratio(conversions * MILLION, clicks));
     put("ecpm", ratio(row.billed.to_cpm().0, impressions.saturating_mul(STEP)));
     put("ecpc", ratio(row.billed.0, clicks.saturating_mul(STEP)));
     put("ecpa", ratio(row.billed.0, conversions.saturating_mul(STEP)));
     put("roas", ratio(row.conversion_value.0.saturating_mul(MILLION), row.billed.0));
+    put("invalid_impressions", json!(row.invalid_impressions));
+    put("invalid_clicks", json!(row.invalid_clicks));
+    if campaign.is_none() {
+        put("invalid_events", json!(row.invalid_events));
+    }
     line
 }
 
@@ -216,6 +242,8 @@ fn csv(wanted: &Wanted, rows: &[Map<String, Value>]) -> Answer {
     columns.extend(["impressions", "clicks", "conversions", "media_cost", "billed", "conversion_value"]);
     columns.extend(["ctr", "cvr", "ecpm", "ecpc", "ecpa", "roas"]);
     columns.extend(["conversions_by_impression_day", "conversion_value_by_impression_day"]);
+    columns.extend(["invalid_impressions", "invalid_clicks"]);
+    columns.extend((!wanted.by_campaign).then_some("invalid_events"));
     let cell = |value: Option<&Value>| match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),

@@ -235,6 +235,7 @@ impl Rig {
             conversion_value: Money::units(if clicks > 0 { 10 } else { 0 }),
             earned: clicks / 3,
             earned_value: Money::units(if clicks > 0 { 9 } else { 0 }),
+            ..DayRow::default()
         };
         self.engine.state.days.lock().insert((self.campaign(campaign), day), row);
     }

@@ -1,7 +1,8 @@
 //! What is known of one person, and its erasure (contract §5 `users`).
 //!
 //! An id is ours, or somebody's in their namespace: `exchange:theirs`, `ifa:...`, `email_sha256:...`,
-//! `shop.example:first-party id`. Ids of others are hashed, never kept or shown.
+//! `shop.example:first-party id`. Ids of others are hashed, never kept or shown. Every shop knows a customer
+//! by their address for itself: what is shown is the first that does, what is erased are all of them.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,16 +11,19 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::reply::{self, Answer, Fail, Named};
-use crate::base::hash::{NS_EMAIL, NS_IFA};
-use crate::base::id::{AdvertiserNo, CampaignNo, MatchKey, UserKey};
+use crate::base::hash::{NS_EMAIL, NS_IFA, email_namespace};
+use crate::base::id::{AdvertiserNo, CampaignNo, MatchKey, UserKey, device_id};
 use crate::model::event::Happening;
-use crate::model::exposure::{self, Exposure, evidence};
+use crate::model::exposure::{Exposure, evidence};
+use crate::model::matched::Matched;
 use crate::model::profile::Profile;
 use crate::model::rows::Table;
 use crate::server::engine::Engine;
+use crate::state::home_key;
 use crate::state::world::World;
 use crate::track::fact::Fact;
 use crate::track::fold::Disk;
+use crate::track::who::email_hash;
 
 /// `GET /api/users/{id}`.
 pub async fn show(State(desk): Shared, Named(id): Named<String>) -> Answer {
@@ -30,7 +34,7 @@ pub async fn show(State(desk): Shared, Named(id): Named<String>) -> Answer {
 /// `DELETE /api/users/{id}`: answers once the erasure is durable; of somebody unknown nothing is left
 /// to erase.
 pub async fn delete(State(desk): Shared, Named(id): Named<String>) -> Answer {
-    if let Some(user) = find(&desk.engine, &id)? {
+    while let Some(user) = find(&desk.engine, &id)? {
         let fact = Fact::Forget { user, opt_out: false };
         desk.engine
             .facts
@@ -59,18 +63,33 @@ pub(super) fn find(engine: &Engine, id: &str) -> Result<Option<UserKey>, Fail> {
     if is_kept || get(engine, Table::UserIds, own)?.is_some() {
         return Ok(Some(own));
     }
-    let foreign = [NS_IFA, NS_EMAIL]
-        .into_iter()
-        .find_map(|namespace| Some((namespace, id.strip_prefix(namespace)?.to_ascii_lowercase())))
-        .or_else(|| id.split_once(':').map(|(namespace, theirs)| (namespace, theirs.to_owned())));
-    Ok(foreign.and_then(|(namespace, theirs)| engine.state.matched(hashes.foreign(namespace, theirs.as_bytes()))))
+    let matched = |namespace: &str, id: &[u8]| engine.state.matched(hashes.foreign(namespace, id));
+    if let Some(text) = id.strip_prefix(NS_EMAIL) {
+        let Ok(hash) = email_hash(text) else { return Ok(None) };
+        let world = engine.world.load();
+        let mut shops = world.shops().map(|shop| email_namespace(shop.advertiser.no));
+        return Ok(shops.find_map(|namespace| matched(&namespace, &hash)));
+    }
+    if let Some(text) = id.strip_prefix(NS_IFA) {
+        return Ok(device_id(text.as_bytes()).and_then(|id| matched(NS_IFA, &id)));
+    }
+    let theirs = id.split_once(':');
+    Ok(theirs.and_then(|(namespace, theirs)| matched(namespace, theirs.as_bytes())))
 }
 
-/// A user's record, opened.
-pub(super) fn profile(engine: &Engine, user: UserKey) -> Profile {
-    let mut profile = Profile::default();
-    engine.state.users.read(user.0, |record| profile.read(record));
-    profile
+/// A user's record, opened, and what they were shown.
+pub(super) fn recall(engine: &Engine, user: UserKey) -> (Profile, Vec<Exposure>) {
+    let (mut profile, mut shown) = Default::default();
+    engine.state.recall(user, &mut profile, &mut shown, &mut Default::default());
+    (profile, shown)
+}
+
+/// The records that hold what is known of a user: their own, and those that shops keep of the person.
+fn records(engine: &Engine, world: &World, user: UserKey) -> Vec<UserKey> {
+    let homes = world
+        .shops()
+        .filter_map(|shop| engine.state.matched(home_key(user, shop.advertiser.no)));
+    std::iter::once(user).chain(homes).collect()
 }
 
 fn get(engine: &Engine, table: Table, user: UserKey) -> Result<Option<Vec<u8>>, Fail> {
@@ -84,19 +103,24 @@ fn unreadable(error: std::io::Error) -> Fail {
 fn record(engine: &Engine, user: UserKey) -> Result<Value, Fail> {
     let world = engine.world.load();
     let id = get(engine, Table::UserIds, user)?.and_then(|id| String::from_utf8(id).ok());
-    let rows = engine.store.prefix(Table::UserMatches, &user.0.to_be_bytes()).map_err(unreadable)?;
-    let namespace = |name: Vec<u8>| String::from_utf8_lossy(&name).trim_end_matches(':').to_owned();
-    let mut matches: Vec<String> = rows.into_iter().map(|(_, name)| namespace(name)).collect();
+    let mut matches: Vec<String> = Vec::new();
+    for record in records(engine, &world, user) {
+        let rows = engine
+            .store
+            .prefix(Table::UserMatches, &record.0.to_be_bytes())
+            .map_err(unreadable)?;
+        let namespace = |(_, row): &(Vec<u8>, Vec<u8>)| Matched::read(&String::from_utf8_lossy(row)).namespace.to_owned();
+        matches.extend(rows.iter().map(namespace));
+    }
+    matches.retain(|kind| kind != "home");
     matches.sort();
-    let mut exposures = Vec::new();
-    engine.state.exposures.read(user.0, |bytes| exposure::read(bytes, &mut exposures));
+    let (profile, mut exposures) = recall(engine, user);
     // A bid that was won only has not been seen by anyone yet.
     exposures.retain(|exposure| exposure.flags & !evidence::WIN != 0);
     let shown: Vec<(Option<(String, String)>, Exposure)> = exposures
         .into_iter()
         .map(|exposure| (title(engine, &world, exposure.campaign), exposure))
         .collect();
-    let profile = profile(engine, user);
     let mut advertisers = Vec::new();
     for section in &profile.sections {
         let name = advertiser(engine, &world, section.advertiser)?;

@@ -1,5 +1,5 @@
 //! The thread of the hand: asks for a plan now and then, goes over the shards one a moment, and has the
-//! writer let the users leave whom the plan is about.
+//! writer let the users leave whom the plan is about; then looks at whether matches are over.
 //!
 //! It waits for the writer, so it never takes more of a commit than it may, and rests where nobody has to
 //! leave. Ends with the server.
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::lapse::Lapses;
 use crate::base::limits::EVICTED_PER_COMMIT_MAX;
 use crate::base::time::Millis;
 use crate::server::engine::{Engine, Unavailable};
@@ -35,8 +36,9 @@ pub(super) fn thread_cpu_ns() -> u64 {
 pub(super) fn spawn(engine: Arc<Engine>, stopping: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("hand".into()).spawn(move || {
         super::give_way();
+        let mut lapses = Lapses::default();
         while !*stopping.borrow() {
-            if round(&engine, &stopping).is_err() {
+            if round(&engine, &stopping).and_then(|()| lapses.turn(&engine, &stopping)).is_err() {
                 // Poisoned: there is nothing left to do before a restart.
                 return;
             }

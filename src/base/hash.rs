@@ -46,9 +46,10 @@ impl Hashes {
         hasher.finish()
     }
 
-    /// The key of the user whom we call `id`.
+    /// The key of the user whom we call `id`: base64 as a rule, which some who send it back pad.
     pub fn user(&self, id: &[u8]) -> UserKey {
-        UserKey(self.of("user", &[id]))
+        let padding = id.iter().rev().take_while(|byte| **byte == b'=').count();
+        UserKey(self.of("user", &[&id[..id.len() - padding]]))
     }
 
     /// The key of an id that others gave, in the namespace of those who gave it.
@@ -91,10 +92,15 @@ pub fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(key)
 }
 
-/// The namespace of an exchange's ids of our users.
+/// The namespace of the advertising ids of devices.
 pub const NS_IFA: &str = "ifa:";
-/// The namespace of SHA-256 hashes of e-mail addresses.
+/// What the namespaces of SHA-256 hashes of e-mail addresses begin with: each advertiser has its own.
 pub const NS_EMAIL: &str = "email_sha256:";
+
+/// The namespace of the addresses that an advertiser knows its customers by.
+pub fn email_namespace(advertiser: AdvertiserNo) -> String {
+    format!("{NS_EMAIL}{}", advertiser.0)
+}
 
 /// Passes 64-bit keys through.
 #[derive(Clone, Copy, Debug, Default)]

@@ -13,6 +13,24 @@ pub fn is_id(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-'))
 }
 
+/// The advertising id of a device (`device.ifa`, §3.2.18): the digits of a UUID in lower case, of one written
+/// with its hyphens or with none, and not of the one of zeros alone that stands for none.
+pub fn device_id(text: &[u8]) -> Option<[u8; 32]> {
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    let is_hyphen = |at: usize| text.len() == 36 && HYPHENS.contains(&at);
+    let mut id = [0; 32];
+    let mut digits = 0;
+    for (at, byte) in text.iter().enumerate() {
+        if is_hyphen(at) {
+            (*byte == b'-').then_some(())?;
+            continue;
+        }
+        *id.get_mut(digits)? = byte.is_ascii_hexdigit().then(|| byte.to_ascii_lowercase())?;
+        digits += 1;
+    }
+    (digits == id.len() && id.iter().any(|digit| *digit != b'0')).then_some(id)
+}
+
 /// A shopper: the keyed 64-bit hash of our id of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserKey(pub u64);

@@ -35,6 +35,8 @@ pub const CAMPAIGNS_MAX: u32 = 1 << 20;
 pub const CREATIVES_MAX: usize = 200;
 /// Exchanges.
 pub const EXCHANGES_MAX: usize = 64;
+/// Exchanges that a browser is sent to by one page view.
+pub const SYNCS_PER_PAGE_MAX: usize = 5;
 /// Campaigns of one advertiser.
 pub const CAMPAIGNS_PER_ADVERTISER_MAX: usize = 2_000;
 /// Frequency caps of one campaign or advertiser.
@@ -44,6 +46,8 @@ pub const CAPS_MAX: usize = 8;
 pub const SECTIONS_MAX: usize = 32;
 /// Events remembered for one user and advertiser.
 pub const EVENTS_PER_SECTION_MAX: usize = 48;
+/// Characters of an id in an event.
+pub const ID_CHARS_MAX: usize = 256;
 /// Items of one event that are remembered.
 pub const ITEMS_PER_EVENT_MAX: usize = 32;
 /// Impressions remembered for one user.
@@ -63,6 +67,23 @@ pub const HOLD_S_MAX: u32 = RING_BUCKET_S * (RING_BUCKETS as u32 - 2);
 pub const BUDGET_LAST_PART: i128 = 20;
 /// Lost and settled bids remembered so that a repeated notice frees nothing twice.
 pub const RESOLVED_MAX: usize = 1 << 20;
+
+/// Buckets of a table of what users do in a minute.
+pub const RATE_BUCKETS: usize = 1 << 12;
+/// Users in one bucket; of more, those who do least are forgotten.
+pub const RATES_PER_BUCKET: usize = 8;
+/// Buckets of the table of what users look at in a day.
+pub const LOOKED_BUCKETS: usize = 1 << 12;
+/// Users in one bucket; of more, those who look at least are forgotten.
+pub const LOOKED_PER_BUCKET: usize = 8;
+/// Impressions whose moment is kept to the millisecond, until as many others have come.
+pub const MOMENTS_MAX: usize = 1 << 14;
+/// A click sooner after the impression is nobody's, in milliseconds.
+pub const CLICK_AFTER_MS_MIN: i64 = 1_000;
+/// Nor is one later after it.
+pub const CLICK_AFTER_MAX: Span = Span::DAY;
+/// For so long nobody who did more than a person does is bid for.
+pub const MACHINE_LIFE: Span = Span::DAY;
 
 /// Facts waiting for the writer; beyond, callers get 503.
 pub const FACTS_QUEUE_MAX: usize = 8_192;
@@ -148,3 +169,5 @@ pub const DRAIN_MS_MAX: u64 = 8_000;
 const _: () = assert!(CAMPAIGNS_MAX < 1 << 24, "campaign numbers are stored in three bytes");
 const _: () = assert!(CREATIVES_MAX < 256, "creative numbers are stored in one byte");
 const _: () = assert!(HOLD_BUCKETS.is_power_of_two(), "a bucket is picked by mask");
+const _: () = assert!(RATE_BUCKETS.is_power_of_two() && LOOKED_BUCKETS.is_power_of_two(), "likewise");
+const _: () = assert!(MOMENTS_MAX.is_power_of_two(), "likewise");

@@ -1,9 +1,6 @@
 //! Second stage: bytes to a borrowed request, and whether it is one to answer, in time.
 //!
-//! Assumes a body whose needless escapes are resolved. Never copies out of it and never fails on what is
-//! merely strange.
-
-use std::ops::Range;
+//! Never fails on what is merely strange.
 
 use super::Ask;
 use crate::model::exchange::Exchange;
@@ -24,22 +21,16 @@ pub fn take_back(request: Opportunity<'_>, imps: &mut Vec<Imp<'static>>) {
     *imps = openrtb::recycle(request.imps);
 }
 
-/// Reads the request from `body`, which is that of `ask` byte for byte but within strings; returns where its
-/// feedback on earlier bids is.
-pub fn decode<'b>(ask: &Ask<'_>, exchange: &Exchange, body: &'b [u8], request: &mut Opportunity<'b>) -> Result<Range<usize>, NoBid> {
-    openrtb::decode_into(body, request).map_err(|_| NoBid::Malformed)?;
+/// Reads the request into `request`.
+pub fn decode<'b>(ask: &Ask<'b>, exchange: &Exchange, memory: &'b mut openrtb::Memory, request: &mut Opportunity<'b>) -> Result<(), NoBid> {
+    openrtb::read(ask.form, ask.body, memory, request).map_err(|unreadable| unreadable.no_bid())?;
     if ask.waited_ms >= patience_ms(request, exchange) {
         return Err(NoBid::TooLate);
     }
     if exchange.test_only && !request.test {
         return Err(NoBid::TestOnly);
     }
-    let start = (request.feedback.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
-    Ok(if request.feedback.is_empty() {
-        0..0
-    } else {
-        start..start + request.feedback.len()
-    })
+    Ok(())
 }
 
 /// Milliseconds from arrival within which an answer is in time: the request's `tmax`, at most the

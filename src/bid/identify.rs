@@ -3,63 +3,59 @@
 //! Never reads, hashes or looks up an id before the privacy signals allow it (architecture rule 1).
 
 use super::Case;
-use crate::base::hash::NS_IFA;
-use crate::base::id::{MatchKey, UserKey};
+use crate::base::id::UserKey;
 use crate::base::limits::EID_PROBES_MAX;
 use crate::model::outcome::NoBid;
 use crate::openrtb::attributes::plain;
-use crate::openrtb::json::{Text, eids};
+use crate::openrtb::json::{Text, trusted_eids};
 use crate::privacy::permission::{Permission, Use};
 use crate::privacy::signals::Signals;
+use crate::state::sight::{Place, Probe, Sight};
 
 /// Users the request may be about, the most trusted id first: ours, the exchange's, EIDs, the
 /// device's; and what may be done. `text` is memory for unescaping.
-pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> Result<Permission, NoBid> {
+pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>, sight: &mut Sight) -> Result<Permission, NoBid> {
     let (world, state, request) = (case.world, case.state, case.request);
+    *sight = Sight::default();
     let permission = world.privacy.permit(&Signals::of_request(request));
     if !permission.allows(Use::Bid) {
+        sight.ground = permission.because;
         return Err(NoBid::Consent);
     }
     keys.clear();
-    let mut named = false;
+    let hashes = &world.hashes;
+    let mut probe = Probe {
+        state,
+        hashes,
+        keys,
+        sight,
+    };
     if let Some(id) = id_text(request.user.buyeruid, text) {
-        named = true;
-        let key = world.hashes.user(id);
-        keys.push(key);
-        // A user who turned out to be another leads there.
-        keys.extend(state.matched(MatchKey(key.0)));
+        probe.ours(id);
+    }
+    if let Some(id) = id_text(request.user.id, text) {
+        probe.theirs(Place::UserId, &case.exchange.id, id);
     }
     let mut ours = None;
-    let mut probe = |namespace: &str, id: Text<'_>, text: &mut String| {
-        if let Some(id) = id_text(id, text) {
-            named = true;
-            keys.extend(state.matched(world.hashes.foreign(namespace, id)));
-        }
-    };
-    probe(&case.exchange.id, request.user.id, text);
-    for eid in eids(request.user.eids).take(EID_PROBES_MAX) {
+    for (n, eid) in trusted_eids(request.user.eids).take(EID_PROBES_MAX).enumerate() {
+        let Some(id) = id_text(eid.id, text) else { continue };
         // An EID of a source that is named as such, else one that the exchange vouches for.
         if let Some(name) = plain(eid.source) {
             if name == world.public_host {
-                ours = ours.or(id_text(eid.id, text).map(|id| world.hashes.user(id)));
+                ours = ours.or(Some(hashes.user(id)));
             }
-            probe(name, eid.id, text);
+            probe.theirs(Place::Eid(n), name, id);
         }
-        probe(&case.exchange.id, eid.id, text);
+        probe.theirs(Place::Eid(n), &case.exchange.id, id);
     }
-    if let Some(ifa) = id_text(request.device.ifa, text).filter(|ifa| is_device_id(ifa)) {
-        let mut lower = [0u8; 64];
-        let lower = &mut lower[..ifa.len()];
-        lower.copy_from_slice(ifa);
-        lower.make_ascii_lowercase();
-        named = true;
-        keys.extend(state.matched(world.hashes.foreign(NS_IFA, lower)));
+    if let Some(ifa) = id_text(request.device.ifa, text) {
+        probe.device(ifa);
     }
     keys.extend(ours);
     if keys.iter().any(|key| state.opted_out.contains(key.0)) {
         return Err(NoBid::OptedOut);
     }
-    match (named, keys.is_empty()) {
+    match (sight.names_anybody(), keys.is_empty()) {
         (false, _) => Err(NoBid::NoId),
         (true, true) => Err(NoBid::UnknownUser),
         (true, false) => Ok(permission),
@@ -69,9 +65,4 @@ pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>) -> 
 /// The bytes of an id, unescaped; none where it is empty.
 fn id_text<'s>(id: Text<'s>, memory: &'s mut String) -> Option<&'s [u8]> {
     Some(id.unescape(memory).as_bytes()).filter(|id| !id.is_empty())
-}
-
-/// Of a sensible length and not the all-zero id that limited devices send.
-fn is_device_id(ifa: &[u8]) -> bool {
-    ifa.len() <= 64 && ifa.iter().any(|byte| !matches!(byte, b'0' | b'-'))
 }

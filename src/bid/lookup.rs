@@ -5,26 +5,24 @@
 
 use super::{Case, Known};
 use crate::base::id::UserKey;
-use crate::model::exposure;
 use crate::model::outcome::NoBid;
+use crate::openrtb::attributes::plain;
+use crate::state::traffic::is_machine;
 
 /// Fills `known` for the first of `keys` that has events.
 pub fn lookup(case: &Case<'_>, keys: &[UserKey], known: &mut Known) -> Result<(), NoBid> {
+    let (world, state, device, now) = (case.world, case.state, &case.request.device, case.ask.now);
     for key in keys {
-        known.holds = case.state.cap_holds.view(*key, case.ask.now);
-        let found = case.state.users.read(key.0, |record| known.profile.read(record));
-        if found.is_none() || known.profile.sections.is_empty() {
+        known.holds = state.cap_holds.view(*key, now);
+        let (profile, shown, memory) = (&mut known.profile, &mut known.exposures, &mut known.memory);
+        if !state.recall(*key, profile, shown, memory) {
             continue;
         }
-        known.key = *key;
-        if case
-            .state
-            .exposures
-            .read(key.0, |entries| exposure::read(entries, &mut known.exposures))
-            .is_none()
-        {
-            known.exposures.clear();
+        let says = [plain(device.ua), plain(device.ip)];
+        if is_machine(world, state, *key, profile, says, now) {
+            return Err(NoBid::InvalidTraffic);
         }
+        known.key = *key;
         return Ok(());
     }
     Err(NoBid::UnknownUser)

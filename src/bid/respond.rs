@@ -16,7 +16,7 @@ use crate::model::targeting::Format;
 use crate::openrtb::deals::deal_id;
 use crate::openrtb::dsa;
 use crate::openrtb::response::{Field, Form, Json, Protobuf, Writer, answer, bid as field, ext as of_ext, seat as of_seat};
-use crate::openrtb::slot::ratio_of;
+use crate::openrtb::slot::{apis, ratio_of};
 
 /// Writes the answer: one `seatbid` for each seat.
 pub fn respond(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, out: &mut BytesMut) {
@@ -63,6 +63,7 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
         out.number(field::CATTAX, advertiser.cattax);
     }
     out.numbers(field::ATTR, creative.attr.iter().copied().filter(|attr| ad.made.shows(*attr)));
+    out.numbers(field::APIS, imp.banner.iter().flat_map(|banner| apis(banner, creative)));
     if let Some(Size { w, h }) = ad.made.size {
         out.number(field::W, w);
         out.number(field::H, h);

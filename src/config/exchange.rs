@@ -3,6 +3,8 @@
 //! Keys of prices are read here, so that a file that holds none is a fault with its place; the header's key
 //! is a path, for the server makes it.
 
+use percent_encoding::utf8_percent_encode;
+
 use super::links::forms;
 use super::node::Node;
 use super::reader::{Object, Reader};
@@ -11,7 +13,8 @@ use crate::base::id::ExchangeNo;
 use crate::base::limits::{HOLD_S_MAX, PRICE_KEYS_MAX};
 use crate::base::money::{Currency, Rates};
 use crate::base::winning_price::{self, KEY_BYTES, KeyPair};
-use crate::model::exchange::{Auction, Auth, Billing, Exchange, OMITTABLE, Price, PriceEncoding, SecondsBy, Sync};
+use crate::model::exchange::{Auction, Auth, Billing, Exchange, OMITTABLE, Price, PriceEncoding, SecondsBy, Sync, SyncParameters};
+use crate::model::template::RESERVED;
 
 const BILLING: [(&str, Billing); 3] = [
     ("burl", Billing::Burl),
@@ -179,9 +182,26 @@ fn check_hold<'t>(r: &Reader<'t>, o: &Object<'_, 't>, exp_s: &SecondsBy, grace_s
 
 fn sync(exchange: &Object<'_, '_>) -> Option<Sync> {
     let o = exchange.object("sync")?;
+    let parameters = o.inner("parameters");
     Some(Sync {
-        push_url: o.read("push_url", Reader::plain),
+        push_url: push_url(&o),
         redirect_hosts: o.list("redirect_hosts", Reader::host),
         ttl: o.span("ttl")?,
+        parameters: SyncParameters {
+            uid: parameters.text("uid")?,
+            version: parameters.text("version"),
+            error: parameters.text("error"),
+            echo: parameters.text("echo"),
+        },
+        uid_macro: o.text("uid_macro"),
     })
+}
+
+/// With our account there filled in. One that wants an account leads nowhere before it has it.
+fn push_url(sync: &Object<'_, '_>) -> Option<String> {
+    let url = sync.read("push_url", Reader::plain)?;
+    match sync.text("account") {
+        Some(account) => Some(url.replace("{account}", &utf8_percent_encode(&account, RESERVED).to_string())),
+        None => Some(url).filter(|url| !url.contains("{account}")),
+    }
 }

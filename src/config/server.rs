@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use super::exchange::exchange;
 use super::fault::{Fault, sound};
 use super::house::house;
+use super::lines::{Entries, lines};
 use super::links::check_length;
 use super::node::{Node, parse};
 use super::preset;
@@ -25,6 +26,7 @@ use crate::base::money::{Currency, Money, Rates};
 use crate::base::time::Span;
 use crate::model::exchange::Exchange;
 use crate::model::house::HouseBlock;
+use crate::model::traffic::{InvalidTraffic, Ranges};
 use crate::privacy::permission::{Policy, WhenUnknown};
 use crate::privacy::vendor::Vendor;
 
@@ -55,8 +57,8 @@ pub struct Server {
     pub privacy: Privacy,
     /// What no advertiser may be shown on.
     pub house: House,
-    /// What counts as invalid traffic; `None` where it is not looked for.
-    pub invalid_traffic: Option<InvalidTraffic>,
+    /// What counts as invalid traffic.
+    pub invalid_traffic: InvalidTraffic,
     /// Bounds.
     pub limits: Limits,
     /// When the store is written anew; `None` where it is only when asked for.
@@ -93,21 +95,6 @@ pub struct House {
     pub block: HouseBlock,
     /// Where the AdChoices mark leads.
     pub ad_choices_url: Option<String>,
-}
-
-/// `invalid_traffic`; `None` in a field is no such test.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidTraffic {
-    /// Events of a user in a minute.
-    pub events_per_min: Option<u32>,
-    /// Items of a user in a day.
-    pub items_per_day: Option<u32>,
-    /// Bid requests of a user in a minute.
-    pub bids_per_min: Option<u32>,
-    /// Users that one foreign id is matched to.
-    pub users_per_foreign_id: Option<u32>,
-    /// Networks of data centres, one a line.
-    pub ranges_file: Option<PathBuf>,
 }
 
 /// `limits`.
@@ -189,7 +176,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<Server> {
         rates,
         privacy: privacy(r, &o)?,
         house: house(&o),
-        invalid_traffic: invalid_traffic(r, &o),
+        invalid_traffic: invalid_traffic(&o),
         limits: limits(&o)?,
         compact: compact(&o),
         trusted_proxies: o.list("trusted_proxies", |r, n| form::network(r.string(n)?)),
@@ -299,24 +286,30 @@ fn retention<'t>(r: &Reader<'t>, privacy: &Object<'_, 't>, vendor: Option<Vendor
     Some(wanted.min(registered))
 }
 
-fn invalid_traffic<'t>(r: &Reader<'t>, server: &Object<'_, 't>) -> Option<InvalidTraffic> {
-    match server.written("invalid_traffic") {
-        Some(node) if node.is_null() => return None,
-        Some(node) => r.warn_unused(node, "no user is taken for a machine"),
-        None => {}
+const NETWORKS: Entries = Entries {
+    problem: "not a network",
+    remedy: "one network a line, such as `203.0.113.0/24` or `2001:db8::/32`; comments after `#`",
+};
+
+/// `null` in place of a number is no such test, in place of the whole no test at all.
+fn invalid_traffic(server: &Object<'_, '_>) -> InvalidTraffic {
+    if server.written("invalid_traffic").is_some_and(Node::is_null) {
+        return InvalidTraffic::default();
     }
     let o = server.inner("invalid_traffic");
     let figure = |key: &str| match o.written(key) {
         Some(node) if node.is_null() => None,
         _ => o.integer(key),
     };
-    Some(InvalidTraffic {
+    let ranges = o.read("ranges_file", |r, n| lines(r, n, &NETWORKS, form::network));
+    InvalidTraffic {
+        is_tested: true,
         events_per_min: figure("events_per_min"),
         items_per_day: figure("items_per_day"),
         bids_per_min: figure("bids_per_min"),
         users_per_foreign_id: figure("users_per_foreign_id"),
-        ranges_file: o.read("ranges_file", Reader::existing_file),
-    })
+        ranges: Ranges::new(&ranges.unwrap_or_default()),
+    }
 }
 
 fn limits(server: &Object<'_, '_>) -> Option<Limits> {

@@ -14,6 +14,7 @@ use crate::base::time::{Millis, Span};
 use crate::model::advertiser::{Advertiser, BidKind, CapScope, RuleSubject, Size};
 use crate::model::event::{EventKind, NamedKind};
 use crate::model::targeting::WeekWindow;
+use crate::model::traffic::InvalidTraffic;
 
 const SERVER: &str = include_str!("tests/winback.json");
 const ADVERTISER: &str = include_str!("tests/acme-shoes.json");
@@ -131,14 +132,22 @@ fn an_empty_server_has_defaults() {
         .map(|compact| (compact.at.to_string(), compact.timezone.iana_name().map(str::to_owned)));
     assert_eq!(clock, Some(("04:30:00".to_owned(), Some("Asia/Ho_Chi_Minh".to_owned()))));
     let (server, _) = read_server("{}").expect("read");
-    assert_eq!(server.invalid_traffic.map(|t| t.items_per_day), Some(Some(300)));
-    let (server, _) = read_server(r#"{"invalid_traffic": null}"#).expect("read");
-    assert_eq!(server.invalid_traffic, None);
-    let (server, _) = read_server(r#"{"invalid_traffic": {"items_per_day": null}}"#).expect("read");
+    let of = &server.invalid_traffic;
     assert_eq!(
-        server.invalid_traffic.map(|t| (t.items_per_day, t.bids_per_min)),
-        Some((None, Some(20)))
+        (
+            of.is_tested,
+            of.events_per_min,
+            of.items_per_day,
+            of.bids_per_min,
+            of.users_per_foreign_id
+        ),
+        (true, Some(60), Some(300), Some(20), Some(5))
     );
+    let (server, _) = read_server(r#"{"invalid_traffic": null}"#).expect("read");
+    assert_eq!(server.invalid_traffic, InvalidTraffic::default());
+    let (server, _) = read_server(r#"{"invalid_traffic": {"items_per_day": null}}"#).expect("read");
+    let of = server.invalid_traffic;
+    assert_eq!((of.is_tested, of.items_per_day, of.bids_per_min), (true, None, Some(20)));
 }
 
 #[test]

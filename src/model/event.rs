@@ -125,7 +125,7 @@ impl Mark {
 }
 
 /// The marks of one event, the first in the order of the rules; further ones are not remembered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Marks([u16; MARKS_MAX]);
 
 impl Marks {

@@ -165,10 +165,35 @@ impl SecondsBy {
 /// `sync`: id match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sync {
-    /// Where our id is sent, with `{uid}`, `{gdpr}`, `{gdpr_consent}`.
+    /// Where a browser is sent with our id, for the exchange's, or both: a template with `{uid}`, `{return}`,
+    /// `{gdpr}`, `{gdpr_consent}`, `{gpp}`, `{gpp_sid}`, `{us_privacy}`. None where it wants an account and has none.
     pub push_url: Option<String>,
     /// Hosts that `redirect` may lead to.
     pub redirect_hosts: Vec<String>,
-    /// How long a match holds.
+    /// How long a match holds that a browser brought: after that it is taken out, and the browser sent again.
     pub ttl: Span,
+    /// What the exchange calls what it tells.
+    pub parameters: SyncParameters,
+    /// What it replaces by its id in the address that stands for `{return}`; where there is none, it appends the id.
+    pub uid_macro: Option<String>,
+}
+
+/// `sync.parameters`: names of query parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncParameters {
+    /// Its id of the browser.
+    pub uid: String,
+    /// The version of its ids: another makes those of before void.
+    pub version: Option<String>,
+    /// Why it has no id.
+    pub error: Option<String>,
+    /// What must be sent back to `push_url` as it came.
+    pub echo: Option<String>,
+}
+
+impl Sync {
+    /// Whether a browser that is sent there comes back.
+    pub fn returns(&self) -> bool {
+        self.push_url.as_ref().is_some_and(|url| url.contains("{return}"))
+    }
 }

@@ -25,6 +25,12 @@ pub mod evidence {
     pub const SETTLED: u8 = 16;
     /// No purchase may be led back to it.
     pub const UNTRACKED: u8 = 32;
+    /// A click that was invalid: no purchase is led back to that.
+    pub const BAD_CLICK: u8 = 64;
+    /// The pixel was loaded by nobody who looks.
+    pub const BAD_PIXEL: u8 = 128;
+    /// Signs that there was an impression; an auction won is none yet.
+    pub const SEEN: u8 = BILL | PIXEL | SETTLED;
 }
 
 /// One impression, or what is known of it so far.
@@ -58,6 +64,18 @@ pub fn read(bytes: &[u8], out: &mut Vec<Exposure>) {
             flags: entry[20],
         });
     }
+}
+
+/// Puts entries in the order of time and returns the oldest, where there are more than [`EXPOSURES_MAX`].
+/// Which stay does not depend on the order in which they came; those of one moment stay in that order.
+pub fn cut(entries: &mut Vec<Exposure>) -> Vec<Exposure> {
+    entries.sort_by_key(|entry| entry.at);
+    let mut gone = Vec::new();
+    while entries.len() > EXPOSURES_MAX {
+        let oldest = (0..entries.len()).min_by_key(|at| (entries[*at].at, entries[*at].tag));
+        gone.push(entries.remove(oldest.unwrap_or(0)));
+    }
+    gone
 }
 
 /// Writes entries; of more than [`EXPOSURES_MAX`] the newest.

@@ -52,7 +52,7 @@ reasons! {
     OptedOut "opted_out" 8 "the user has opted out",
     NoId "no_id" 8 "the request names nobody",
     UnknownUser "unknown_user" 8 "no id of the request leads to a user with events",
-    InvalidTraffic "invalid_traffic" 4 "the user behaves like a machine",
+    InvalidTraffic "invalid_traffic" 4 "the user behaves like a machine, or the device is a crawler's or in a data centre",
     NoAudience "no_audience" 8 "the user is in none of the campaign's audiences",
     Paused "paused" 0 "the campaign is paused or archived",
     Flight "flight" 0 "now is outside the campaign's flight",
@@ -146,4 +146,14 @@ pub enum Outcome {
         /// State of the user's hold bucket that the decision saw.
         epoch: u32,
     },
+}
+
+impl Outcome {
+    /// Why there is no bid.
+    pub const fn why_not(&self) -> Option<NoBid> {
+        match self {
+            Outcome::NoBid(why) => Some(*why),
+            Outcome::Bid { .. } => None,
+        }
+    }
 }

@@ -1,6 +1,12 @@
 //! What is remembered of one shopper, opened up: who knows them, and the events each keeps.
+//!
+//! Whatever is forgotten, and however users are merged: what is left does not depend on the order.
 
 mod record;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
 
 use crate::base::id::{AdvertiserNo, ProductKey};
 use crate::base::limits::{EVENTS_PER_SECTION_MAX, SECTIONS_MAX};
@@ -15,6 +21,8 @@ pub use record::seen;
 pub struct Profile {
     /// The last event or impression.
     pub seen: Secs,
+    /// Until when the user is taken for a machine, having done more than a person does.
+    pub machine_until: Secs,
     /// One for each advertiser, in the order stored.
     pub sections: Vec<Section>,
     /// All events; each section has its range. Newest first within a section.
@@ -34,6 +42,19 @@ pub struct Section {
     to: u32,
 }
 
+impl Section {
+    /// Whether this only says that the section is in another record: the shop's, of one person with several
+    /// browsers. `first` is then when something last happened there.
+    pub fn is_elsewhere(&self) -> bool {
+        self.visits == 0
+    }
+
+    /// When something last happened.
+    fn last(&self, events: &[Happening]) -> Secs {
+        events.first().map_or(self.first, |newest| newest.at)
+    }
+}
+
 impl Profile {
     /// The events of a section, newest first.
     pub fn events(&self, section: &Section) -> &[Happening] {
@@ -48,6 +69,7 @@ impl Profile {
     /// Empties, keeping capacity.
     pub fn clear(&mut self) {
         self.seen = Secs(0);
+        self.machine_until = Secs(0);
         self.sections.clear();
         self.events.clear();
     }
@@ -57,31 +79,73 @@ impl Profile {
     pub fn remember(&mut self, advertiser: AdvertiserNo, entries: &[Happening]) {
         let Some(head) = entries.first() else { return };
         self.seen = self.seen.max(head.at);
-        let (first, visits, mut events) = match self.section(advertiser) {
+        let (first, visits, mut events) = match self.section(advertiser).filter(|section| !section.is_elsewhere()) {
             Some(section) => (section.first, section.visits, self.events(section).to_vec()),
             None => (head.at, 0, Vec::new()),
         };
-        let place = events.iter().position(|e| !e.continued && e.at <= head.at).unwrap_or(events.len());
-        events.splice(place..place, entries.iter().copied());
-        while events.len() > EVENTS_PER_SECTION_MAX {
-            forget_one(&mut events);
-        }
+        insert(&mut events, entries);
         self.replace_section(advertiser, first.min(head.at), visits.saturating_add(1), events);
     }
 
-    /// Takes over what another record remembers, event by event.
+    /// Takes over what another record remembers: the union of both, whichever takes over the other.
     pub fn absorb(&mut self, other: &Profile) {
-        self.seen = self.seen.max(other.seen);
-        for section in &other.sections {
-            let events = other.events(section);
-            let mut end = events.len();
-            for start in (0..events.len()).rev() {
-                if !events[start].continued {
-                    self.remember(section.advertiser, &events[start..end]);
-                    end = start;
-                }
-            }
+        for section in other.sections.iter().filter(|section| !section.is_elsewhere()) {
+            self.absorb_section(section, other.events(section));
         }
+        self.seen = self.seen.max(other.seen);
+        self.machine_until = self.machine_until.max(other.machine_until);
+    }
+
+    /// Takes over one section.
+    pub fn absorb_section(&mut self, section: &Section, others: &[Happening]) {
+        let own = self.section(section.advertiser).filter(|own| !own.is_elsewhere());
+        let (first, visits, mut events) = match own {
+            Some(own) => (own.first.min(section.first), own.visits, self.events(own).to_vec()),
+            None => (section.first, 0, Vec::new()),
+        };
+        let mut end = others.len();
+        for start in (0..others.len()).rev().filter(|at| !others[*at].continued) {
+            insert(&mut events, &others[start..end]);
+            end = start;
+        }
+        self.seen = self.seen.max(section.last(others));
+        self.replace_section(section.advertiser, first, visits.saturating_add(section.visits), events);
+    }
+
+    /// Says that an advertiser's section is in another record, where something happened at `at`. What was in
+    /// this one is returned.
+    pub fn point(&mut self, advertiser: AdvertiserNo, at: Secs) -> Option<(Section, Vec<Happening>)> {
+        let before = self.section(advertiser).copied();
+        let had = before.filter(|before| !before.is_elsewhere());
+        let had = had.map(|section| (section, self.events(&section).to_vec()));
+        let last = before.map_or(at, |before| before.last(self.events(&before)).max(at));
+        self.seen = self.seen.max(last);
+        self.replace_section(advertiser, last, 0, Vec::new());
+        had
+    }
+
+    /// The advertisers whose sections are in other records.
+    pub fn elsewhere(&self) -> Vec<AdvertiserNo> {
+        let elsewhere = self.sections.iter().filter(|section| section.is_elsewhere());
+        elsewhere.map(|section| section.advertiser).collect()
+    }
+
+    /// Puts sections of other records in the place of those that are said to be there; `fetch` reads the
+    /// record of an advertiser's. What is not there is dropped.
+    pub fn fetch(&mut self, other: &mut Profile, mut fetch: impl FnMut(AdvertiserNo, &mut Profile) -> bool) {
+        for at in 0..self.sections.len() {
+            let advertiser = self.sections[at].advertiser;
+            if !self.sections[at].is_elsewhere() || !fetch(advertiser, other) {
+                continue;
+            }
+            let Some(section) = other.section(advertiser) else { continue };
+            let from = self.events.len() as u32;
+            self.events.extend_from_slice(other.events(section));
+            let to = self.events.len() as u32;
+            self.sections[at] = Section { from, to, ..*section };
+            self.seen = self.seen.max(other.seen);
+        }
+        self.sections.retain(|section| !section.is_elsewhere());
     }
 
     fn replace_section(&mut self, advertiser: AdvertiserNo, first: Secs, visits: u32, events: Vec<Happening>) {
@@ -91,25 +155,40 @@ impl Profile {
             .filter(|s| s.advertiser != advertiser)
             .map(|s| (*s, self.events(s).to_vec()))
             .collect();
-        kept.push((
-            Section {
-                advertiser,
-                first,
-                visits,
-                from: 0,
-                to: 0,
-            },
-            events,
-        ));
+        let section = Section {
+            advertiser,
+            first,
+            visits,
+            from: 0,
+            to: 0,
+        };
+        kept.push((section, events));
         if kept.len() > SECTIONS_MAX {
-            let newest = |events: &[Happening]| events.iter().map(|e| e.at).max();
-            let oldest = kept
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, (_, events))| newest(events))
-                .map(|(at, _)| at);
+            let last = |(_, (section, events)): &(usize, &(Section, Vec<Happening>))| (section.last(events), section.advertiser);
+            let oldest = kept.iter().enumerate().min_by_key(last).map(|(at, _)| at);
             kept.remove(oldest.unwrap_or(0));
         }
+        self.lay_out(kept);
+    }
+
+    /// Forgets events from before `oldest`, and shops that know of no other.
+    pub fn forget_before(&mut self, oldest: Secs) {
+        if self.events.iter().all(|event| event.at >= oldest) {
+            return;
+        }
+        let since = |section: &Section| {
+            let events = self.events(section).iter().filter(|event| event.at >= oldest);
+            let section = Section {
+                first: section.first.max(oldest),
+                ..*section
+            };
+            (section, events.copied().collect::<Vec<_>>())
+        };
+        let kept: Vec<_> = self.sections.iter().map(since).filter(|(_, events)| !events.is_empty()).collect();
+        self.lay_out(kept);
+    }
+
+    fn lay_out(&mut self, kept: Vec<(Section, Vec<Happening>)>) {
         self.sections.clear();
         self.events.clear();
         for (mut section, events) in kept {
@@ -121,17 +200,41 @@ impl Profile {
     }
 }
 
-/// Drops the oldest of the least valuable events, with its further items.
+/// Inserts one event's entries in the order of time; beyond the limit the least worth go.
+///
+/// What is left is the newest event and, of all other entries there ever were, those worth most: a set that
+/// does not depend on the order in which they came, nor on how often it was cut to the limit meanwhile.
+fn insert(events: &mut Vec<Happening>, entries: &[Happening]) {
+    let Some(head) = entries.first() else { return };
+    let place = events.iter().position(|e| !e.continued && e.at <= head.at).unwrap_or(events.len());
+    events.splice(place..place, entries.iter().copied());
+    while events.len() > EVENTS_PER_SECTION_MAX {
+        forget_one(events);
+    }
+}
+
+/// Drops the entry that is worth least: of the oldest event of the least rank the last item. An event's
+/// first entry goes after its further items; when somebody was last there is not forgotten.
 fn forget_one(events: &mut Vec<Happening>) {
-    let victim = (0..events.len())
-        .filter(|at| !events[*at].continued)
-        .min_by_key(|at| (events[*at].kind.rank(), events[*at].at));
-    let start = victim.unwrap_or(events.len() - 1);
-    let end = events[start + 1..]
-        .iter()
-        .position(|e| !e.continued)
-        .map_or(events.len(), |n| start + 1 + n);
-    events.drain(start..end);
+    let worth = |at: usize, head: usize| {
+        let (of, entry) = (&events[head], &events[at]);
+        (of.kind.rank(), of.at, content(of), Reverse(at - head), content(entry))
+    };
+    let heads = (0..events.len()).filter(|at| !events[*at].continued);
+    let newest = heads.max_by_key(|at| (events[*at].at, worth(*at, *at)));
+    let mut head = 0;
+    let of_head = |at: usize| {
+        head = if events[at].continued { head } else { at };
+        (at, head)
+    };
+    let all = (0..events.len()).map(of_head).filter(|(at, _)| Some(*at) != newest);
+    let victim = all.min_by_key(|(at, head)| worth(*at, *head));
+    events.remove(victim.map_or(0, |(at, _)| at));
+}
+
+/// What tells entries of one moment apart, as stored.
+fn content(of: &Happening) -> (EventKind, ProductKey, u32, i64, Marks) {
+    (of.kind, of.product, of.quantity, record::cents(of), of.marks)
 }
 
 /// The goods in a cart: what was added, less removed, less bought since (contract §3 `state`).
@@ -212,111 +315,5 @@ fn take(lines: &mut [CartLine], event: &Happening) {
         };
         line.value = Money(share);
         line.quantity = left;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(kind: EventKind, at: u32, product: u64) -> Happening {
-        Happening {
-            kind,
-            at: Secs(at),
-            continued: false,
-            product: ProductKey(product),
-            quantity: 1,
-            value: Money::units(10),
-            marks: Marks::default(),
-        }
-    }
-
-    #[test]
-    fn a_record_survives_writing_and_reading() {
-        let mut profile = Profile::default();
-        let shop = AdvertiserNo(7);
-        profile.remember(shop, &[event(EventKind::ViewItem, 1_000, 1)]);
-        let further = Happening {
-            continued: true,
-            quantity: 3,
-            marks: Marks::from_codes([7, 65_535].into_iter()),
-            ..event(EventKind::AddToCart, 2_000, 3)
-        };
-        profile.remember(shop, &[event(EventKind::AddToCart, 2_000, 2), further]);
-        profile.remember(AdvertiserNo(300), &[event(EventKind::PageView, 1_500, 0)]);
-        profile.remember(shop, &[event(EventKind::ViewItem, 1_200, 9)]);
-        let mut read = Profile::default();
-        read.read(&profile.write());
-        assert_eq!(read, profile);
-        let kinds: Vec<_> = read
-            .events(read.section(shop).expect("section"))
-            .iter()
-            .map(|e| (e.at.0, e.product.0))
-            .collect();
-        assert_eq!(kinds, [(2_000, 2), (2_000, 3), (1_200, 9), (1_000, 1)]);
-        for cut in 0..profile.write().len() {
-            read.read(&profile.write()[..cut]);
-        }
-    }
-
-    #[test]
-    fn purchases_and_carts_are_forgotten_last() {
-        let mut profile = Profile::default();
-        profile.remember(AdvertiserNo(1), &[event(EventKind::Purchase, 1, 1)]);
-        profile.remember(AdvertiserNo(1), &[event(EventKind::AddToCart, 2, 2)]);
-        for at in 0..200 {
-            profile.remember(AdvertiserNo(1), &[event(EventKind::PageView, 10 + at, 0)]);
-        }
-        let section = *profile.section(AdvertiserNo(1)).expect("section");
-        assert_eq!(profile.events(&section).len(), EVENTS_PER_SECTION_MAX);
-        assert_eq!(section.visits, 202);
-        assert!(profile.events(&section).iter().any(|e| e.kind == EventKind::Purchase));
-        assert!(profile.events(&section).iter().any(|e| e.kind == EventKind::AddToCart));
-    }
-
-    #[test]
-    fn a_cart_is_what_was_added_less_removed_less_bought() {
-        type Case = (&'static [(EventKind, u64, u32)], &'static [(u64, u32)]);
-        let cases: [Case; 6] = [
-            (&[(EventKind::AddToCart, 1, 1), (EventKind::AddToCart, 2, 2)], &[(2, 2), (1, 1)]),
-            (&[(EventKind::AddToCart, 1, 3), (EventKind::RemoveFromCart, 1, 1)], &[(1, 2)]),
-            (&[(EventKind::AddToCart, 1, 1), (EventKind::Purchase, 1, 1)], &[]),
-            (&[(EventKind::AddToCart, 1, 1), (EventKind::Purchase, 0, 1)], &[]),
-            (&[(EventKind::Purchase, 1, 1), (EventKind::AddToCart, 1, 1)], &[(1, 1)]),
-            (
-                &[
-                    (EventKind::AddToCart, 1, 1),
-                    (EventKind::AddToCart, 2, 1),
-                    (EventKind::AddToCart, 1, 1),
-                ],
-                &[(1, 2), (2, 1)],
-            ),
-        ];
-        for (events, expected) in cases {
-            let mut profile = Profile::default();
-            for (n, (kind, product, quantity)) in events.iter().enumerate() {
-                let entry = Happening {
-                    quantity: *quantity,
-                    ..event(*kind, n as u32, *product)
-                };
-                profile.remember(AdvertiserNo(1), &[entry]);
-            }
-            let mut lines = Vec::new();
-            cart(&profile.events, &mut lines);
-            let got: Vec<_> = lines.iter().map(|l| (l.product.0, l.quantity)).collect();
-            assert_eq!(got, expected, "{events:?}");
-        }
-    }
-
-    #[test]
-    fn absorbing_keeps_both_histories() {
-        let (mut one, mut other) = (Profile::default(), Profile::default());
-        one.remember(AdvertiserNo(1), &[event(EventKind::AddToCart, 5, 1)]);
-        other.remember(AdvertiserNo(1), &[event(EventKind::Purchase, 9, 1)]);
-        other.remember(AdvertiserNo(2), &[event(EventKind::ViewItem, 3, 4)]);
-        one.absorb(&other);
-        let mut lines = Vec::new();
-        cart(one.events(one.section(AdvertiserNo(1)).expect("section")), &mut lines);
-        assert!(lines.is_empty() && one.sections.len() == 2 && one.seen == Secs(9));
     }
 }

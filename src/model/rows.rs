@@ -45,11 +45,13 @@ pub enum Table {
     Erased,
     /// User key to the random number that facts name them by: on disk only.
     Handles,
+    /// Part and foreign id to the users who came with it that day, by four bytes of a hash each: on disk only.
+    Shared,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 18] = [
+    pub const ALL: [Table; 19] = [
         Table::Users,
         Table::Exposures,
         Table::Matches,
@@ -68,6 +70,7 @@ impl Table {
         Table::Names,
         Table::Erased,
         Table::Handles,
+        Table::Shared,
     ];
 
     /// Its name on disk: never change one.
@@ -91,6 +94,7 @@ impl Table {
             Table::Names => "names",
             Table::Erased => "erased",
             Table::Handles => "handles",
+            Table::Shared => "shared",
         }
     }
 }
@@ -111,6 +115,7 @@ impl Table {
         let (span, life) = match self {
             Table::EventIds => (Span::DAY, EVENT_ID_LIFE),
             Table::Orphans => (Span::days(5), CLICK_LIFE),
+            Table::Shared => (Span::DAY, Span(0)),
             Table::Orders => (Span::days(40), ORDER_LIFE),
             // As long as `privacy.retention` says, which is known where they are dropped.
             Table::Facts => (Span::DAY, Span(u32::MAX)),

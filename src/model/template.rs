@@ -231,6 +231,10 @@ impl<'a> View<'a> {
 /// Controls and what no XML may contain go: white space among them becomes a space, and the bidirectional
 /// overrides, embeddings and isolates would let a title reorder the price beside it.
 pub fn escape(text: &str, out: &mut Vec<u8>) {
+    let stands = |byte: u8| (b' '..=b'~').contains(&byte) & (byte != b'{') & (byte != b'%');
+    if all(text.as_bytes(), |byte| stands(byte) & stands_in_markup(byte)) {
+        return out.extend_from_slice(text.as_bytes());
+    }
     let mut clean = 0;
     for (at, c) in text.char_indices() {
         let after = at + c.len_utf8();
@@ -252,9 +256,22 @@ pub fn escape(text: &str, out: &mut Vec<u8>) {
 /// Appends a link as the value of a quoted attribute, macros untouched; bytes that are no UTF-8 are
 /// no part of a link and are left out.
 pub fn escape_link(link: &[u8], out: &mut Vec<u8>) {
+    if all(link, |byte| byte.is_ascii() & stands_in_markup(byte)) {
+        return out.extend_from_slice(link);
+    }
     for chunk in link.utf8_chunks() {
         html_escape::encode_quoted_attribute_to_vec(chunk.valid(), out);
     }
+}
+
+/// Whether all bytes are such; without a way out, so that it is done for many of them at once.
+fn all(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, byte| all & is(*byte))
+}
+
+/// Whether a byte is none that markup escapes.
+fn stands_in_markup(byte: u8) -> bool {
+    (byte != b'"') & (byte != b'&') & (byte != b'\'') & (byte != b'<') & (byte != b'>')
 }
 
 #[cfg(test)]
@@ -277,6 +294,21 @@ mod tests {
     fn macros_in_product_text_are_defused() {
         assert_eq!(escaped("${AUCTION_PRICE}"), "$&#123;AUCTION_PRICE}");
         assert_eq!(escaped("%%CLICK%% {{x}}"), "&#37;%CLICK&#37;% &#123;&#123;x}}");
+    }
+
+    /// What needs no escaping is written at once, and nothing else.
+    #[test]
+    fn every_character_is_escaped_alone_as_among_others() {
+        let mut stand = 0;
+        for c in (0..0x300).filter_map(char::from_u32) {
+            let alone = escaped(&c.to_string());
+            assert_eq!(escaped(&format!("á{c}")), format!("á{alone}"), "{c:?}");
+            let mut link = Vec::new();
+            escape_link(c.to_string().as_bytes(), &mut link);
+            assert_eq!(link, html_escape::encode_quoted_attribute(&c.to_string()).as_bytes(), "{c:?}");
+            stand += usize::from(c.is_ascii() && alone == c.to_string());
+        }
+        assert_eq!(stand, 95 - 6, "of printable ASCII all but five and a brace");
     }
 
     #[test]

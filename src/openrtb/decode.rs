@@ -1,4 +1,5 @@
-//! Bytes to an [`Opportunity`]: one pass over the body, leniently, without allocation.
+//! Bytes to an [`Opportunity`]: one pass over the body, leniently, without allocation; JSON and protobuf by
+//! the same readers.
 //!
 //! Reads what can be made out and takes the rest as absent: numbers as text and text as numbers,
 //! booleans as 0 and 1, one value for an array and the reverse, 2.5 and 2.6 places. Of duplicate keys
@@ -6,52 +7,36 @@
 //! request, and never reads an id's meaning.
 
 mod regs;
+mod unreadable;
 
-use crate::base::limits::{IMPS_MAX, JSON_DEPTH_MAX};
+use crate::base::limits::IMPS_MAX;
 use crate::base::money::Money;
 use crate::openrtb::floor::{currency_of, floor_of};
-use crate::openrtb::json::{Fault, Scan, Scanner, Text, eids};
+use crate::openrtb::json::{Fault, Scan, Scanner, Text, eids, resolved};
+use crate::openrtb::protobuf::{self, Wire};
 use crate::openrtb::request::{Banner, Device, Imp, Opportunity, Place, User};
+use crate::openrtb::response::Form;
+use crate::openrtb::source::Source;
 use regs::{Regs, regs};
+pub use unreadable::Unreadable;
 
 /// The byte order mark, which some libraries write before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Why a body is no bid request: the answer is 400 with nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// No JSON, no UTF-8, or more than one document.
-    #[error("the body is not one JSON document: fault at byte {offset}")]
-    NotJson {
-        /// The byte at which reading ended.
-        offset: usize,
-    },
-    /// Nested deeper than [`JSON_DEPTH_MAX`].
-    #[error("the body nests deeper than {JSON_DEPTH_MAX} levels at byte {offset}")]
-    TooDeep {
-        /// The byte at which reading ended.
-        offset: usize,
-    },
-    /// JSON of another type.
-    #[error("the body is JSON but not an object")]
-    NotAnObject,
-    /// `id` is missing, `null`, empty, or no scalar.
-    #[error("`id` is missing, empty or not a text")]
-    NoId,
-    /// `imp` is missing or empty, or no impression in it has an id.
-    #[error("`imp` holds no impression with an id")]
-    NoImp,
+/// Memory that requests are read with, one after the other.
+#[derive(Debug, Default)]
+pub struct Memory {
+    resolved: Vec<u8>,
+    wire: protobuf::Memory,
 }
 
-impl Unreadable {
-    /// The name in metrics and logs.
-    pub fn label(self) -> &'static str {
-        match self {
-            Unreadable::NotJson { .. } => "not_json",
-            Unreadable::TooDeep { .. } => "too_deep",
-            Unreadable::NotAnObject => "not_an_object",
-            Unreadable::NoId => "no_id",
-            Unreadable::NoImp => "no_imp",
+/// Reads a bid request in either form, needless escapes resolved, into `ask`, as [`decode_into`] does.
+pub fn read<'b>(form: Form, body: &'b [u8], memory: &'b mut Memory, ask: &mut Opportunity<'b>) -> Result<(), Unreadable> {
+    match form {
+        Form::Json => decode_into(resolved(body, &mut memory.resolved), ask),
+        Form::Protobuf => {
+            wire_into(body, &mut memory.wire, ask)?;
+            answerable(ask)
         }
     }
 }
@@ -83,15 +68,33 @@ pub fn decode_into<'b>(body: &'b [u8], ask: &mut Opportunity<'b>) -> Result<(), 
         Fault::Syntax(at) => Unreadable::NotJson { offset: at + marked },
         Fault::Depth(at) => Unreadable::TooDeep { offset: at + marked },
     })?;
-    if !is_object {
-        Err(Unreadable::NotAnObject)
-    } else if ask.id.is_empty() {
+    if is_object { answerable(ask) } else { Err(Unreadable::NotAnObject) }
+}
+
+/// Whether there is what every answer names.
+fn answerable(ask: &Opportunity<'_>) -> Result<(), Unreadable> {
+    if ask.id.is_empty() {
         Err(Unreadable::NoId)
     } else if ask.imps.is_empty() {
         Err(Unreadable::NoImp)
     } else {
         Ok(())
     }
+}
+
+fn wire_into<'b>(body: &'b [u8], memory: &'b mut protobuf::Memory, ask: &mut Opportunity<'b>) -> Result<(), Unreadable> {
+    ask.imps.clear();
+    let mut wire = Wire::new(body, memory);
+    if request(&mut wire, ask).is_ok() {
+        return Ok(());
+    }
+    let mut wire = wire.again(body)?;
+    *ask = Opportunity {
+        imps: std::mem::take(&mut ask.imps),
+        ..Opportunity::default()
+    };
+    ask.imps.clear();
+    request(&mut wire, ask).map_err(|_| wire.unreadable())
 }
 
 /// Places of which only one is used in the end.
@@ -128,18 +131,19 @@ struct Geo<'b> {
 fn document<'b>(body: &'b [u8], ask: &mut Opportunity<'b>) -> Result<bool, Fault> {
     let mut scanner = Scanner::of_bytes(body)?;
     let is_object = scanner.peek() == Some(b'{');
-    let mut rivals = Rivals::default();
-    let read = if is_object {
-        request(&mut scanner, ask, &mut rivals).map(drop)
-    } else {
-        scanner.skip()
-    };
+    let read = if is_object { request(&mut scanner, ask) } else { scanner.skip() };
     read.and_then(|()| scanner.end()).map_err(|_| scanner.fault())?;
-    settle(ask, rivals);
     Ok(is_object)
 }
 
-fn request<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan<bool> {
+fn request<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>) -> Scan {
+    let mut rivals = Rivals::default();
+    members(s, ask, &mut rivals)?;
+    settle(ask, rivals);
+    Ok(())
+}
+
+fn members<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan<bool> {
     s.object(|s, key| match key.as_bytes() {
         b"id" => s.scalar().map(|text| ask.id = text),
         b"imp" => imps(s, ask),
@@ -219,7 +223,7 @@ fn same_text(one: Text<'_>, other: Text<'_>) -> bool {
     one.raw().eq_ignore_ascii_case(other.raw())
 }
 
-fn place<'b>(s: &mut Scanner<'b>) -> Scan<Option<Found<'b>>> {
+fn place<'b>(s: &mut impl Source<'b>) -> Scan<Option<Found<'b>>> {
     let (mut place, mut filled) = (Place::default(), false);
     let found = s.object(|s, key| {
         filled = true;
@@ -230,7 +234,7 @@ fn place<'b>(s: &mut Scanner<'b>) -> Scan<Option<Found<'b>>> {
             b"cat" => s.list().map(|list| place.cat = list),
             b"sectioncat" => s.list().map(|list| place.sectioncat = list),
             b"pagecat" => s.list().map(|list| place.pagecat = list),
-            b"publisher" => member(s, "id", Scanner::text).map(|text| place.publisher = text),
+            b"publisher" => member(s, "id", |s| s.text()).map(|text| place.publisher = text),
             _ => s.skip(),
         }
     })?;
@@ -238,7 +242,7 @@ fn place<'b>(s: &mut Scanner<'b>) -> Scan<Option<Found<'b>>> {
 }
 
 /// The one member that matters of the object that comes next.
-fn member<'b, T: Default>(s: &mut Scanner<'b>, name: &str, mut read: impl FnMut(&mut Scanner<'b>) -> Scan<T>) -> Scan<T> {
+fn member<'b, S: Source<'b>, T: Default>(s: &mut S, name: &str, mut read: impl FnMut(&mut S) -> Scan<T>) -> Scan<T> {
     let mut value = T::default();
     s.object(|s, key| match key == name {
         true => read(s).map(|read| value = read),
@@ -247,7 +251,7 @@ fn member<'b, T: Default>(s: &mut Scanner<'b>, name: &str, mut read: impl FnMut(
     Ok(value)
 }
 
-fn device<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
+fn device<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
     let (mut device, signals) = (Device::default(), &mut ask.signals);
     let (mut ipv6, mut langb) = (Text::default(), Text::default());
     (rivals.here, rivals.sua_ext) = Default::default();
@@ -264,7 +268,7 @@ fn device<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rival
         b"dnt" => s.flag().map(|set| signals.dnt |= set),
         b"geo" => geo(s).map(|geo| rivals.here = geo),
         b"sua" => s.raw().map(|raw| device.sua = raw.as_bytes()),
-        b"ext" => member(s, "sua", Scanner::raw).map(|raw| rivals.sua_ext = raw.as_bytes()),
+        b"ext" => member(s, "sua", |s| s.raw()).map(|raw| rivals.sua_ext = raw.as_bytes()),
         _ => s.skip(),
     })?;
     device.ip = device.ip.or(ipv6);
@@ -273,7 +277,7 @@ fn device<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rival
     Ok(())
 }
 
-fn geo<'b>(s: &mut Scanner<'b>) -> Scan<Geo<'b>> {
+fn geo<'b>(s: &mut impl Source<'b>) -> Scan<Geo<'b>> {
     let mut geo = Geo::default();
     s.object(|s, key| match key.as_bytes() {
         b"country" => s.text().map(|text| geo.country = text),
@@ -285,7 +289,7 @@ fn geo<'b>(s: &mut Scanner<'b>) -> Scan<Geo<'b>> {
     Ok(geo)
 }
 
-fn user<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
+fn user<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
     let mut user = User::default();
     (rivals.home, rivals.consent_ext, rivals.eids_ext) = Default::default();
     s.object(|s, key| match key.as_bytes() {
@@ -301,7 +305,7 @@ fn user<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<
     Ok(())
 }
 
-fn user_ext<'b>(s: &mut Scanner<'b>, rivals: &mut Rivals<'b>) -> Scan {
+fn user_ext<'b>(s: &mut impl Source<'b>, rivals: &mut Rivals<'b>) -> Scan {
     (rivals.consent_ext, rivals.eids_ext) = Default::default();
     s.object(|s, key| match key.as_bytes() {
         b"consent" => s.text().map(|text| rivals.consent_ext = text),
@@ -311,7 +315,7 @@ fn user_ext<'b>(s: &mut Scanner<'b>, rivals: &mut Rivals<'b>) -> Scan {
     .map(drop)
 }
 
-fn request_ext<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
+fn request_ext<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
     (rivals.schain[2], ask.feedback) = Default::default();
     s.object(|s, key| match key.as_bytes() {
         b"schain" => schain(s).map(|complete| rivals.schain[2] = complete),
@@ -323,12 +327,12 @@ fn request_ext<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>, rivals: &mut 
 }
 
 /// Whether a reason is named; 0 stands for none.
-fn non_personalized(s: &mut Scanner<'_>) -> Scan<bool> {
-    let reasons = member(s, "non_personalized_ads_reason", Scanner::list)?;
+fn non_personalized<'b>(s: &mut impl Source<'b>) -> Scan<bool> {
+    let reasons = member(s, "non_personalized_ads_reason", |s| s.list())?;
     Ok(reasons.integers().any(|reason| reason != 0))
 }
 
-fn source(s: &mut Scanner<'_>, rivals: &mut Rivals<'_>) -> Scan {
+fn source<'b>(s: &mut impl Source<'b>, rivals: &mut Rivals<'_>) -> Scan {
     rivals.schain[..2].fill(None);
     s.object(|s, key| match key.as_bytes() {
         b"schain" => schain(s).map(|complete| rivals.schain[0] = complete),
@@ -338,15 +342,15 @@ fn source(s: &mut Scanner<'_>, rivals: &mut Rivals<'_>) -> Scan {
     .map(drop)
 }
 
-fn schain_in(s: &mut Scanner<'_>) -> Scan<Option<bool>> {
+fn schain_in<'b>(s: &mut impl Source<'b>) -> Scan<Option<bool>> {
     member(s, "schain", schain)
 }
 
-fn schain(s: &mut Scanner<'_>) -> Scan<Option<bool>> {
-    member(s, "complete", Scanner::integer).map(|n| n.map(|n| n == 1))
+fn schain<'b>(s: &mut impl Source<'b>) -> Scan<Option<bool>> {
+    member(s, "complete", |s| s.integer()).map(|n| n.map(|n| n == 1))
 }
 
-fn imps<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>) -> Scan {
+fn imps<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>) -> Scan {
     ask.imps.clear();
     ask.imps_dropped = 0;
     s.objects(|s| {
@@ -364,7 +368,7 @@ fn imps<'b>(s: &mut Scanner<'b>, ask: &mut Opportunity<'b>) -> Scan {
     .map(drop)
 }
 
-fn imp<'b>(s: &mut Scanner<'b>) -> Scan<Imp<'b>> {
+fn imp<'b>(s: &mut impl Source<'b>) -> Scan<Imp<'b>> {
     let (mut imp, mut currency) = (Imp::default(), Text::default());
     s.object(|s, key| match key.as_bytes() {
         b"id" => s.scalar().map(|text| imp.id = text),
@@ -379,7 +383,7 @@ fn imp<'b>(s: &mut Scanner<'b>) -> Scan<Imp<'b>> {
         b"instl" => s.flag().map(|set| imp.interstitial = set),
         b"rwdd" => s.flag().map(|set| imp.rewarded |= set),
         b"secure" => s.flag().map(|set| imp.secure = set),
-        b"qty" => member(s, "multiplier", Scanner::text).map(|text| imp.multiplied = is_multiple(text)),
+        b"qty" => member(s, "multiplier", |s| s.text()).map(|text| imp.multiplied = is_multiple(text)),
         b"pmp" => pmp(s, &mut imp),
         b"ext" => imp_ext(s, &mut imp),
         _ => s.skip(),
@@ -388,7 +392,7 @@ fn imp<'b>(s: &mut Scanner<'b>) -> Scan<Imp<'b>> {
     Ok(imp)
 }
 
-fn pmp<'b>(s: &mut Scanner<'b>, imp: &mut Imp<'b>) -> Scan {
+fn pmp<'b>(s: &mut impl Source<'b>, imp: &mut Imp<'b>) -> Scan {
     (imp.private_auction, imp.deals) = Default::default();
     s.object(|s, key| match key.as_bytes() {
         b"private_auction" => s.flag().map(|set| imp.private_auction = set),
@@ -403,26 +407,29 @@ fn is_multiple(text: Text<'_>) -> bool {
     floor_of(text).is_some_and(|times| times != Money::units(1))
 }
 
-fn imp_ext<'b>(s: &mut Scanner<'b>, imp: &mut Imp<'b>) -> Scan {
+fn imp_ext<'b>(s: &mut impl Source<'b>, imp: &mut Imp<'b>) -> Scan {
     (imp.gpid, imp.excluded_creatives) = Default::default();
     s.object(|s, key| match key.as_bytes() {
         b"gpid" => s.text().map(|text| imp.gpid = text),
         b"excluded_creatives" => s.raw().map(|raw| imp.excluded_creatives = raw.as_bytes()),
         b"is_rewarded_inventory" => s.flag().map(|set| imp.rewarded |= set),
-        b"prebid" => member(s, "is_rewarded_inventory", Scanner::flag).map(|set| imp.rewarded |= set),
+        b"prebid" => member(s, "is_rewarded_inventory", |s| s.flag()).map(|set| imp.rewarded |= set),
         _ => s.skip(),
     })
     .map(drop)
 }
 
 /// An object, or an array with one in it, to be read when it is asked for; anything else is absent.
-fn raw_object<'b>(s: &mut Scanner<'b>) -> Scan<&'b str> {
-    let may_be = matches!(s.peek(), Some(b'{' | b'['));
+fn raw_object<'b>(s: &mut impl Source<'b>) -> Scan<&'b str> {
     let raw = s.raw()?;
-    Ok(if may_be && raw.contains('{') { raw } else { "" })
+    Ok(if raw.starts_with(['{', '[']) && raw.contains('{') {
+        raw
+    } else {
+        ""
+    })
 }
 
-fn banner<'b>(s: &mut Scanner<'b>) -> Scan<Option<Banner<'b>>> {
+fn banner<'b>(s: &mut impl Source<'b>) -> Scan<Option<Banner<'b>>> {
     let mut banner = Banner::default();
     let found = s.object(|s, key| match key.as_bytes() {
         b"format" => s.raw().map(|raw| banner.format = raw.as_bytes()),

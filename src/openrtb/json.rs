@@ -10,12 +10,12 @@ mod runs;
 mod values;
 
 pub use escapes::resolved;
-pub use values::{Chars, Eid, Elements, FormatEntry, Hints, List, Text, creatives, eids, elements, formats, hints, sizes};
+pub use values::{Chars, Eid, Elements, FormatEntry, Hints, List, Text, creatives, eids, elements, formats, hints, sizes, trusted_eids};
 
 use bytes::BufMut;
 
 use crate::base::limits::JSON_DEPTH_MAX;
-use runs::plain_run;
+pub(super) use runs::plain_run;
 use values::unescape_one;
 
 /// Longest key that a reader can ask for, in bytes; a longer one is no key of OpenRTB.

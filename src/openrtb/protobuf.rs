@@ -1,59 +1,58 @@
-//! A protobuf bid request as the JSON that it stands for, so that one reader reads both forms.
+//! Bid requests in protobuf, IAB's and Google's: what stands on the wire, by a table of the fields that the
+//! bidder reads (`messages`), so that a field is named once.
 //!
-//! Only the fields of a table (`messages`) are written, those that the bidder reads; what is beside
-//! them is passed over by its length. Flags come out as 0 and 1, packed and unpacked numbers as
-//! arrays, extensions as `ext`, in IAB's places and in Google's. Assumes nothing of the bytes. Text is
-//! not checked to be UTF-8: whoever reads the JSON does. Allocates nothing once `out` is warm, unless a
-//! message was written in pieces, which merges them. Decides nothing about the request.
+//! Read in place, value by value, as JSON is (`wire`); what its readers want as JSON is written as such
+//! (`transcript`): flags as 0 and 1, packed and unpacked numbers as arrays, extensions as `ext`. What is
+//! beside the table is passed over by its length. Assumes nothing of the bytes. Decides nothing about the
+//! request.
 
 mod fields;
 mod messages;
+mod pieces;
+mod transcript;
+mod wire;
 
-use bytes::BufMut;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-use crate::openrtb::json::write_bytes;
-use fields::{Field, Kind, Message};
+use crate::openrtb::decode::Unreadable;
+use fields::Message;
 use messages::BID_REQUEST;
+use transcript::Transcript;
+pub use wire::{Memory, Wire};
 
-/// Why bytes are not transcribed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// A key, a varint or a length that leads nowhere.
-    #[error("the body is not one protobuf message")]
-    NotProtobuf,
-    /// More JSON than a body may have.
-    #[error("the body comes to more than {most} bytes of JSON")]
-    TooLarge {
-        /// So many at most.
-        most: usize,
-    },
-}
-
-/// Writes the JSON that a `BidRequest` stands for into `out`, which is cleared; at most so many bytes.
+/// Writes the JSON that a `BidRequest` stands for into `out`, which is cleared; at most so many bytes. Text
+/// that is no UTF-8 stays as it is.
 pub fn transcribe(body: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), Unreadable> {
-    let whole = |pieces: bool, out: &mut Vec<u8>| {
+    let mut whole = |body: &[u8]| {
         out.clear();
-        Transcript { out, most, pieces }.message(&BID_REQUEST, body)
+        Transcript { out: &mut *out, most }.message(&BID_REQUEST, body)
     };
     // Encoders keep together what belongs together: only where one did not is everything sorted first.
-    let written = match whole(false, out) {
-        Err(Stop::InPieces) => whole(true, out),
+    let written = match whole(body) {
+        Err(Stop::InPieces) => pieces::put_together(&BID_REQUEST, body).and_then(|body| whole(&body)),
         written => written,
     };
-    written.map_err(|stop| match stop {
-        Stop::Fault | Stop::InPieces => Unreadable::NotProtobuf,
-        Stop::Full => Unreadable::TooLarge { most },
-    })
+    written.map_err(|stop| stop.unreadable(most))
 }
 
-/// Why it is not written on.
+/// Why it is not read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
+    /// A key, a varint or a length that leads nowhere, or text that is none.
     Fault,
+    /// There is more JSON in it than there may be.
     Full,
     /// A repeated field, or a message, of which something came earlier, with others between.
     InPieces,
+}
+
+impl Stop {
+    fn unreadable(self, most: usize) -> Unreadable {
+        match self {
+            Stop::Fault | Stop::InPieces => Unreadable::NotProtobuf,
+            Stop::Full => Unreadable::TooLarge { most },
+        }
+    }
 }
 
 impl From<prost::DecodeError> for Stop {
@@ -77,15 +76,16 @@ struct Known<'b> {
 }
 
 impl<'b> Known<'b> {
-    /// The next one, or none at the end.
-    #[inline]
+    /// The next one, or none at the end. Always within its caller: what it gives is too much for registers, and
+    /// a fifth of what reading a request takes went into handing that over.
+    #[inline(always)]
     fn next(&mut self) -> Result<Option<(usize, Value<'b>)>, Stop> {
         while !self.rest.is_empty() {
-            let (number, wire) = decode_key(&mut self.rest)?;
+            let (number, wire) = self.key()?;
             let row = self.of.row(number);
             let value = match wire {
                 WireType::LengthDelimited => Value::Bytes(self.bytes()?),
-                WireType::Varint => Value::Varint(decode_varint(&mut self.rest)?),
+                WireType::Varint => Value::Varint(self.varint()?),
                 WireType::SixtyFourBit => Value::Fixed64(self.fixed64()?),
                 WireType::ThirtyTwoBit | WireType::StartGroup | WireType::EndGroup => {
                     skip_field(wire, number, &mut self.rest, DecodeContext::default())?;
@@ -99,8 +99,36 @@ impl<'b> Known<'b> {
         Ok(None)
     }
 
+    /// The number of a field, and how its value stands; at once where both are in one byte, as most are.
+    #[inline]
+    fn key(&mut self) -> Result<(u32, WireType), Stop> {
+        if let [key @ 0x08..0x80, rest @ ..] = self.rest {
+            let wire = match key & 7 {
+                0 => Some(WireType::Varint),
+                1 => Some(WireType::SixtyFourBit),
+                2 => Some(WireType::LengthDelimited),
+                _ => None,
+            };
+            if let Some(wire) = wire {
+                self.rest = rest;
+                return Ok((u32::from(key >> 3), wire));
+            }
+        }
+        Ok(decode_key(&mut self.rest)?)
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, Stop> {
+        if let [number @ 0..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*number));
+        }
+        Ok(decode_varint(&mut self.rest)?)
+    }
+
+    #[inline]
     fn bytes(&mut self) -> Result<&'b [u8], Stop> {
-        let length = decode_varint(&mut self.rest)?;
+        let length = self.varint()?;
         let (bytes, rest) = usize::try_from(length)
             .ok()
             .and_then(|length| self.rest.split_at_checked(length))
@@ -109,163 +137,11 @@ impl<'b> Known<'b> {
         Ok(bytes)
     }
 
+    #[inline]
     fn fixed64(&mut self) -> Result<u64, Stop> {
         let (bytes, rest) = self.rest.split_first_chunk().ok_or(Stop::Fault)?;
         self.rest = rest;
         Ok(u64::from_le_bytes(*bytes))
-    }
-}
-
-/// The members of an object that have been written.
-struct Object {
-    /// A bit for each row that came.
-    seen: u64,
-    /// The row whose array is open.
-    open: Option<usize>,
-    /// Whether a site, an app or a screen came, of which there is one at most.
-    placed: bool,
-}
-
-struct Transcript<'o> {
-    out: &'o mut Vec<u8>,
-    most: usize,
-    /// Whether messages may be in pieces: they are sorted, then.
-    pieces: bool,
-}
-
-impl Transcript<'_> {
-    fn message(&mut self, of: &'static Message, bytes: &[u8]) -> Result<(), Stop> {
-        let mut object = Object {
-            seen: 0,
-            open: None,
-            placed: false,
-        };
-        let mut known = Known { of, rest: bytes };
-        self.out.push(b'{');
-        if self.pieces {
-            self.merged(&mut known, &mut object)?;
-        } else {
-            while let Some((row, value)) = known.next()? {
-                self.member(of, row, value, &mut object)?;
-            }
-        }
-        if object.open.is_some() {
-            self.out.push(b']');
-        }
-        self.out.push(b'}');
-        Ok(())
-    }
-
-    /// Members sorted by field, messages in pieces made whole (protobuf, "last one wins" and merging).
-    fn merged(&mut self, known: &mut Known<'_>, object: &mut Object) -> Result<(), Stop> {
-        let of = known.of;
-        let mut all = Vec::new();
-        while let Some(member) = known.next()? {
-            all.push(member);
-        }
-        // Of a site and an app the later one is left, with all that came of it since.
-        let is_place = |row: usize| matches!(of.fields[row].kind, Kind::Place(_));
-        if let Some((last, _)) = all.iter().rev().find(|(row, _)| is_place(*row)).copied() {
-            let other = all.iter().rposition(|(row, _)| is_place(*row) && *row != last);
-            let mut at = 0..;
-            all.retain(|(row, _)| at.next() > other || !is_place(*row));
-        }
-        all.sort_by_key(|(row, _)| *row);
-        for same in all.chunk_by(|(one, _), (other, _)| one == other) {
-            let row = same[0].0;
-            if same.len() > 1 && matches!(of.fields[row].kind, Kind::One(_) | Kind::Place(_)) {
-                let pieces = same.iter().filter_map(|(_, value)| match value {
-                    Value::Bytes(bytes) => Some(*bytes),
-                    _ => None,
-                });
-                let whole: Vec<u8> = pieces.flatten().copied().collect();
-                self.member(of, row, Value::Bytes(&whole), object)?;
-                continue;
-            }
-            for (row, value) in same {
-                self.member(of, *row, *value, object)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// One field, as a member of the object or as one more value of its array.
-    #[inline]
-    fn member(&mut self, of: &'static Message, row: usize, value: Value<'_>, object: &mut Object) -> Result<(), Stop> {
-        let Field { key, kind, .. } = &of.fields[row];
-        if object.open == Some(row) {
-            self.out.push(b',');
-        } else {
-            let bit = 1 << row;
-            let again = object.seen & bit != 0 && kind.is_made_of_parts();
-            let another_place = object.placed && matches!(kind, Kind::Place(_));
-            if again || another_place {
-                return Err(Stop::InPieces);
-            }
-            if object.open.take().is_some() {
-                self.out.push(b']');
-            }
-            if object.seen != 0 {
-                self.out.push(b',');
-            }
-            object.seen |= bit;
-            object.placed |= matches!(kind, Kind::Place(_));
-            self.out.extend_from_slice(key.as_bytes());
-            if kind.is_repeated() {
-                self.out.push(b'[');
-                object.open = Some(row);
-            }
-        }
-        self.value(kind, value)?;
-        if self.out.len() > self.most { Err(Stop::Full) } else { Ok(()) }
-    }
-
-    fn value(&mut self, kind: &Kind, value: Value<'_>) -> Result<(), Stop> {
-        match (kind, value) {
-            (Kind::One(of) | Kind::Many(of) | Kind::Place(of), Value::Bytes(bytes)) => self.message(of, bytes)?,
-            (Kind::Integers, Value::Bytes(packed)) => self.packed(packed)?,
-            (_, Value::Bytes(text)) => write_bytes(text, self.out),
-            (Kind::Long, Value::Varint(number)) => self.long(number as i64),
-            (Kind::Flag, Value::Varint(set)) => self.out.push(b'0' + u8::from(set != 0)),
-            // Of 32 bits, whose sign an encoder may or may not have spread over 64.
-            (_, Value::Varint(number)) => self.integer(number as i32),
-            (_, Value::Fixed64(bits)) => self.decimal(f64::from_bits(bits)),
-        }
-        Ok(())
-    }
-
-    fn packed(&mut self, mut packed: &[u8]) -> Result<(), Stop> {
-        let mut first = true;
-        while !packed.is_empty() {
-            if !std::mem::replace(&mut first, false) {
-                self.out.push(b',');
-            }
-            let number = decode_varint(&mut packed)?;
-            self.integer(number as i32);
-        }
-        Ok(())
-    }
-
-    fn integer(&mut self, number: i32) {
-        match u8::try_from(number) {
-            Ok(digit @ 0..10) => self.out.push(b'0' + digit),
-            _ => self.long(i64::from(number)),
-        }
-    }
-
-    fn long(&mut self, number: i64) {
-        self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-    }
-
-    /// What JSON has no number for is written as text, which an amount is read from all the same.
-    fn decimal(&mut self, number: f64) {
-        if number.is_finite() {
-            self.out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
-        } else if number.is_nan() {
-            self.out.extend_from_slice(b"null");
-        } else {
-            self.out.put_slice(if number > 0.0 { b"\"inf\"" } else { b"\"-inf\"" });
-        }
     }
 }
 

@@ -6,8 +6,10 @@
 //! player takes the spot: [`Player`] does.
 
 use std::io::Write;
+use std::str::from_utf8;
 
 use html_escape::encode_quoted_attribute_to_vec;
+use memchr::memmem::find;
 use quick_xml::events::BytesCData;
 
 use super::player::{Beside, Player};
@@ -132,11 +134,7 @@ impl Document<'_> {
         }
         put(out, "<Creatives>");
         self.creative("1", out, |out| self.linear(out));
-        let start = out.len();
         self.creative("2", out, |out| self.companions(part, out));
-        if !out[start..].windows(11).any(|w| w == b"</Companion") {
-            out.truncate(start);
-        }
         put(out, "</Creatives></InLine></Ad></VAST>");
     }
 
@@ -389,14 +387,36 @@ fn attribute(text: &str, out: &mut Vec<u8>) {
 /// Text as it is, in parts that belong together, within as few CDATA sections as it takes.
 fn cdata(parts: &[&[u8]], out: &mut Vec<u8>) {
     put(out, "<![CDATA[");
-    let chunks = parts.iter().flat_map(|part| part.utf8_chunks());
-    for clean in chunks.flat_map(|chunk| chunk.valid().split(is_no_xml)) {
+    for part in parts {
+        // Nearly all is, the markup of whole banners among it.
+        if is_plain(part) {
+            out.extend_from_slice(part);
+        } else {
+            sections(part, out);
+        }
+    }
+    put(out, "]]>");
+}
+
+/// Content of a CDATA section, and of those that it takes beside.
+fn sections(part: &[u8], out: &mut Vec<u8>) {
+    for clean in part.utf8_chunks().flat_map(|chunk| chunk.valid().split(is_no_xml)) {
         for (n, section) in BytesCData::escaped(clean).enumerate() {
             put(out, if n > 0 { "]]><![CDATA[" } else { "" });
             put(out, &section);
         }
     }
-    put(out, "]]>");
+}
+
+/// Whether bytes are text that may stand in a CDATA section and that does not end it. Says no where that takes
+/// a closer look: at the last characters of the basic plane.
+fn is_plain(bytes: &[u8]) -> bool {
+    // Without a way out, so that it is done for many bytes at once.
+    let is_sure = |byte: u8| (byte >= b' ') | (byte == b'\t') | (byte == b'\n') | (byte == b'\r');
+    bytes.iter().fold(true, |plain, byte| plain & is_sure(*byte))
+        && from_utf8(bytes).is_ok()
+        && find(bytes, b"]]>").is_none()
+        && find(bytes, b"\xef\xbf").is_none()
 }
 
 /// Characters that no XML document may contain (XML 1.0 §2.2).
@@ -422,6 +442,20 @@ mod tests {
         let expected = "<Impression><![CDATA[https://a.example/?b=1&c=<d>]]></Impression>\
              <Impression><![CDATA[https://a.example/?x=[y]]]]><![CDATA[>z]]></Impression>";
         assert_eq!(elements_of("Impression", &urls), expected);
+    }
+
+    #[test]
+    fn what_is_plain_needs_no_closer_look() {
+        let all = (0..=255u8).map(|byte| vec![b'x', byte, b'x']);
+        let texts = ["", "áé靴", "]]>", "a]", "\u{fffe}", "\u{ffee}", "\u{10ffff}", "a\r\n\tb"];
+        let mut plain = 0;
+        for bytes in all.chain(texts.map(|text| text.as_bytes().to_vec())) {
+            let mut out = Vec::new();
+            sections(&bytes, &mut out);
+            assert!(!is_plain(&bytes) || out == bytes, "{bytes:?}");
+            plain += usize::from(is_plain(&bytes));
+        }
+        assert_eq!(plain, 99 + 5, "printable ASCII, DEL and three blanks; five texts");
     }
 
     #[test]

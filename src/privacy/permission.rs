@@ -80,6 +80,40 @@ pub enum Ground {
 }
 
 impl Ground {
+    /// All of them.
+    pub const ALL: [Ground; 12] = [
+        Ground::Coppa,
+        Ground::OptOut,
+        Ground::Limited,
+        Ground::DoNotTrack,
+        Ground::NonPersonalized,
+        Ground::Gpc,
+        Ground::NoVendor,
+        Ground::NoTcString,
+        Ground::Purpose,
+        Ground::Gpp,
+        Ground::UsSection,
+        Ground::UsPrivacy,
+    ];
+
+    /// The sentence that explain shows.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Ground::Coppa => "`regs.coppa`: a child",
+            Ground::OptOut => "our opt-out cookie",
+            Ground::Limited => "`device.lmt`: tracking is limited on the device",
+            Ground::DoNotTrack => "`device.dnt`: do not track",
+            Ground::NonPersonalized => "the exchange says not to personalise",
+            Ground::Gpc => "Global Privacy Control",
+            Ground::NoVendor => "gdpr applies, and `privacy.gvl_vendor_id` is not set",
+            Ground::NoTcString => "gdpr applies, and no TC string can be read, is in force and shows us",
+            Ground::Purpose => "gdpr applies, and the TC string does not grant us a purpose that is needed",
+            Ground::Gpp => "a section of GPP is in force that cannot be read",
+            Ground::UsSection => "a section of GPP on the United States: opted out, not told, or a child",
+            Ground::UsPrivacy => "the US Privacy string: opted out of sale",
+        }
+    }
+
     /// The name in metrics and documents.
     pub fn label(self) -> &'static str {
         match self {
@@ -168,6 +202,11 @@ impl Policy {
         let most = self.vendor.and_then(|vendor| vendor.cookie_max_age_s);
         most.and_then(|most| u32::try_from(most).ok())
             .map_or(wanted, |most| most.min(wanted))
+    }
+
+    /// Whether a cookie's life may begin anew when it is seen again.
+    pub fn may_renew_cookies(&self) -> bool {
+        self.vendor.is_none_or(|vendor| vendor.cookie_refresh)
     }
 
     /// What the signals allow.

@@ -31,7 +31,9 @@ use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch};
 use crate::model::exchange::Exchange;
 use crate::model::outcome::{NoBid, Outcome};
-use crate::openrtb::{decode, response};
+use crate::openrtb::decode::{self, Memory};
+use crate::openrtb::request::Opportunity;
+use crate::openrtb::response;
 use crate::track::approval;
 
 /// Idle connections and slow headers are closed after this.
@@ -47,6 +49,7 @@ const ANSWER_BYTES_USUAL: usize = 8 * 1024;
 struct Desk {
     scratch: Scratch,
     reader: Reader,
+    memory: Memory,
     packer: Packer,
 }
 
@@ -212,10 +215,15 @@ async fn bid(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, exchange: 
         Ok(body) => body,
         Err(status) => return http::status(status),
     };
-    let Desk { scratch, reader, packer } = &mut *desk.borrow_mut();
-    let json = reader.json(manner, &body, limit);
-    let outcome = match json {
-        Ok(json) => decide(engine, scratch, &exchange, json, manner, arrived),
+    let Desk {
+        scratch,
+        reader,
+        memory,
+        packer,
+    } = &mut *desk.borrow_mut();
+    let body = reader.plain(manner, &body, limit);
+    let outcome = match body {
+        Ok(body) => decide(engine, scratch, &exchange, body, manner, arrived),
         Err(why) => Outcome::NoBid(why),
     };
     let says_why = parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "nbr=1"));
@@ -223,15 +231,17 @@ async fn bid(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, exchange: 
         Outcome::Bid { .. } => with_answer(manner, packer, scratch),
         Outcome::NoBid(NoBid::Malformed) => http::status(StatusCode::BAD_REQUEST),
         Outcome::NoBid(NoBid::TooLarge) => http::status(StatusCode::PAYLOAD_TOO_LARGE),
-        Outcome::NoBid(why) if says_why => spoken_no_bid(manner, json.unwrap_or_default(), why),
+        Outcome::NoBid(why) if says_why => spoken_no_bid(manner, body.unwrap_or_default(), memory, why),
         Outcome::NoBid(_) => http::status(StatusCode::NO_CONTENT),
     };
     if let Some(version) = parts.headers.get("x-openrtb-version") {
         answer.headers_mut().insert("x-openrtb-version", version.clone());
     }
-    engine.meters.answered(exchange.no, &outcome, arrived.elapsed().as_micros() as u64);
-    if let Ok(json) = json {
-        engine.sizes.sample(json, Millis::wall_clock());
+    engine
+        .meters
+        .answered(exchange.no, &outcome, &scratch.sight, arrived.elapsed().as_micros() as u64);
+    if let Ok(body) = body {
+        engine.sizes.sample(manner.form, body, memory, Millis::wall_clock());
     }
     answer
 }
@@ -253,8 +263,8 @@ fn decide(engine: &Engine, scratch: &mut Scratch, exchange: &Exchange, body: &[u
     // The last answer was given away with its memory: room for the next in one piece.
     scratch.out.reserve(ANSWER_BYTES_USUAL);
     let outcome = engine.bid(&world, ask, scratch);
-    if let Some(feedback) = body.get(scratch.feedback.clone()).filter(|feedback| !feedback.is_empty()) {
-        for suspended in approval::of_feedback(&world, &engine.state, exchange.no, feedback, now.to_secs()) {
+    if !scratch.feedback.is_empty() {
+        for suspended in approval::of_feedback(&world, &engine.state, exchange.no, &scratch.feedback, now.to_secs()) {
             engine.meters.suspended(&world, &suspended);
         }
     }
@@ -272,9 +282,10 @@ fn with_answer(manner: Manner, packer: &mut Packer, scratch: &mut Scratch) -> An
 }
 
 /// `?nbr=1`: 200 with the reason in place of 204.
-fn spoken_no_bid(manner: Manner, body: &[u8], why: NoBid) -> Answer {
-    let mut out = BytesMut::new();
-    let id = decode::decode(body, Vec::new()).map(|request| request.id).unwrap_or_default();
+fn spoken_no_bid(manner: Manner, body: &[u8], memory: &mut Memory, why: NoBid) -> Answer {
+    let (mut out, mut request) = (BytesMut::new(), Opportunity::default());
+    let read = decode::read(manner.form, body, memory, &mut request);
+    let id = read.map(|()| request.id).unwrap_or_default();
     response::no_bid(manner.form, id, u32::from(why.nbr()), &mut out);
     http::with_body(StatusCode::OK, manner.content_type, out)
 }

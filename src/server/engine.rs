@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::meters::Meters;
 use super::names::Names;
 use super::sizes::Sizes;
+use super::tag;
 use crate::base::hash::Hashes;
 use crate::base::id::{ExchangeNo, UserKey};
 use crate::base::limits::EXCHANGES_MAX;
@@ -45,6 +46,8 @@ pub struct Engine {
     pub meters: Meters,
     /// Sizes asked for.
     pub sizes: Sizes,
+    /// The shops' tag.
+    pub tag: tag::Kept,
     /// One change of config at a time.
     pub edits: tokio::sync::Mutex<()>,
     rates: Vec<Rate>,
@@ -181,6 +184,7 @@ impl Engine {
             facts,
             store,
             names,
+            tag: tag::Kept::default(),
             edits: tokio::sync::Mutex::default(),
             rates: (0..EXCHANGES_MAX).map(|_| Rate::default()).collect(),
             secret: Hashes::drawn()?,

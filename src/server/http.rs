@@ -44,18 +44,20 @@ pub fn error(code: StatusCode, name: &str, message: &str) -> Answer {
     json(code, &serde_json::json!({"error": {"code": name, "message": message}}))
 }
 
-/// The pixel, never cached.
-pub fn gif(code: StatusCode) -> Answer {
-    let mut answer = with_body(code, "image/gif", GIF);
+/// An answer that is never cached.
+pub fn unstored(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
+/// The pixel, never cached.
+pub fn gif(code: StatusCode) -> Answer {
+    unstored(with_body(code, "image/gif", GIF))
+}
+
 /// A script that does nothing, never cached.
 pub fn empty_script(code: StatusCode) -> Answer {
-    let mut answer = with_body(code, "text/javascript", "");
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
+    unstored(with_body(code, "text/javascript", ""))
 }
 
 /// Sends the browser on; `Cache-Control: no-store`. A target that is no header value is not followed.
@@ -65,8 +67,7 @@ pub fn redirect(target: &str) -> Answer {
     };
     let mut answer = status(StatusCode::FOUND);
     answer.headers_mut().insert(hyper::header::LOCATION, target);
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
+    unstored(answer)
 }
 
 /// A header's value as text.

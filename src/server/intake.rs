@@ -13,20 +13,27 @@ use bytes::Bytes;
 use super::engine::{Engine, same_secret};
 use super::http::{self, Answer};
 use super::public::{Shared, has_opted_out, out, set_id, stated};
+use super::visitor::Visitor;
 use crate::base::id::UserKey;
 use crate::base::limits::FACTS_QUEUE_MAX;
 use crate::base::time::Millis;
 use crate::model::advertiser::Shop;
 use crate::privacy::permission::Use;
 use crate::track::events::{self, Rejected, Sender};
-use crate::track::fact::Fact;
+use crate::track::fact::{Fact, IdRef};
 use crate::track::notice::parameter;
 
 /// Rejections listed in one answer; the rest are counted.
 const REJECTED_MAX: usize = 1_000;
 
 /// `POST /e/{site_key}`: one batch as JSON, or many as NDJSON.
-pub async fn batch(axum::extract::State(engine): Shared, Path(site): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+pub async fn batch(
+    axum::extract::State(engine): Shared,
+    Path(site): Path<String>,
+    headers: HeaderMap,
+    visitor: Visitor,
+    body: Bytes,
+) -> Response {
     let world = engine.world.load_full();
     let Some(shop) = world.shop_by_site_key(&site).cloned() else {
         return out(http::error(
@@ -35,7 +42,7 @@ pub async fn batch(axum::extract::State(engine): Shared, Path(site): Path<String
             &format!("no advertiser has the site key `{site}`"),
         ));
     };
-    let sender = match sender(&shop, &headers) {
+    let sender = match sender(&shop, &headers, &visitor) {
         Ok(sender) => sender,
         Err(problem) => return out(http::error(StatusCode::FORBIDDEN, "forbidden", &problem)),
     };
@@ -68,7 +75,7 @@ pub async fn batch(axum::extract::State(engine): Shared, Path(site): Path<String
 }
 
 /// Who sends: a server by its key, else a browser by its origin.
-fn sender(shop: &Shop, headers: &HeaderMap) -> Result<Sender, String> {
+fn sender(shop: &Shop, headers: &HeaderMap, visitor: &Visitor) -> Result<Sender, String> {
     if let Some(authorization) = http::header(headers, "authorization") {
         let key = authorization.strip_prefix("Bearer ").unwrap_or("");
         let known = shop
@@ -87,16 +94,17 @@ fn sender(shop: &Shop, headers: &HeaderMap) -> Result<Sender, String> {
             "origin `{origin}` is not one of the advertiser's `origins`, and no event key was sent"
         ));
     }
-    Ok(browser(headers))
+    Ok(browser(headers, visitor))
 }
 
 /// A browser by its cookie, unless it carries our opt-out or Global Privacy Control.
-fn browser(headers: &HeaderMap) -> Sender {
+fn browser(headers: &HeaderMap, visitor: &Visitor) -> Sender {
     if has_opted_out(headers) {
         return Sender::Objector;
     }
     Sender::Browser {
         cookie: http::cookie(headers, "wb_uid").map(str::to_owned),
+        invalid: visitor.invalid,
     }
 }
 
@@ -109,13 +117,23 @@ fn is_own_origin(shop: &Shop, origin: &str) -> bool {
             .any(|own| own.trim_end_matches('/').eq_ignore_ascii_case(origin))
 }
 
-/// Records one batch; tells whether its user is new and nameless, so that a cookie is to be set.
+/// Records one batch; tells whether it makes a new user of a browser with somebody before it, so that a cookie is to be
+/// set. One who is known by the tag's id alone is given none: whoever could guess that id would be given the cookie of
+/// its owner.
 async fn record_batch(engine: &Engine, shop: &Arc<Shop>, sender: &Sender, text: &str, fresh: (UserKey, String)) -> (Answer, bool) {
     let world = engine.world.load_full();
     match events::read(&world, shop, sender, text, Millis::wall_clock(), fresh) {
         Err(problem) => (http::error(StatusCode::BAD_REQUEST, "unreadable", &problem), false),
         Ok(read) => {
-            let is_new = read.batch.as_ref().is_some_and(|batch| batch.ids.is_empty());
+            let is_known = |id: &IdRef| match id {
+                IdRef::Foreign(key, _) | IdRef::Email(key, _) => engine.state.matched(*key).is_some(),
+                IdRef::Ours(..) | IdRef::Clicked(_) => true,
+            };
+            let is_new = *sender != Sender::Server
+                && read
+                    .batch
+                    .as_ref()
+                    .is_some_and(|batch| batch.invalid.is_none() && !batch.ids.iter().any(is_known));
             if let Some(batch) = read.batch
                 && let Err(problem) = engine.facts.record(Fact::Events(batch)).await
             {
@@ -224,6 +242,7 @@ pub async fn gif(
     Path(site): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    visitor: Visitor,
 ) -> Response {
     let world = engine.world.load_full();
     let shop = site.strip_suffix(".gif").and_then(|key| world.shop_by_site_key(key)).cloned();
@@ -236,7 +255,7 @@ pub async fn gif(
     }
     let fresh = engine.fresh_user();
     let id = fresh.1.clone();
-    let (answer, is_new) = record_batch(&engine, &shop, &browser(&headers), &event_of_query(query), fresh).await;
+    let (answer, is_new) = record_batch(&engine, &shop, &browser(&headers, &visitor), &event_of_query(query), fresh).await;
     // An image has no use for words, only for whether the event counts.
     let mut response = out(http::gif(answer.status()));
     if is_new {

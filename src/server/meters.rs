@@ -10,7 +10,9 @@ use metrics::{Counter, counter};
 use crate::base::id::ExchangeNo;
 use crate::base::limits::{EXCHANGES_MAX, REFUSALS_MAX};
 use crate::model::outcome::{NoBid, Outcome};
+use crate::privacy::permission::Ground;
 use crate::state::approvals::Suspended;
+use crate::state::sight::{Recognition, Sight};
 use crate::state::world::World;
 use crate::track::fact::Paid;
 
@@ -27,9 +29,12 @@ struct OfExchange {
     bids: Counter,
     no_bids: Counter,
     reasons: Vec<Counter>,
-    matched: Counter,
-    unmatched: Counter,
+    recognitions: Vec<Counter>,
+    grounds: Vec<Counter>,
 }
+
+/// Bounds of the histogram of ages of matches, in seconds: from an hour to a quarter of a year.
+const AGES_S: [u32; 9] = [3_600, 21_600, 86_400, 259_200, 604_800, 1_209_600, 2_592_000, 5_184_000, 7_776_000];
 
 /// Buckets whose bounds grow by the square root of two from one microsecond.
 struct Latency {
@@ -53,15 +58,16 @@ impl Meters {
         for exchange in world.exchanges() {
             let id = exchange.id.clone();
             let request = |outcome| counter!("winback_requests_total", "exchange" => id.clone(), "outcome" => outcome);
-            let found = |result| counter!("winback_match_total", "exchange" => id.clone(), "result" => result);
+            let recognition = |of: &Recognition| counter!("winback_match_total", "exchange" => id.clone(), "result" => of.label());
+            let ground = |of: &Ground| counter!("winback_consent_refusals_total", "exchange" => id.clone(), "ground" => of.label());
             let reason = |why: &NoBid| counter!("winback_no_bids_total", "exchange" => id.clone(), "reason" => why.label());
             if let Some(place) = exchanges.get_mut(usize::from(exchange.no.0)) {
                 *place = Some(OfExchange {
                     bids: request(OUTCOMES[0]),
                     no_bids: request(OUTCOMES[1]),
                     reasons: NoBid::ALL.iter().map(reason).collect(),
-                    matched: found("matched"),
-                    unmatched: found("unmatched"),
+                    recognitions: Recognition::ALL.iter().map(recognition).collect(),
+                    grounds: Ground::ALL.iter().map(ground).collect(),
                 });
             }
         }
@@ -71,8 +77,8 @@ impl Meters {
         }
     }
 
-    /// Counts one answer that took `us` microseconds.
-    pub fn answered(&self, exchange: ExchangeNo, outcome: &Outcome, us: u64) {
+    /// Counts one answer that took `us` microseconds, and what the ids of the request came to.
+    pub fn answered(&self, exchange: ExchangeNo, outcome: &Outcome, sight: &Sight, us: u64) {
         if let Some(Some(of)) = self.exchanges.get(usize::from(exchange.0)) {
             match outcome {
                 Outcome::Bid { .. } => of.bids.increment(1),
@@ -81,10 +87,11 @@ impl Meters {
                     of.reasons[*why as usize].increment(1);
                 }
             }
-            match outcome {
-                Outcome::NoBid(NoBid::UnknownUser) => of.unmatched.increment(1),
-                Outcome::NoBid(why) if *why < NoBid::UnknownUser => {}
-                _ => of.matched.increment(1),
+            if let Some(recognition) = sight.recognition(outcome.why_not()) {
+                of.recognitions[recognition as usize].increment(1);
+                if let Some(ground) = sight.ground.filter(|_| recognition == Recognition::Consent) {
+                    of.grounds[ground as usize].increment(1);
+                }
             }
         }
         let latency = &self.latency[usize::from(matches!(outcome, Outcome::NoBid(_)))];
@@ -111,6 +118,36 @@ impl Meters {
     /// Counts a notice.
     pub fn noticed(&self, exchange: &str, kind: &'static str, effect: &'static str) {
         counter!("winback_notices_total", "exchange" => exchange.to_owned(), "kind" => kind, "effect" => effect).increment(1);
+    }
+
+    /// Counts what a call for id match came to; one may come to several things.
+    pub fn synced(&self, exchange: &str, result: &'static str) {
+        counter!("winback_syncs_total", "exchange" => exchange.to_owned(), "result" => result).increment(1);
+    }
+
+    /// Counts what forbade a call for id match.
+    pub fn sync_forbidden(&self, exchange: &str, ground: Option<Ground>) {
+        let ground = ground.map_or("none", Ground::label);
+        counter!("winback_sync_refusals_total", "exchange" => exchange.to_owned(), "ground" => ground).increment(1);
+    }
+
+    /// Counts an error that an exchange told in place of an id; what is no small number is one.
+    pub fn sync_error(&self, exchange: &str, code: &str) {
+        let code = code.parse::<u8>().map_or_else(|_| "other".to_owned(), |code| code.to_string());
+        counter!("winback_sync_errors_total", "exchange" => exchange.to_owned(), "code" => code).increment(1);
+    }
+
+    /// Counts matches that were taken out because they were older than they hold.
+    pub fn lapsed(&self, matches: usize) {
+        counter!("winback_matches_lapsed_total").increment(matches as u64);
+    }
+
+    /// Counts how old a match was when it was made anew: the buckets of a histogram.
+    pub fn match_age(&self, exchange: &str, age_s: u32) {
+        let within = |most: &u32| (age_s <= *most).then(|| most.to_string());
+        for le in AGES_S.iter().filter_map(within).chain(["+Inf".to_owned()]) {
+            counter!("winback_match_age_seconds_bucket", "exchange" => exchange.to_owned(), "le" => le).increment(1);
+        }
     }
 
     /// Counts what was to be doubted of the price of an impression that was booked, or why there was none.

@@ -118,6 +118,13 @@ impl Names {
         self.inner.lock().campaigns.get(&campaign.0).cloned()
     }
 
+    /// The advertiser whose book it is.
+    pub fn owner_of_book(&self, book: CampaignNo) -> Option<String> {
+        let inner = self.inner.lock();
+        let mut books = inner.numbers.iter().filter(|(_, no)| **no == book.0);
+        books.find_map(|(name, _)| name.strip_prefix(BOOK).map(str::to_owned))
+    }
+
     /// All campaigns an advertiser ever had.
     pub fn campaigns_of(&self, advertiser: &str) -> Vec<(CampaignNo, String)> {
         let inner = self.inner.lock();

@@ -16,10 +16,11 @@ use crate::base::seal::Audience;
 use crate::base::time::Millis;
 use crate::model::advertiser::Shop;
 use crate::model::ticket::Ticket;
+use crate::model::traffic::Invalid;
 use crate::openrtb::feedback::Verdict;
 use crate::openrtb::vast::BEATS;
 use crate::state::world::World;
-use crate::track::fact::{Effect, Fact, Sign};
+use crate::track::fact::{Effect, Evidence, Fact, Sign};
 use crate::track::{approval, notice};
 
 /// A click waits this long for its fact; then the browser goes on.
@@ -43,7 +44,7 @@ pub async fn notice(engine: &Engine, kind: &str, token: &str, query: Option<&str
         .exchange(opened.ticket.exchange)
         .map_or("unknown", |exchange| exchange.id.as_str());
     match sign {
-        Some(sign) => record(engine, &world, sign, opened, query, now)
+        Some(sign) => record(engine, &world, sign, opened, query, None, now)
             .await
             .map_or_else(http::status, |()| http::status(StatusCode::OK)),
         None => {
@@ -57,8 +58,9 @@ pub async fn notice(engine: &Engine, kind: &str, token: &str, query: Option<&str
     }
 }
 
-/// `GET /imp/{token}`: a picture; with `.js` after the token a script that does nothing.
-pub async fn pixel(engine: &Engine, token: &str, query: Option<&str>) -> Answer {
+/// `GET /imp/{token}`: a picture; with `.js` after the token a script that does nothing. `invalid` is why
+/// nobody looks at it, where nobody does.
+pub async fn pixel(engine: &Engine, token: &str, query: Option<&str>, invalid: Option<Invalid>) -> Answer {
     let (token, answer): (&str, fn(StatusCode) -> Answer) = match token.strip_suffix(".js") {
         Some(token) => (token, http::empty_script),
         None => (token, http::gif),
@@ -68,7 +70,7 @@ pub async fn pixel(engine: &Engine, token: &str, query: Option<&str>) -> Answer 
         engine.meters.noticed("unknown", "pixel", "forged");
         return http::status(StatusCode::FORBIDDEN);
     };
-    let recorded = record(engine, &world, Sign::Pixel, opened, query, Millis::wall_clock()).await;
+    let recorded = record(engine, &world, Sign::Pixel, opened, query, invalid, Millis::wall_clock()).await;
     answer(recorded.err().unwrap_or(StatusCode::OK))
 }
 
@@ -100,14 +102,15 @@ pub fn beat(engine: &Engine, event: &str, token: &str, query: Option<&str>) -> A
 }
 
 /// `GET /click/{token}`: to the product's own page; with `?n=1` and so on to that of the ad's further
-/// products. Nothing else about where it leads is in the visitor's hand.
-pub async fn click(engine: &Engine, token: &str, query: Option<&str>) -> Answer {
+/// products. Nothing else about where it leads is in the visitor's hand. `invalid` is why that is nobody,
+/// where it is.
+pub async fn click(engine: &Engine, token: &str, query: Option<&str>, invalid: Option<Invalid>) -> Answer {
     let world = engine.world.load_full();
     let Some(opened) = notice::open(&world, Audience::View, token) else {
         engine.meters.noticed("unknown", "click", "forged");
         return http::status(StatusCode::FORBIDDEN);
     };
-    let fact = record(engine, &world, Sign::Click, opened, None, Millis::wall_clock());
+    let fact = record(engine, &world, Sign::Click, opened, None, invalid, Millis::wall_clock());
     // Recorded or not, the shopper goes on.
     let _ = tokio::time::timeout(CLICK_PATIENCE, fact).await;
     match world.shop(opened.ticket.advertiser) {
@@ -122,12 +125,16 @@ async fn record(
     sign: Sign,
     opened: notice::Opened,
     query: Option<&str>,
+    invalid: Option<Invalid>,
     now: Millis,
 ) -> Result<(), StatusCode> {
     let exchange = world
         .exchange(opened.ticket.exchange)
         .map_or("unknown", |exchange| exchange.id.as_str());
-    let evidence = notice::evidence(world, sign, opened, query, now);
+    let evidence = Evidence {
+        invalid,
+        ..notice::evidence(world, sign, opened, query, now)
+    };
     let effect = engine.facts.record(Fact::Evidence(evidence)).await;
     if matches!(effect, Ok(Effect::Recorded | Effect::Settled)) {
         approval::of_bid(world, &engine.state, &opened, Verdict::Admitted, 0, now.to_secs());

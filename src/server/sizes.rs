@@ -17,9 +17,10 @@ use super::engine::{Engine, Rate};
 use crate::base::limits::SIZES_SEEN_MAX;
 use crate::base::time::Millis;
 use crate::model::advertiser::Size;
-use crate::openrtb::decode;
+use crate::openrtb::decode::{self, Memory};
 use crate::openrtb::json::sizes;
-use crate::openrtb::request::Banner;
+use crate::openrtb::request::{Banner, Opportunity};
+use crate::openrtb::response::Form;
 
 /// Requests of a second that are all looked at.
 const EACH_OF: u64 = 64;
@@ -51,14 +52,17 @@ impl Sizes {
     }
 
     /// Counts the sizes of a request, if it is one of the sample.
-    pub fn sample(&self, body: &[u8], now: Millis) {
+    pub fn sample(&self, form: Form, body: &[u8], memory: &mut Memory, now: Millis) {
         let nth = self.rate.count(now);
         let stands_for = match nth {
             ..=EACH_OF => 1,
             nth if nth.is_multiple_of(ONE_IN) => ONE_IN,
             _ => return,
         };
-        let Ok(request) = decode::decode(body, Vec::new()) else { return };
+        let mut request = Opportunity::default();
+        if decode::read(form, body, memory, &mut request).is_err() {
+            return;
+        }
         let asked = request.imps.iter().filter_map(|imp| imp.banner.as_ref()).flat_map(sizes_of);
         let mut hours = self.hours.lock();
         let hour = hours.0.entry(now.0.div_euclid(HOUR_MS)).or_default();
@@ -166,15 +170,17 @@ mod tests {
         let sizes = Sizes::open(dir.path());
         let body = br#"{"id":"1","imp":[{"id":"1","banner":{"format":[{"w":300,"h":250},{"w":728,"h":90}]}}]}"#;
         let own = br#"{"id":"1","imp":[{"id":"1","banner":{"w":320,"h":50}},{"id":"2","video":{}}]}"#;
-        (0..64 + 640).for_each(|_| sizes.sample(body, HOUR));
-        sizes.sample(own, HOUR.after(crate::base::time::Span(1)));
-        sizes.sample(b"{", HOUR.after(crate::base::time::Span(1)));
+        let mut memory = Memory::default();
+        let mut sample = |sizes: &Sizes, body: &[u8], now| sizes.sample(Form::Json, body, &mut memory, now);
+        (0..64 + 640).for_each(|_| sample(&sizes, body, HOUR));
+        sample(&sizes, own, HOUR.after(crate::base::time::Span(1)));
+        sample(&sizes, b"{", HOUR.after(crate::base::time::Span(1)));
         sizes.write(dir.path(), HOUR).expect("written");
         let size = |w, h| Size { w, h };
         let expected = [(size(300, 250), 704), (size(728, 90), 704), (size(320, 50), 1)];
         assert_eq!(seen(dir.path(), HOUR), expected);
         let again = Sizes::open(dir.path());
-        again.sample(own, HOUR.after(crate::base::time::Span::HOUR));
+        sample(&again, own, HOUR.after(crate::base::time::Span::HOUR));
         again.write(dir.path(), HOUR.after(crate::base::time::Span::HOUR)).expect("written");
         assert_eq!(seen(dir.path(), HOUR)[2], (size(320, 50), 2), "a restart goes on");
         let next_day = HOUR.after(crate::base::time::Span::DAY);

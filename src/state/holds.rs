@@ -173,6 +173,11 @@ pub fn commit(state: &State, picks: &[Pick], epoch: u32, now: Millis, limits: im
         take_hold(&mut bucket, pick, now);
     }
     bucket.epoch = bucket.epoch.wrapping_add(1);
+    drop(bucket);
+    let made = picks.iter().filter(|pick| !pick.test).count() as u16;
+    if made > 0 {
+        state.traffic.bids.add(user, now.to_secs(), made);
+    }
     Ok(())
 }
 

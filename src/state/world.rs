@@ -11,9 +11,12 @@ use crate::base::hash::Hashes;
 use crate::base::id::{AdvertiserNo, CridKey, ExchangeNo};
 use crate::base::money::Rates;
 use crate::base::seal::Seals;
+use crate::base::time::Secs;
 use crate::model::advertiser::Shop;
 use crate::model::exchange::Exchange;
 use crate::model::house::HouseBlock;
+use crate::model::matched::Matched;
+use crate::model::traffic::InvalidTraffic;
 use crate::privacy::permission::Policy;
 
 /// What does not change while a request is decided.
@@ -37,6 +40,8 @@ pub struct World {
     pub house: Arc<HouseBlock>,
     /// What privacy signals allow.
     pub privacy: Arc<Policy>,
+    /// What is taken for the doing of machines.
+    pub invalid_traffic: Arc<InvalidTraffic>,
     exchanges: Vec<Option<Arc<Exchange>>>,
     shops: Vec<Option<Arc<Shop>>>,
     by_id: HashMap<String, AdvertiserNo>,
@@ -62,6 +67,7 @@ impl World {
             retention_s: 90 * 86_400,
             house: Arc::default(),
             privacy: Arc::default(),
+            invalid_traffic: Arc::default(),
             shops: Vec::new(),
             by_id: HashMap::new(),
             by_site_key: HashMap::new(),
@@ -149,6 +155,12 @@ impl World {
     pub fn crid(&self, key: CridKey) -> Option<&str> {
         let (shop, at) = self.creative(key)?;
         shop.advertiser.creatives.get(at).map(|creative| creative.crid.as_str())
+    }
+
+    /// Whether a match is older than it holds.
+    pub fn has_lapsed(&self, matched: &Matched<'_>, now: Secs) -> bool {
+        let sync = || self.exchange_by_id(matched.namespace)?.sync.as_ref();
+        matched.at.is_some_and(|at| sync().is_some_and(|sync| now.since(at) >= sync.ttl.0))
     }
 
     /// An exchange by number.

@@ -95,6 +95,7 @@ impl Store {
             Table::Handles,
             Table::Matches,
             Table::UserMatches,
+            Table::Shared,
             Table::Pending,
         ] {
             for row in self.rows(table) {
@@ -161,6 +162,8 @@ pub fn is_of(gone: &Gone, hashes: &Hashes, table: &str, key: &[u8], value: &[u8]
     match table {
         _ if table == Table::Matches.name() => is_gone(head(key)) || is_gone(head(value)),
         _ if table == Table::UserMatches.name() => is_gone(head(key)) || is_gone(tail(key)),
+        // A table that is divided by days.
+        _ if table.split('.').next() == Some(Table::Shared.name()) => is_gone(tail(key)),
         _ => false,
     }
 }

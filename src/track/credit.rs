@@ -128,7 +128,7 @@ fn is_clicked(e: &Exposure) -> bool {
 
 /// An auction won is no impression yet.
 fn is_shown(e: &Exposure) -> bool {
-    e.flags & (evidence::BILL | evidence::PIXEL | evidence::SETTLED) != 0
+    e.flags & evidence::SEEN != 0
 }
 
 fn is_of(shop: &Shop, campaign: CampaignNo) -> bool {
@@ -181,9 +181,12 @@ fn touched(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent) ->
 /// The click that a landing page tells of, whoever is there now. Of one that was not recorded it is known
 /// only that it came after the bid.
 fn told(fold: &mut Fold<'_>, Clicked { ticket, tag }: Clicked) -> Option<Touch> {
-    let user = fold.canonical(ticket.user);
-    let recorded = fold.exposures(user).iter().find(|e| e.tag == tag && is_clicked(e));
-    let touch = recorded.map_or(Touch::unrecorded(&ticket), Touch::click);
+    let user = fold.holder(&ticket);
+    let recorded = fold.exposures(user).iter().find(|e| e.tag == tag);
+    if recorded.is_some_and(|e| e.flags & evidence::BAD_CLICK != 0 && !is_clicked(e)) {
+        return None;
+    }
+    let touch = recorded.filter(|e| is_clicked(e)).map_or(Touch::unrecorded(&ticket), Touch::click);
     (ticket.tracked && touch.at.since(ticket.at) <= CLICK_LIFE.0).then_some(touch)
 }
 

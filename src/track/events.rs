@@ -11,15 +11,16 @@ use smallvec::{SmallVec, smallvec};
 
 use super::fact::{Clicked, EventBatch, IdRef, NewEvent};
 use super::notice;
-use crate::base::hash::{NS_EMAIL, NS_IFA};
+use super::who::{self, Unclear};
 use crate::base::id::{ProductKey, UserKey};
-use crate::base::limits::{EVENTS_PER_BATCH_MAX, ITEMS_PER_EVENT_MAX};
+use crate::base::limits::{EVENTS_PER_BATCH_MAX, ID_CHARS_MAX, ITEMS_PER_EVENT_MAX};
 use crate::base::money::{Currency, Money, Round};
 use crate::base::seal::Audience;
 use crate::base::time::{Millis, Secs};
 use crate::model::advertiser::Shop;
 use crate::model::event::{Aspect, EventKind, Happening, Marks};
 use crate::model::product::Product;
+use crate::model::traffic::Invalid;
 use crate::privacy::permission::Use;
 use crate::privacy::signals::Stated;
 use crate::state::world::World;
@@ -28,8 +29,6 @@ use crate::state::world::World;
 const AHEAD_MS_MAX: i64 = 5 * 60_000;
 /// What one entry may be worth at most: sums and stored records hold it whatever the currency.
 const VALUE_MAX: Money = Money::units(1_000_000_000_000_000);
-/// Characters of an id.
-const ID_CHARS_MAX: usize = 256;
 
 /// Who sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +39,8 @@ pub enum Sender {
     Browser {
         /// `wb_uid`.
         cookie: Option<String>,
+        /// Why nobody sits in front of it, where nobody does.
+        invalid: Option<Invalid>,
     },
     /// A browser that opted out or says that it wants no tracking: nothing is recorded of it.
     Objector,
@@ -91,16 +92,6 @@ struct RawConsent {
     us_privacy: Option<String>,
     #[serde(default)]
     gpc: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize, Default)]
-struct RawUser {
-    id: Option<String>,
-    first_party_id: Option<String>,
-    email_sha256: Option<String>,
-    ifa: Option<String>,
-    #[serde(default)]
-    exchange_ids: std::collections::BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -157,17 +148,27 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
     }
     let stated = raw.consent.map_or(Stated::default(), stated);
     if !world.privacy.permit(&stated.signals()).allows(Use::Event) {
-        return Ok(refused(raw.events.len(), "the consent given does not allow storing events"));
+        return Ok(refused(
+            raw.events.len(),
+            "/consent",
+            "the consent given does not allow storing events",
+        ));
     }
-    let mut ids = match sender {
-        Sender::Server => server_ids(world, shop, raw.user)?,
-        Sender::Browser { cookie } => browser_ids(world, shop, cookie.as_deref(), raw.user)?,
+    let named = match sender {
+        Sender::Server => who::of_server(world, shop, raw.user),
+        Sender::Browser { cookie, .. } => who::of_browser(world, shop, cookie.as_deref(), raw.user),
         Sender::Objector => {
             return Ok(refused(
                 raw.events.len(),
+                "/consent",
                 "the browser objects: it has opted out or sends `Sec-GPC`",
             ));
         }
+    };
+    let mut ids = match named {
+        Ok(ids) => ids,
+        Err(Unclear::Email(problem)) => return Ok(refused(raw.events.len(), "/user/email_sha256", problem)),
+        Err(Unclear::User(problem)) => return Err(problem),
     };
     let (mut events, mut rejected) = (Vec::new(), Vec::new());
     for (index, text) in raw.events.iter().enumerate() {
@@ -194,14 +195,18 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
         ids,
         fresh,
         events,
+        invalid: match sender {
+            Sender::Browser { invalid, .. } => *invalid,
+            Sender::Server | Sender::Objector => None,
+        },
     });
     Ok(Read { batch, accepted, rejected })
 }
 
-fn refused(events: usize, problem: &str) -> Read {
+fn refused(events: usize, pointer: &str, problem: &str) -> Read {
     let all = (0..events).map(|index| Rejected {
         index,
-        pointer: "/consent".into(),
+        pointer: pointer.into(),
         problem: problem.into(),
     });
     Read {
@@ -229,55 +234,6 @@ fn stated(consent: RawConsent) -> Stated {
         us_privacy: consent.us_privacy,
         gpc: text(consent.gpc),
     }
-}
-
-/// All ids of a server's `user`, the most trusted first.
-fn server_ids(world: &World, shop: &Shop, user: Option<&RawValue>) -> Result<Vec<IdRef>, String> {
-    let user: RawUser = match user {
-        Some(text) => serde_json::from_str(text.get()).map_err(|e| format!("`user` is not as described: {e}"))?,
-        None => RawUser::default(),
-    };
-    let mut ids = Vec::new();
-    let given = |id: Option<String>| id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
-    if let Some(id) = given(user.id) {
-        ids.push(IdRef::Ours(world.hashes.user(id.as_bytes()), id));
-    }
-    let mut foreign = |namespace: &str, id: Option<String>| {
-        if let Some(id) = given(id) {
-            ids.push(IdRef::Foreign(world.hashes.foreign(namespace, id.as_bytes()), namespace.to_owned()));
-        }
-    };
-    foreign(&shop.advertiser.domain, user.first_party_id);
-    foreign(NS_EMAIL, user.email_sha256.map(|hash| hash.to_ascii_lowercase()));
-    foreign(
-        NS_IFA,
-        user.ifa
-            .map(|ifa| ifa.to_ascii_lowercase())
-            .filter(|ifa| ifa.bytes().any(|b| !matches!(b, b'0' | b'-'))),
-    );
-    // Ids of people and of other shops' sites have namespaces that no exchange may claim.
-    let is_reserved = |namespace: &str| namespace.contains(':') || world.shops().any(|shop| shop.advertiser.domain == namespace);
-    for (namespace, id) in user.exchange_ids.into_iter().filter(|(namespace, _)| !is_reserved(namespace)) {
-        foreign(&namespace, Some(id));
-    }
-    match ids.iter().any(|id| matches!(id, IdRef::Ours(_, name) if name.len() > ID_CHARS_MAX)) {
-        true => Err(format!("`user.id` is longer than {ID_CHARS_MAX} characters")),
-        false => Ok(ids),
-    }
-}
-
-/// A browser may be named by its cookie, else by the tag's first-party id alone.
-fn browser_ids(world: &World, shop: &Shop, cookie: Option<&str>, user: Option<&RawValue>) -> Result<Vec<IdRef>, String> {
-    let named: RawUser = match user {
-        Some(text) => serde_json::from_str(text.get()).map_err(|e| format!("`user` is not as described: {e}"))?,
-        None => RawUser::default(),
-    };
-    let own = cookie.filter(|id| (1..=ID_CHARS_MAX).contains(&id.len()));
-    let own = own.map(|id| IdRef::Ours(world.hashes.user(id.as_bytes()), id.to_owned()));
-    let first_party = named.first_party_id.filter(|id| !id.is_empty());
-    let domain = &shop.advertiser.domain;
-    let first_party = first_party.map(|id| IdRef::Foreign(world.hashes.foreign(domain, id.as_bytes()), domain.clone()));
-    Ok(own.into_iter().chain(first_party).collect())
 }
 
 fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Millis) -> Result<NewEvent, Fault> {

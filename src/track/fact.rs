@@ -10,6 +10,7 @@ use crate::base::time::Secs;
 use crate::model::advertiser::Shop;
 use crate::model::event::Happening;
 use crate::model::ticket::Ticket;
+use crate::model::traffic::Invalid;
 use crate::state::hand::Leaving;
 
 /// Something to be recorded.
@@ -30,6 +31,8 @@ pub enum Fact {
     },
     /// Users leave, to make room or because they were not seen for long; those seen since stay.
     Evict(Vec<Leaving>),
+    /// Matches are older than they hold; those made anew since stay.
+    Lapse(Vec<(UserKey, MatchKey)>),
 }
 
 /// One id of a person.
@@ -39,6 +42,9 @@ pub enum IdRef {
     Ours(UserKey, String),
     /// Somebody else's, in their namespace.
     Foreign(MatchKey, String),
+    /// The hash of an e-mail address, in the namespace of the shop that sent it: within that shop it makes one
+    /// person of several users, and nowhere else.
+    Email(MatchKey, String),
     /// Whose ad was clicked, by the token of the click: makes no user of somebody unknown.
     Clicked(UserKey),
 }
@@ -54,6 +60,8 @@ pub struct EventBatch {
     pub fresh: (UserKey, String),
     /// What they did.
     pub events: Vec<NewEvent>,
+    /// Why the sender is nobody, where it is not: nothing is remembered of whom it names.
+    pub invalid: Option<Invalid>,
 }
 
 /// One event.
@@ -117,6 +125,10 @@ pub struct Evidence {
     pub paid: Paid,
     /// When it came.
     pub at: Secs,
+    /// Milliseconds into that second.
+    pub ms: u16,
+    /// Why it is no person's, as far as its request says; of a pixel or a click.
+    pub invalid: Option<Invalid>,
 }
 
 /// What became of a fact.
@@ -132,6 +144,8 @@ pub enum Effect {
     Expired,
     /// A `test` request's: nothing is kept.
     Test,
+    /// Kept and reported as invalid traffic.
+    Invalid,
 }
 
 impl Effect {
@@ -143,6 +157,7 @@ impl Effect {
             Effect::Repeat => "repeat",
             Effect::Expired => "expired",
             Effect::Test => "test",
+            Effect::Invalid => "invalid",
         }
     }
 }

@@ -4,7 +4,10 @@
 //! user in one batch compose; nothing is visible to anyone else before the commit.
 
 mod handles;
+mod homes;
+mod matches;
 mod people;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,11 +23,12 @@ use crate::model::hold::Taken;
 use crate::model::profile::Profile;
 use crate::model::rows::{Parts, Row, Table, head, pair};
 use crate::model::ticket::Ticket;
+use crate::model::traffic::Invalid;
 use crate::state::hand::Why;
 use crate::state::world::World;
 use crate::state::{DayRow, State};
-use crate::track::credit;
-use crate::track::fact::{EventBatch, NewEvent};
+use crate::track::fact::{Effect, EventBatch, IdRef, NewEvent};
+use crate::track::{credit, invalid};
 
 /// Reads of the disk, for what is kept there only; and the one write.
 pub trait Disk {
@@ -45,6 +49,10 @@ pub enum Change {
     Count(CampaignNo, Counted),
     /// A conversion of a campaign was refunded.
     Uncount(CampaignNo),
+    /// An impression of a campaign was looked at by nobody.
+    Unseen(CampaignNo),
+    /// So many events, impressions or clicks were invalid.
+    Invalid(Invalid, u64),
     /// A frequency hold, where there was to be one, has become an impression.
     Seen(UserKey, BidTag, Hold),
     /// What caps count of a user has changed otherwise.
@@ -158,16 +166,36 @@ impl<'a> Fold<'a> {
     }
 
     /// Records events of one user, and credits conversions.
-    pub fn events(&mut self, batch: &EventBatch, now: Secs) -> io::Result<()> {
+    pub fn events(&mut self, batch: &EventBatch, now: Secs) -> io::Result<Effect> {
         if batch.ids.iter().any(|id| self.is_opted_out(id)) {
-            return Ok(());
+            return Ok(Effect::Recorded);
         }
-        let user = self.resolve(&batch.ids, &batch.fresh, Trust::Shop)?;
+        if let Some(why) = batch.invalid {
+            invalid::keep_events(self, &batch.shop, why, &batch.events, UserKey::NOBODY, now)?;
+            return Ok(Effect::Invalid);
+        }
+        let advertiser = batch.shop.advertiser.no;
+        let ids = self.own(&batch.ids, Some(advertiser))?;
+        if ids.is_empty() {
+            return Ok(Effect::Recorded);
+        }
+        let browser = self.resolve(&ids, &batch.fresh, Trust::Shop)?;
+        for id in &ids {
+            if let IdRef::Email(address, namespace) = id {
+                self.link(browser, advertiser, *address, namespace)?;
+            }
+        }
+        let user = self.home(browser, advertiser);
+        let mut effect = Effect::Recorded;
         for event in &batch.events {
-            if self.is_repeat(batch.shop.advertiser.no, event, now)? {
+            if self.is_repeat(advertiser, event, now)? {
                 continue;
             }
-            let advertiser = batch.shop.advertiser.no;
+            if let Some(why) = invalid::of_event(self, browser, event) {
+                invalid::keep_events(self, &batch.shop, why, std::slice::from_ref(event), browser, now)?;
+                effect = Effect::Invalid;
+                continue;
+            }
             self.profile(user).remember(advertiser, &event.entries);
             let viewed = event
                 .entries
@@ -180,9 +208,13 @@ impl<'a> Fold<'a> {
             } else if event.entries[0].kind == EventKind::Refund {
                 credit::refund(self, advertiser, user, event, now)?;
             }
+            if browser != user {
+                self.profile(browser).point(advertiser, event.entries[0].at);
+            }
         }
+        self.meet(browser);
         self.meet(user);
-        Ok(())
+        Ok(effect)
     }
 
     /// Keeps what evidence was seen of a bid whose user is gone, or whose impression no longer fits.
@@ -190,12 +222,14 @@ impl<'a> Fold<'a> {
         self.put(Table::Orphans, tag.0.to_be_bytes().to_vec(), Some(vec![flags]));
     }
 
-    /// The user's record, to be changed.
+    /// The user's record, to be changed; without what is older than the retention.
     pub fn profile(&mut self, user: UserKey) -> &mut Profile {
         let state = self.state;
+        let oldest = Secs(self.now.0.saturating_sub(self.world.retention_s));
         let entry = self.users.entry(user).or_insert_with(|| {
             let mut profile = Profile::default();
             state.users.read(user.0, |record| profile.read(record));
+            profile.forget_before(oldest);
             Some(profile)
         });
         entry.get_or_insert_default()

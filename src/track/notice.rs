@@ -46,6 +46,8 @@ pub fn evidence(world: &World, sign: Sign, opened: Opened, query: Option<&str>, 
         tag: opened.tag,
         paid: quote(world, sign, &opened.ticket, query).paid,
         at: now.to_secs(),
+        ms: now.0.rem_euclid(1_000) as u16,
+        invalid: None,
     }
 }
 

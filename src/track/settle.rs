@@ -9,13 +9,14 @@ use serde_json::json;
 
 use super::fact::{Effect, Evidence, Paid, Sign};
 use super::fold::{Change, Counted, Fold, Hold};
+use super::invalid;
 use crate::base::id::{BidTag, ExchangeNo, UserKey};
-use crate::base::limits::{CLICK_LIFE, EXPOSURES_MAX, NOTICE_LIFE};
+use crate::base::limits::{CLICK_LIFE, NOTICE_LIFE};
 use crate::base::money::{Money, Ratio, Round};
 use crate::base::time::{Day, Secs};
 use crate::model::advertiser::Shop;
 use crate::model::exchange::Billing;
-use crate::model::exposure::{Exposure, evidence};
+use crate::model::exposure::{self, Exposure, evidence};
 use crate::model::rows::{Table, pair};
 use crate::model::ticket::Ticket;
 
@@ -28,14 +29,16 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     if sign.ticket.test {
         return Ok(Effect::Test);
     }
-    let flag = match sign.sign {
-        Sign::Win => evidence::WIN,
-        Sign::Bill => evidence::BILL,
-        Sign::Pixel => evidence::PIXEL,
-        Sign::Click => evidence::CLICK,
-    };
-    let user = fold.canonical(sign.ticket.user);
+    let flag = flag_of(sign.sign);
+    let user = fold.holder(&sign.ticket);
     let Before { flags: before, place } = before(fold, user, sign.tag)?;
+    if sign.sign == Sign::Click {
+        let first = first_seen(fold, user, place);
+        if let Some(why) = invalid::of_click(fold, sign, before, first) {
+            invalid::keep_click(fold, sign, why, user)?;
+            return Ok(Effect::Invalid);
+        }
+    }
     if before & flag != 0 {
         return Ok(Effect::Repeat);
     }
@@ -49,14 +52,23 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
         Billing::Nurl => sign.sign == Sign::Win,
     };
     let settles = bills && before & evidence::SETTLED == 0;
-    let untracked = if sign.ticket.tracked { 0 } else { evidence::UNTRACKED };
-    let after = before | flag | untracked | if settles { evidence::SETTLED } else { 0 };
+    let unseen_by = sign.invalid.filter(|_| sign.sign == Sign::Pixel);
+    let bit = |is_so: bool, bit: u8| if is_so { bit } else { 0 };
+    let untracked = bit(!sign.ticket.tracked, evidence::UNTRACKED);
+    let after = before | flag | untracked | bit(settles, evidence::SETTLED) | bit(unseen_by.is_some(), evidence::BAD_PIXEL);
     let hold = if matches!(place, Place::New) && is_capped(fold, &sign.ticket) {
         Hold::Expected
     } else {
         Hold::No
     };
     set_flags(fold, user, sign, after, place);
+    fold.touch_browser(&sign.ticket, sign.at);
+    if before & evidence::SEEN == 0 && after & evidence::SEEN != 0 {
+        fold.state.traffic.moments.note(sign.tag, invalid::moment(sign));
+    }
+    if let Some(why) = unseen_by {
+        invalid::keep(fold, "pixel", sign, why, user)?;
+    }
     fold.changes.push(Change::Seen(sign.ticket.user, sign.tag, hold));
     if user != sign.ticket.user {
         fold.changes.push(Change::Moved(user));
@@ -70,10 +82,22 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     } else if flag & proofs(billing) != 0 && before & (proofs(billing) | evidence::SETTLED) == 0 {
         fold.wait(due, sign.tag, sign.ticket);
     }
+    if is_unseen(after) && !is_unseen(before) {
+        invalid::unsee(fold, &sign.ticket);
+    }
     if sign.sign == Sign::Click {
         click(fold, sign)?;
     }
     Ok(if settles { Effect::Settled } else { Effect::Recorded })
+}
+
+const fn flag_of(sign: Sign) -> u8 {
+    match sign {
+        Sign::Win => evidence::WIN,
+        Sign::Bill => evidence::BILL,
+        Sign::Pixel => evidence::PIXEL,
+        Sign::Click => evidence::CLICK,
+    }
 }
 
 /// The signs that there was an impression to be billed, beside the one that bills it: where that is lost,
@@ -100,7 +124,7 @@ fn due(sign: &Evidence) -> Secs {
 /// Bills an impression whose billing sign never came, now that the token's billing time has ended.
 pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now: Secs) -> io::Result<()> {
     wait_no_more(fold, due, tag);
-    let user = fold.canonical(ticket.user);
+    let user = fold.holder(ticket);
     let Before { flags: before, place } = before(fold, user, tag)?;
     if before & evidence::SETTLED == 0 {
         let sign = Evidence {
@@ -109,11 +133,22 @@ pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now
             tag,
             paid: Paid::Unknown("never_billed"),
             at: now,
+            ms: 0,
+            invalid: None,
         };
         set_flags(fold, user, &sign, before | evidence::SETTLED, place);
         settle(fold, ticket, tag, sign.paid, now)?;
+        if is_unseen(before | evidence::SETTLED) {
+            invalid::unsee(fold, ticket);
+        }
     }
     Ok(())
+}
+
+/// Whether what was seen of a bid is an impression that is billed and that nobody looked at.
+const fn is_unseen(flags: u8) -> bool {
+    let both = evidence::SETTLED | evidence::BAD_PIXEL;
+    flags & both == both
 }
 
 /// What is known of a bid before a sign of it.
@@ -149,6 +184,14 @@ fn before(fold: &mut Fold<'_>, user: UserKey, tag: BidTag) -> io::Result<Before>
     })
 }
 
+/// When anything was first seen of a bid, where that is still known.
+fn first_seen(fold: &mut Fold<'_>, user: UserKey, place: Place) -> Option<Secs> {
+    match place {
+        Place::Listed(at) => Some(fold.exposures(user)[at].at),
+        Place::Orphaned | Place::New => None,
+    }
+}
+
 fn set_flags(fold: &mut Fold<'_>, user: UserKey, sign: &Evidence, flags: u8, place: Place) {
     let clicked = |before: Secs| if sign.sign == Sign::Click { sign.at } else { before };
     let is_known = fold.is_known(user);
@@ -160,8 +203,6 @@ fn set_flags(fold: &mut Fold<'_>, user: UserKey, sign: &Evidence, flags: u8, pla
             entry.clicked = clicked(entry.clicked);
         }
         Place::New if is_known => {
-            // Repeats of evidence of the one that leaves must still be known as such.
-            let leaves = (list.len() >= EXPOSURES_MAX).then(|| list.remove(0));
             list.push(Exposure {
                 tag: sign.tag,
                 campaign: sign.ticket.campaign,
@@ -170,7 +211,8 @@ fn set_flags(fold: &mut Fold<'_>, user: UserKey, sign: &Evidence, flags: u8, pla
                 clicked: clicked(Secs(0)),
                 flags,
             });
-            if let Some(old) = leaves {
+            // Repeats of evidence of the one that leaves must still be known as such.
+            for old in exposure::cut(list) {
                 fold.orphan(old.tag, old.flags);
             }
             fold.touch(user, sign.at);
@@ -270,5 +312,5 @@ fn log(fold: &mut Fold<'_>, fact: &str, ticket: &Ticket, day: Day, now: Secs, am
     for (name, amount) in amounts {
         entry[*name] = json!(amount.to_string());
     }
-    fold.log(entry, fold.canonical(ticket.user))
+    fold.log(entry, fold.holder(ticket))
 }

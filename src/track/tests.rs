@@ -3,8 +3,10 @@
 mod events;
 mod facts;
 mod holds;
+mod homes;
 mod identity;
 mod leaving;
+mod matches;
 mod random;
 mod rig;
 mod settle;

@@ -120,12 +120,15 @@ impl Writer {
         let mut effects = Vec::with_capacity(facts.len());
         for fact in facts {
             effects.push(match fact {
-                Fact::Events(batch) => fold.events(batch, now).map(|()| Effect::Recorded)?,
+                Fact::Events(batch) => fold.events(batch, now)?,
                 Fact::Match(ids) if ids.iter().any(|id| fold.is_opted_out(id)) => Effect::Repeat,
                 Fact::Match(ids) => match ids.first() {
                     Some(super::fact::IdRef::Ours(key, name)) => {
-                        let user = fold.resolve(ids, &(*key, name.clone()), Trust::Browser)?;
+                        let own = fold.own(ids, None)?;
+                        let user = fold.resolve(&own, &(*key, name.clone()), Trust::Browser)?;
+                        fold.stamp(user, &own)?;
                         fold.meet(user);
+                        fold.touch(user, now);
                         Effect::Recorded
                     }
                     _ => Effect::Repeat,
@@ -133,7 +136,8 @@ impl Writer {
                 Fact::Evidence(sign) => settle::evidence(&mut fold, sign)?,
                 Fact::Forget { user, opt_out } => fold.erase(*user, *opt_out, now).map(|()| Effect::Recorded)?,
                 Fact::Evict(leaving) if fold.evict(leaving)? => Effect::Recorded,
-                Fact::Evict(_) => Effect::Repeat,
+                Fact::Lapse(matches) if fold.lapse(matches)? => Effect::Recorded,
+                Fact::Evict(_) | Fact::Lapse(_) => Effect::Repeat,
             });
         }
         Ok((fold.finish(), effects))
@@ -181,6 +185,11 @@ fn install(folded: &Folded, state: &State, now: Secs) {
                 // Only this thread counts.
                 conversions.store(conversions.load(Relaxed).saturating_sub(1), Relaxed);
             }
+            Change::Unseen(campaign) => {
+                let impressions = &state.books.entry(*campaign).impressions;
+                impressions.store(impressions.load(Relaxed).saturating_sub(1), Relaxed);
+            }
+            Change::Invalid(why, times) => drop(state.invalid[*why as usize].fetch_add(*times, Relaxed)),
             Change::Seen(user, tag, hold) => {
                 if !state.cap_holds.free(*user, *tag, now.to_millis()) && *hold == Hold::Expected {
                     state.cap_late.fetch_add(1, Relaxed);
@@ -274,7 +283,7 @@ pub fn restore(state: &State, rows: impl Iterator<Item = Row>, book_of: impl Fn(
     let days: Vec<((CampaignNo, Day), DayRow)> = state.days.lock().iter().map(|(key, row)| (*key, *row)).collect();
     for ((campaign, day), row) in days {
         let entry = state.books.entry(campaign);
-        entry.impressions.fetch_add(row.impressions, Relaxed);
+        entry.impressions.fetch_add(row.valid_impressions(), Relaxed);
         entry.clicks.fetch_add(row.clicks, Relaxed);
         entry.conversions.fetch_add(row.conversions, Relaxed);
         state.books.spend(campaign, day, row.billed);

@@ -5,7 +5,7 @@
 //! Without Chromium there is nothing to look at; in CI that is a failure. Faults are planted beside the
 //! ads, and the test fails where it does not see them.
 
-mod browser;
+pub mod browser;
 mod frames;
 
 use std::path::Path;

@@ -27,9 +27,9 @@ fn elsewhere(reason: NoBid) -> Option<&'static str> {
     match reason {
         NoBid::Overloaded => Some("the engine's, before it decides: `max_qps`"),
         NoBid::Contended => Some("the engine's, after it decided: a commit was refused twice"),
-        NoBid::InvalidTraffic => Some("nothing in `bid/` gives it: `invalid_traffic` has no effect"),
         NoBid::Malformed | NoBid::TooLarge | NoBid::TooLate | NoBid::NotReady | NoBid::StorePoisoned | NoBid::TestOnly => None,
-        NoBid::Consent | NoBid::OptedOut | NoBid::NoId | NoBid::UnknownUser | NoBid::NoAudience => None,
+        NoBid::Consent | NoBid::OptedOut | NoBid::NoId | NoBid::UnknownUser => None,
+        NoBid::InvalidTraffic | NoBid::NoAudience => None,
         NoBid::Paused | NoBid::Flight | NoBid::Hours | NoBid::Targeting | NoBid::HouseBlocked => None,
         NoBid::BlockedAdvertiser | NoBid::BlockedCategory | NoBid::BlockedSeat | NoBid::CreativeBlocked => None,
         NoBid::CreativeNotApproved | NoBid::Deal | NoBid::Currency | NoBid::Format | NoBid::Size => None,

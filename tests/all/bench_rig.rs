@@ -143,6 +143,7 @@ impl Rig {
         world.retention_s = server.privacy.retention.0;
         world.house = Arc::new(server.house.block.clone());
         world.privacy = Arc::new(server.privacy.policy.clone());
+        world.invalid_traffic = Arc::new(server.invalid_traffic.clone());
         let state = State::default();
         state.status.set_ready(true);
         Ok(Rig {

@@ -107,7 +107,7 @@ fn what_init_writes_is_sound_and_bids() {
     for part in [
         "winback check mine/winback.json",
         "winback serve --config mine/winback.json",
-        "alder-shoes-web.gif",
+        "/tag.js\" data-site=\"alder-shoes-web\">",
         "/api/explain/",
     ] {
         assert!(next.contains(part), "`{part}` is not in: {next}");

@@ -41,7 +41,7 @@ fn written(bytes: &[u8]) -> usize {
 }
 
 /// How many files below a folder hold these bytes.
-fn holding(dir: &Path, bytes: &[u8]) -> usize {
+pub fn holding(dir: &Path, bytes: &[u8]) -> usize {
     let entries = fs::read_dir(dir).expect("the folder").map(|entry| entry.expect("an entry").path());
     let has = |path: &Path| memchr::memmem::find(&fs::read(path).expect("a file"), bytes).is_some();
     entries

@@ -27,7 +27,7 @@ fn served() -> Server {
     exchanges.push(json!({"id": "net", "auth": {"allow": ["192.0.2.0/24", "2001:db8::1"]}}));
     exchanges.push(json!({"id": "both", "auth": {"allow": ["192.0.2.0/24"], "header": "X-Key", "value_file": "x-key"}}));
     exchanges.push(json!({"id": "slow", "max_qps": 2, "auth": {"allow": []}}));
-    exchanges.push(json!({"id": "open", "sync": {"redirect_hosts": ["match.open.example"], "ttl": "30d"}}));
+    exchanges.push(json!({"id": "open"}));
     Server::fresh(setup)
 }
 
@@ -109,20 +109,6 @@ fn events_come_from_the_shops_origins_or_with_its_key() {
     let bearer = format!("Bearer {EVENT_KEY}");
     assert_eq!(status(&[("Authorization", &bearer)], cart(theirs("u"), "acme", 1)), 200);
     assert_eq!(status(&[("Authorization", "Bearer x")], cart(theirs("u"), "acme", 1)), 403);
-}
-
-#[test]
-fn a_sync_goes_on_to_hosts_that_are_allowed() {
-    let server = served();
-    let mut client = Client::new(server.public);
-    let mut sync = |target: &str| {
-        let path = format!("/sync/open?uid=theirs&redirect={target}");
-        let answer = client.send("GET", &path, &[("Cookie", "wb_uid=ours-1")], b"").expect("an answer");
-        (answer.status, answer.header("location").unwrap_or("").to_owned())
-    };
-    let (status, location) = sync("https%3A%2F%2Fmatch.open.example%2Fset%3Fu%3D%24UID");
-    assert_eq!((status, location.as_str()), (302, "https://match.open.example/set?u=ours-1"));
-    assert_eq!(sync("https%3A%2F%2Fevil.example%2F").0, 400);
 }
 
 #[test]

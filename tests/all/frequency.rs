@@ -234,6 +234,8 @@ impl Day {
             tag,
             paid: Paid::Price(ticket.price),
             at: Millis(at).to_secs(),
+            ms: 0,
+            invalid: None,
         };
         assert!(self.server.record(&[Fact::Evidence(evidence)], Millis(at)));
     }

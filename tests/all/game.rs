@@ -27,12 +27,13 @@ use winback::model::outcome::Pick;
 use winback::openrtb::feedback::Verdict as Heard;
 use winback::openrtb::response::Form;
 use winback::state::holds::{Limits, commit};
-use winback::track::fact::{Fact, IdRef, Sign};
+use winback::track::fact::{Effect, Fact, IdRef, Sign};
 use winback::track::notice::{self, Opened};
 
 use crate::bench_rig::Rig;
 use facts::{Asked, Bid, Facts, Made, Win};
 use rng::Rng;
+use world::PEOPLE;
 
 /// Wednesday noon, UTC.
 const START_MS: i64 = 1_781_092_800_000;
@@ -131,6 +132,9 @@ impl Game {
     /// People, what they did, and who opted out.
     fn people(&mut self) {
         self.facts.people = world::people(&mut self.rng);
+        // Some are two browsers of one address.
+        let pairs: Vec<bool> = (0..PEOPLE).map(|_| self.rng.chance(25)).collect();
+        self.facts.addresses = (0..PEOPLE).map(|person| pairs[person / 2].then_some(person / 2)).collect();
         let (last, rest) = (self.facts.people.len() - 1, self.facts.people.len() - 2);
         for person in 0..rest {
             for shop in 0..self.facts.shops.len() {
@@ -221,7 +225,9 @@ impl Game {
     /// One event of a person at a shop.
     fn tell(&mut self, person: usize, shop: usize, at: i64) {
         let told = self.facts.told.iter().filter(|told| (told.0, told.1) == (person, shop)).count();
-        if told >= 20 {
+        let address = self.facts.addresses[person];
+        // As many as are remembered, of both together.
+        if told >= if address.is_some() { 10 } else { 20 } {
             return;
         }
         let event = world::event(&mut self.rng, &self.facts.feeds[shop], self.facts.shops[shop]["currency"].as_str());
@@ -232,6 +238,9 @@ impl Game {
                 "ifa:" => user["ifa"] = json!(id),
                 exchange => user["exchange_ids"][exchange] = json!(id),
             }
+        }
+        if let Some(address) = address {
+            user["email_sha256"] = json!(format!("{address:064x}"));
         }
         let mut dated = event.clone();
         dated["time"] = json!(at);
@@ -373,7 +382,7 @@ impl Game {
             .facts
             .bids
             .iter()
-            .filter(|b| b.who[0] == self.facts.bids[bid].who[0] && b.seen.is_some())
+            .filter(|b| self.facts.is_near(b.who[0], self.facts.bids[bid].who[0]) && b.seen.is_some())
             .count();
         if self.rng.chance(20) || shown >= SHOWN_MAX || self.open[at].signs.is_empty() {
             self.open.swap_remove(at);
@@ -415,7 +424,10 @@ impl Game {
         let query = format!("price={}", Money(paid));
         let evidence = notice::evidence(&self.rig.world, sign, self.open[at].opened, Some(&query), Millis(self.now));
         let conversion = evidence.ticket.conversion;
-        self.rig.record(Fact::Evidence(evidence), Millis(self.now));
+        let effect = self.rig.record(Fact::Evidence(evidence), Millis(self.now));
+        if effect == Effect::Invalid {
+            return;
+        }
         let (second, billing) = (self.second(), self.billing(at));
         let of = &mut self.facts.bids[bid];
         let [_, shop, campaign, _] = of.who;

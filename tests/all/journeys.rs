@@ -58,7 +58,7 @@ fn advertiser(id: &str, campaigns: &[&str]) -> Value {
 
 impl Walk {
     fn new() -> Walk {
-        let server = json!({"currencies": {"base": "USD", "rates": {"EUR": "0.8"}}, "exchanges": [{"id": "x"}]});
+        let server = json!({"currencies": {"base": "USD", "rates": {"EUR": "0.8"}}, "exchanges": [{"id": "x"}], "invalid_traffic": null});
         let mut rig = Rig::new(&server, Path::new(NOWHERE)).expect("a sound server config");
         rig.add(&advertiser("acme", &["one", "two"]), &[]).expect("a shop");
         rig.add(&advertiser("other", &["three"]), &[]).expect("a shop");
@@ -124,6 +124,8 @@ impl Walk {
             tag: BidTag(bid),
             paid: Paid::Price(Money::units(1)),
             at: self.now.to_secs(),
+            ms: 0,
+            invalid: None,
         };
         self.rig.record(Fact::Evidence(evidence), self.now);
     }
@@ -139,6 +141,7 @@ impl Walk {
         let sender = match step["browser"].as_str() {
             Some(cookie) => Sender::Browser {
                 cookie: Some(cookie.to_owned()),
+                invalid: None,
             },
             None => Sender::Server,
         };

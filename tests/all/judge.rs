@@ -314,12 +314,18 @@ fn misfit(imp: &Value, bid: &Value, currency: &str) -> Vec<String> {
     faults
 }
 
+/// Whether a device's id is a UUID, and not the one that stands for none.
+fn is_device(ifa: &str) -> bool {
+    let digits = ifa.replace('-', "");
+    digits.len() == 32 && digits.chars().all(|c| c.is_ascii_hexdigit()) && digits.chars().any(|c| c != '0')
+}
+
 /// Who a request says its user is, as a batch of events would; the request may get a `buyeruid`
 /// where it says nothing.
 pub fn identify(request: &mut Value, n: usize, exchange: &str) -> Value {
     let theirs = text(at(request, &["user", "id"]));
     let ours = text(at(request, &["user", "buyeruid"]));
-    let ifa = text(at(request, &["device", "ifa"])).filter(|ifa| ifa.bytes().any(|byte| byte != b'0' && byte != b'-'));
+    let ifa = text(at(request, &["device", "ifa"])).filter(|ifa| is_device(ifa));
     let mut user = Map::new();
     if let Some(id) = &theirs {
         user.insert("exchange_ids".into(), serde_json::json!({exchange: id}));

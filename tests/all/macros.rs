@@ -71,9 +71,12 @@ fn advertiser() -> Value {
     json!({
         "version": 1, "id": "acme", "name": "Acme", "domain": "acme.example", "site_key": "acme-web",
         "audiences": [{"id": "cart", "include": [{"state": "cart"}]}],
-        "creatives": [{"id": "card", "format": "banner", "sizes": [[300, 250]], "template": {"file": "ad.html"}, "products": 3,
+        "creatives": [{"id": "native", "format": "native"},
+            {"id": "spot", "format": "video", "sizes": [[640, 360]], "duration_s": 15,
+                "media": [{"url": "https://cdn.acme.example/spot.mp4", "mime": "video/mp4", "bitrate_kbps": 800}]},
+            {"id": "card", "format": "banner", "sizes": [[300, 250]], "template": {"file": "ad.html"}, "products": 3,
             "trackers": {"impression": [query("i")], "click": [query("c")]}}],
-        "campaigns": [{"id": "back", "audiences": ["cart"], "creatives": ["card"], "bid": {"type": "cpm", "amount": 5},
+        "campaigns": [{"id": "back", "audiences": ["cart"], "creatives": ["card", "native", "spot"], "bid": {"type": "cpm", "amount": 5},
             "budget": {"total": 100, "pacing": "asap"}, "frequency": []}],
     })
 }
@@ -94,9 +97,13 @@ fn template() -> String {
     )
 }
 
-/// Asks an exchange of the rig for the one bid it makes.
+/// Asks an exchange of the rig for the one bid it makes on a banner.
 fn bid(rig: &Rig, exchange: &str) -> Bid {
-    let body = json!({"id": "auction-7", "at": 1, "imp": [{"id": "imp-3", "banner": {"w": 300, "h": 250}, "secure": 1}],
+    bid_on(rig, exchange, &json!({"id": "imp-3", "banner": {"w": 300, "h": 250}, "secure": 1}))
+}
+
+fn bid_on(rig: &Rig, exchange: &str, imp: &Value) -> Bid {
+    let body = json!({"id": "auction-7", "at": 1, "imp": [imp],
         "site": {"domain": "news.example"}, "user": {"buyeruid": "somebody"}})
     .to_string();
     let ask = Ask {
@@ -279,5 +286,50 @@ fn clicks_go_through_the_exchange_in_each_of_its_forms() {
     }
     let mut figures = Figures::new();
     figures.exactly("macros.clicks_followed", followed, CLICK_MACROS.len() * 3);
+    figures.settle();
+}
+
+/// Where a click on a native ad or a spot leads, and what counts its impression.
+fn addresses(markup: &str) -> [String; 2] {
+    let within = |before: &str| {
+        let rest = markup.split_once(before).unwrap_or_else(|| panic!("no {before} in {markup}")).1;
+        rest.split("]]>").next().unwrap_or_default().to_owned()
+    };
+    match serde_json::from_str::<Value>(markup) {
+        Ok(native) => [&native["link"]["url"], &native["eventtrackers"][0]["url"]].map(|url| url.as_str().expect("an address").to_owned()),
+        Err(_) => ["ClickThrough", "Impression"].map(|name| within(&format!("<{name}><![CDATA["))),
+    }
+}
+
+/// An exchange with names of its own for macros: they stand as they are in every format, and no others.
+#[test]
+fn renamed_macros_stand_in_native_ads_and_in_documents() {
+    let exchange = |(at, (form, ..)): (usize, &(Option<&str>, &str, usize))| {
+        json!({"id": format!("x{at}"), "seat": "seat-9", "click_macro": form.unwrap_or("{url}"), "macros": {"price": "%%WINNING_PRICE%%",
+            "currency": null, "loss": "%%LOSS%%", "min_to_win": null, "append": "m=%%CACHEBUSTER%%"}})
+    };
+    let rig = rig(CLICK_MACROS.iter().enumerate().map(exchange).collect());
+    let native = json!({"ver": "1.2", "assets": [{"id": 1, "title": {"len": 90}}], "eventtrackers": [{"event": 1, "methods": [1]}]});
+    let imps = [
+        json!({"id": "imp-3", "native": {"request": native.to_string()}}),
+        json!({"id": "imp-3", "video": {"mimes": ["video/mp4"], "protocols": [3], "w": 640, "h": 360}}),
+        json!({"id": "imp-3", "video": {"mimes": ["video/mp4"], "protocols": [13], "w": 640, "h": 360}}),
+    ];
+    let mut seen = 0;
+    for (at, (form, ..)) in CLICK_MACROS.iter().enumerate() {
+        let before = form.unwrap_or("").split("{url").next().unwrap_or_default();
+        for imp in &imps {
+            let bid = bid_on(&rig, &format!("x{at}"), imp);
+            let [click, pixel] = addresses(&bid.adm);
+            assert!(click.starts_with(before), "{form:?}: {click}");
+            for url in [&pixel, &bid.nurl, &bid.burl, &bid.lurl] {
+                assert!(url.contains("=%%WINNING_PRICE%%&") || url.ends_with("=%%WINNING_PRICE%%"), "{url}");
+                assert!(url.contains("m=%%CACHEBUSTER%%") && !url.contains("${"), "{url}");
+                seen += 1;
+            }
+        }
+    }
+    let mut figures = Figures::new();
+    figures.exactly("macros.renamed_seen", seen, CLICK_MACROS.len() * imps.len() * 4);
     figures.settle();
 }

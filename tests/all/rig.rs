@@ -49,6 +49,11 @@ impl Server {
 
     /// Starts a server on a folder as it is, and waits until it is ready.
     pub fn start(folder: &Path) -> Server {
+        Server::start_with(folder, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(folder: &Path, arguments: &[&str]) -> Server {
         let errors = File::options()
             .create(true)
             .append(true)
@@ -56,6 +61,7 @@ impl Server {
             .expect("stderr.log");
         let mut child = winback()
             .args(["serve", "--config", "winback.json"])
+            .args(arguments)
             .current_dir(folder)
             .stdout(Stdio::piped())
             .stderr(errors)

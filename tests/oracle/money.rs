@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::openings::Way;
-use super::request::{admits, each, first, in_hours, int, list, meets, same, set, text};
+use super::request::{admits, each, first, in_hours, int, kin, list, meets, same, set, text};
 use super::shopper::{ONE, nano, rate, seconds};
 use super::{Auction, Why, ensure, media};
 use crate::game::facts::{Bid, Made};
@@ -112,7 +112,12 @@ impl Auction<'_> {
         let exchange = self.exchange()["id"].as_str().expect("an id");
         let last = self.her.past.iter().map(|e| e.at).max().expect("she did something");
         let dated = when["within"].is_string() || when["older_than"].is_string();
-        let mine = self.x.bids.iter().filter(|bid| bid.who[..3] == [self.person, self.shop, campaign]);
+        let kin = kin(self.x, self.person, self.shop);
+        let mine = self
+            .x
+            .bids
+            .iter()
+            .filter(|bid| kin.contains(&bid.who[0]) && bid.who[1..3] == [self.shop, campaign]);
         let shown = mine.filter(|bid| bid.seen.is_some_and(|at| self.second() - at < 7 * DAY)).count() as i64;
         let forever = json!({"within": first(&[&when["within"], &json!("9999d")]), "older_than": when["older_than"]});
         (!dated || self.her.is_within(&forever, last))
@@ -135,10 +140,12 @@ impl Auction<'_> {
         let own = each(if own.is_null() { &default } else { own })
             .iter()
             .map(|cap| (cap, cap["scope"].as_str().unwrap_or("campaign")));
+        let kin = kin(self.x, person, shop);
         let caps = own.chain(each(&self.doc["frequency"]).iter().map(|cap| (cap, "advertiser")));
         caps.into_iter().any(|(cap, scope)| {
             let counts = |other: &&Bid| {
-                let is_same = other.who[..2] == [person, shop]
+                let is_same = kin.contains(&other.who[0])
+                    && other.who[1] == shop
                     && match scope {
                         "campaign" => other.who[2] == campaign,
                         "creative" => other.who[3] == creative,
@@ -148,7 +155,8 @@ impl Auction<'_> {
                 let replaces = |new: &Bid| other.who[..3] == new.who[..3] && other.spot == new.spot && bid.at - other.at <= 2_000;
                 let again = others.any(replaces);
                 let is_recent = |seen: i64| self.second() - seen < seconds(&cap["per"]).expect("a span");
-                is_same && other.seen.map_or(other.capped > bid.at && !again, is_recent)
+                let is_held = other.who[0] == person && other.capped > bid.at && !again;
+                is_same && other.seen.map_or(is_held, is_recent)
             };
             let of_request = made.iter().filter(|m| {
                 m.bid.who[1] == shop

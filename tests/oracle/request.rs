@@ -86,18 +86,33 @@ pub fn identify(x: &Facts, r: &Value, exchange: &str) -> Result<usize, Why> {
     } else {
         &r["user"]["eids"]
     };
-    let uids = each(eids).iter().flat_map(|eid| {
-        each(&eid["uids"])
+    // What a publisher observed comes after the rest, what is inferred is passed over.
+    let with = |observed: bool| {
+        let method = |eid: &Value| int(&eid["mm"]).unwrap_or(0);
+        let of = each(eids)
             .iter()
-            .map(move |uid| (eid["source"].as_str(), text(if uid.is_object() { &uid["id"] } else { uid })))
-    });
+            .filter(move |eid| method(eid) != 5 && (method(eid) == 4) == observed);
+        of.flat_map(|eid| {
+            each(&eid["uids"])
+                .iter()
+                .map(move |uid| (eid["source"].as_str(), text(if uid.is_object() { &uid["id"] } else { uid })))
+        })
+    };
     let mut ours = Vec::new();
-    for (source, id) in uids.filter_map(|(source, id)| Some((source?, id?))).take(4) {
+    for (source, id) in with(false)
+        .chain(with(true))
+        .filter_map(|(source, id)| Some((source?, id?)))
+        .take(4)
+    {
         ids.extend([(source, id.clone()), (exchange, id.clone())]);
         ours.extend((source == "ads.example" && ours.is_empty()).then_some(("", id)));
     }
-    let ifa = text(&r["device"]["ifa"]).filter(|ifa| ifa.len() <= 64 && ifa.chars().any(|c| c != '0' && c != '-'));
-    ids.extend(ifa.map(|ifa| ("ifa:", ifa.to_lowercase())));
+    let digits = |ifa: &String| ifa.split('-').map(str::len).collect::<Vec<_>>();
+    let is_uuid = |ifa: &String| {
+        [vec![8, 4, 4, 4, 12], vec![32]].contains(&digits(ifa)) && !ifa.contains(|c: char| c != '-' && !c.is_ascii_hexdigit())
+    };
+    let ifa = text(&r["device"]["ifa"]).filter(|ifa| is_uuid(ifa) && ifa.contains(|c| c != '0' && c != '-'));
+    ids.extend(ifa.map(|ifa| ("ifa:", ifa.to_lowercase().replace('-', ""))));
     ids.extend(ours);
     let of = |(owner, id): &(&str, String)| x.people.iter().position(|ids| ids.iter().any(|(o, i)| o == owner && i == id));
     let is_gone = |id: &(&str, String)| id.0.is_empty() && of(id).is_some_and(|person| x.gone.contains(&person));
@@ -108,6 +123,28 @@ pub fn identify(x: &Facts, r: &Value, exchange: &str) -> Result<usize, Why> {
         .into_iter()
         .find(|person| x.told.iter().any(|told| told.0 == *person))
         .ok_or("unknown_user")
+}
+
+/// The people whom a shop takes for one: who were there, and gave it one address.
+pub fn kin(x: &Facts, person: usize, shop: usize) -> Vec<usize> {
+    let was_there = |one| x.told.iter().any(|told| (told.0, told.1) == (one, shop));
+    let is_kin = |one: &usize| *one == person || x.is_near(*one, person) && was_there(*one) && was_there(person);
+    (0..x.people.len()).filter(is_kin).collect()
+}
+
+/// Whether there were as many bids within a minute as a person gets, or the device is a crawler's or in a data
+/// centre; `now` in milliseconds.
+pub fn is_machine(x: &Facts, r: &Value, person: usize, now: i64) -> bool {
+    let (tested, device) = (&x.server["invalid_traffic"], &r["device"]);
+    let most = if tested["bids_per_min"].is_null() {
+        i64::MAX
+    } else {
+        int(&tested["bids_per_min"]).expect("a number")
+    };
+    let is_recent = |at: i64| now.div_euclid(1000) - at.div_euclid(1000) < 60;
+    let bids = x.bids.iter().filter(|bid| bid.who[0] == person && is_recent(bid.at)).count();
+    let says = |key: &str, what: &str| text(&device[key]).is_some_and(|text| text.contains(what));
+    tested.is_object() && (bids as i64 >= most || says("ua", "Googlebot/") || says("ip", "198.51.100."))
 }
 
 pub fn same(a: &str, b: &str) -> bool {

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use serde_json::Value;
 use winback::base::{money::Money, time::Span};
 
-use super::request::{each, text};
+use super::request::{each, kin, text};
 use crate::game::facts::Facts;
 
 pub const ONE: i128 = 1_000_000_000;
@@ -75,10 +75,11 @@ fn levels(v: &Value) -> Vec<String> {
 impl<'x> Shopper<'x> {
     pub fn new(x: &'x Facts, person: usize, shop: usize, now: i64) -> Shopper<'x> {
         let (doc, feed) = (&x.shops[shop], &x.feeds[shop][..]);
+        let kin = kin(x, person, shop);
         let mut events: Vec<(i64, &Value)> = x
             .told
             .iter()
-            .filter(|t| (t.0, t.1) == (person, shop))
+            .filter(|t| kin.contains(&t.0) && t.1 == shop)
             .map(|t| (t.2, &t.3))
             .collect();
         events.sort_by_key(|(at, _)| *at);

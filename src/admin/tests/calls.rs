@@ -15,7 +15,7 @@ use crate::server::{compaction, notices};
 use crate::state::hand::{Leaving, Why};
 use crate::track::fact::Fact;
 
-const CART: &str = r#"{"user": {"id": "shopper", "exchange_ids": {"demo-x": "theirs"}, "ifa": "AB-1"},
+const CART: &str = r#"{"user": {"id": "shopper", "exchange_ids": {"demo-x": "theirs"}, "ifa": "AB12CD34-0000-4000-8000-00000000000F"},
     "events": [{"event": "view_item", "items": [{"item_id": "runner"}]},
                {"event": "add_to_cart", "items": [{"item_id": "boot", "quantity": 2}]}]}"#;
 const REQUEST: &str = r#"{"id": "r1", "imp": [{"id": "1", "secure": 1, "bidfloor": 0.5, "banner": {"format": [{"w": 300, "h": 250}]}}],
@@ -244,7 +244,7 @@ async fn each_link_of_an_ad_leads_to_its_own_product_and_nowhere_else() {
         String::from_utf8(token).expect("text")
     };
     let led = async |token: &str, query: Option<&str>| {
-        let answer = notices::click(&rig.engine, token, query).await;
+        let answer = notices::click(&rig.engine, token, query, None).await;
         let to = answer.headers()["location"].to_str().expect("text").to_owned();
         assert!(to.contains(&format!("wb_click={token}")), "{to}");
         to.split('?').next().unwrap_or_default().to_owned()
@@ -291,7 +291,7 @@ async fn reports_are_exact() {
     let expected = json!({"advertiser": "acme-shoes", "currency": "USD", "campaign": "cart-recovery", "impressions": 200, "clicks": 3,
         "conversions": 1, "media_cost": "0.300000001", "billed": "0.300000001", "conversion_value": "10",
         "conversions_by_impression_day": 1, "conversion_value_by_impression_day": "9", "ctr": "0.015",
-        "cvr": "0.333333", "ecpm": "1.5", "ecpc": "0.1", "ecpa": "0.3", "roas": "33.333333"});
+        "cvr": "0.333333", "ecpm": "1.5", "ecpc": "0.1", "ecpa": "0.3", "roas": "33.333333", "invalid_impressions": 0, "invalid_clicks": 0});
     assert_eq!(week["rows"][0], expected);
     assert_eq!(
         (&week["rows"][1]["billed"], &week["rows"][1]["ctr"], &week["rows"][1]["roas"]),
@@ -317,7 +317,7 @@ async fn reports_are_exact() {
         "{}",
         csv.text
     );
-    assert_eq!(lines[2], "acme-shoes,USD,resting,0,0,0,0,0,0,,,,,,,0,0");
+    assert_eq!(lines[2], "acme-shoes,USD,resting,0,0,0,0,0,0,,,,,,,0,0,0,0");
     for bad in [
         "by=hour",
         "from=yesterday",
@@ -369,7 +369,11 @@ async fn a_user_is_shown_by_any_id_and_erased_everywhere() {
     ];
     rig.engine.state.exposures.put(user.0, exposure::write(&entries).into_boxed_slice());
     let shown = rig.get("/api/users/shopper").await.json();
-    for id in ["demo-x:theirs", "ifa:ab-1", "ifa:AB-1"] {
+    for id in [
+        "demo-x:theirs",
+        "ifa:ab12cd34-0000-4000-8000-00000000000f",
+        "ifa:AB12CD34-0000-4000-8000-00000000000F",
+    ] {
         assert_eq!(rig.get(&format!("/api/users/{id}")).await.json(), shown, "{id}");
     }
     assert_eq!((&shown["id"], &shown["matches"]), (&json!("shopper"), &json!(["demo-x", "ifa"])));
@@ -391,7 +395,7 @@ async fn a_user_is_shown_by_any_id_and_erased_everywhere() {
     );
     let erase = async || rig.call(Method::DELETE, "/api/users/demo-x:theirs", "").await;
     assert_eq!(erase().await.status, 204);
-    for id in ["shopper", "demo-x:theirs", "ifa:ab-1"] {
+    for id in ["shopper", "demo-x:theirs", "ifa:AB12CD34-0000-4000-8000-00000000000f"] {
         assert_eq!(
             rig.get(&format!("/api/users/{id}")).await.failure(),
             (404, "user_not_found".to_owned())

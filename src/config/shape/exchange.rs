@@ -1,6 +1,6 @@
 //! The shape of exchanges (contract §2 `exchanges[]`).
 
-use super::form::{CLICK_MACRO, CURRENCY, HEADER, HOST, ID, MACRO, NETWORK, PATH, PUSH_URL, QUERY, TEXT};
+use super::form::{CLICK_MACRO, CURRENCY, HEADER, HOST, ID, MACRO, NETWORK, PARAMETER, PATH, PUSH_URL, QUERY, TEXT, UID_MACRO};
 use super::{ANY_SPAN, Kind, Rule, SHARE, Shape, may, must, or};
 use crate::base::limits::HOLD_S_MAX;
 use crate::base::money::Ratio;
@@ -285,7 +285,12 @@ static SYNC: Shape = Shape {
         may(
             "push_url",
             Kind::Text(&PUSH_URL),
-            "Where our id is sent, with `{uid}` and, if wanted, `{gdpr}` and `{gdpr_consent}`. Default: it is not sent.",
+            "Where a browser is sent with our id, `{uid}`, or for the exchange's, which it brings back to `{return}`, or both; if wanted with `{gdpr}`, `{gdpr_consent}`, `{gpp}`, `{gpp_sid}`, `{us_privacy}` and `{account}`, all percent-encoded. Default: it is not sent.",
+        ),
+        may(
+            "account",
+            Kind::Text(&TEXT),
+            "What we are called there: `{account}` of `push_url`, which leads nowhere before it is given. Default: none.",
         ),
         or(
             "redirect_hosts",
@@ -293,7 +298,48 @@ static SYNC: Shape = Shape {
             "[]",
             "Hosts that `redirect` of `/sync/{exchange}` may lead to.",
         ),
-        or("ttl", ANY_SPAN, "\"30d\"", "How long a match holds."),
+        or(
+            "ttl",
+            ANY_SPAN,
+            "\"30d\"",
+            "How long a match holds that a browser brought: after that it is not used, and the browser is sent again.",
+        ),
+        or(
+            "parameters",
+            Kind::Object(&SYNC_PARAMETERS),
+            "{}",
+            "What the exchange calls what it tells of a browser.",
+        ),
+        may(
+            "uid_macro",
+            Kind::Text(&UID_MACRO),
+            "What it replaces by its id in the address that stands for `{return}`, such as `$UID`. Default: it appends the id.",
+        ),
+    ],
+    rules: &[],
+};
+
+static SYNC_PARAMETERS: Shape = Shape {
+    name: "sync-parameters",
+    help: "What an exchange calls what it tells of a browser: names of query parameters.",
+    base: None,
+    keys: &[
+        or("uid", Kind::Text(&PARAMETER), "\"uid\"", "Its id of the browser."),
+        may(
+            "version",
+            Kind::Text(&PARAMETER),
+            "The version of its ids: another makes those of before void. Default: they have none.",
+        ),
+        may(
+            "error",
+            Kind::Text(&PARAMETER),
+            "Why it has no id; any value does. Default: it does not tell.",
+        ),
+        may(
+            "echo",
+            Kind::Text(&PARAMETER),
+            "What must be sent back to `push_url` as it came. Default: nothing.",
+        ),
     ],
     rules: &[],
 };

@@ -190,18 +190,40 @@ pub(in crate::config) static CLICK_MACRO: Form = Form {
 /// Where it may stand, and how often it is percent-encoded there.
 pub(in crate::config) const CLICK_PLACES: [(&str, usize); 3] = [("{url}", 0), ("{url_esc}", 1), ("{url_esc_esc}", 2)];
 
-/// A web address that carries our id of a user.
+/// A web address that carries our id of a user, or the way back to us for another's.
 pub(in crate::config) static PUSH_URL: Form = Form {
     name: "push-url",
-    pattern: r"^[Hh][Tt][Tt][Pp][Ss]?:.*\{uid\}",
+    pattern: r"^[Hh][Tt][Tt][Pp][Ss]?:.*\{(uid|return)\}",
     examples: [
         "https://match.demo-x.example/set?uid={uid}",
-        "https://match.demo-x.example/{uid}?gdpr={gdpr}&gdpr_consent={gdpr_consent}",
+        "https://match.demo-x.example/get?gdpr={gdpr}&gdpr_consent={gdpr_consent}&redirect={return}",
     ],
     problem: "does not carry our id",
     remedy: "put `{uid}` where the exchange expects it",
     narrows: Some(&URL),
-    accepts: |text| text.contains("{uid}"),
+    accepts: |text| text.contains("{uid}") || text.contains("{return}"),
+};
+
+/// The name of a query parameter.
+pub(in crate::config) static PARAMETER: Form = Form {
+    name: "parameter",
+    pattern: r"^[A-Za-z0-9_.-]+$",
+    examples: ["uid", "google_gid"],
+    problem: "not the name of a parameter",
+    remedy: "letters, digits, `_`, `.` and `-`, such as `uid`",
+    narrows: None,
+    accepts: |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')),
+};
+
+/// What an exchange replaces by its id of a browser.
+pub(in crate::config) static UID_MACRO: Form = Form {
+    name: "uid-macro",
+    pattern: r"^\S+$",
+    examples: ["$UID", "#PMUID"],
+    problem: "not a macro",
+    remedy: "without white space, such as `$UID`",
+    narrows: None,
+    accepts: |text| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control()),
 };
 
 /// An origin, or a domain for its https origin.

@@ -249,17 +249,37 @@ static BLOCK: Shape = Shape {
 
 static INVALID_TRAFFIC: Shape = Shape {
     name: "invalid-traffic",
-    help: "What counts as invalid traffic; `null` in place of a number is no such test.",
+    help: "What counts as invalid traffic, beside known crawlers, prefetching and clicks that no person makes; `null` in place of a number is no such test.",
     base: None,
     keys: &[
-        or("events_per_min", TRAFFIC, "60", "Events of a user in a minute."),
-        or("items_per_day", TRAFFIC, "300", "Items a user looks at in a day."),
-        or("bids_per_min", TRAFFIC, "20", "Bid requests of a user in a minute."),
-        or("users_per_foreign_id", TRAFFIC, "5", "Users that one foreign id is matched to."),
+        or(
+            "events_per_min",
+            TRAFFIC,
+            "60",
+            "Events of a user in any 60 seconds; more are a machine's, for which nobody bids for a day.",
+        ),
+        or(
+            "items_per_day",
+            TRAFFIC,
+            "300",
+            "Items that a user looks at in the 24 hours from the first of them; more are a machine's, likewise.",
+        ),
+        or(
+            "bids_per_min",
+            TRAFFIC,
+            "20",
+            "Bids for a user in any 60 seconds; more are not made.",
+        ),
+        or(
+            "users_per_foreign_id",
+            TRAFFIC,
+            "5",
+            "Users behind one foreign id in a day; an id of more is shared, and not used.",
+        ),
         may(
             "ranges_file",
             Kind::Text(&PATH),
-            "Networks of data centres, one a line. Default: none.",
+            "Networks of data centres, one a line, whose visitors and devices are machines. Default: none.",
         ),
     ],
     rules: &[],

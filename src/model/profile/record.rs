@@ -1,11 +1,12 @@
 //! The byte record of a shopper: compact and versioned.
 //!
-//! Record = version u8, seen u32 (seconds since 2024, little endian), section*. Section = advertiser varint,
-//! count u8, [first visit varint (seconds before seen), visits varint], event*. The first visit and how many
-//! there were are written, and the count's highest bit set, where the events kept do not tell: some were
-//! forgotten. Event = marks?, kind 4 bits and flags 4 bits, age varint (seconds before seen for the first,
-//! before the previous one for the rest; newest first), then product u40, quantity varint and value as flags
-//! say. Marks = 15 in 4 bits, their number in 4 bits, u16*. Values are in minor units (a hundredth): each the
+//! Record = version u8, seen u32 (seconds since 2024, little endian), machine u32 where the version's highest
+//! bit is set (until when the user is taken for a machine), section*. Section = advertiser varint, count u8,
+//! [first visit varint (seconds before seen), visits varint], event*. The first visit and how many there were
+//! are written, and the count's highest bit set, where the events kept do not tell: some were forgotten. A
+//! section without visits says that it is in another record. Event = marks?, kind 4 bits and flags 4 bits, age
+//! varint (seconds before seen for the first, before the previous one for the rest; newest first), then
+//! product u40, quantity varint and value as flags say. Marks = 15 in 4 bits, their number in 4 bits, u16*. Values are in minor units (a hundredth): each the
 //! zigzag varint of what it is more than the value before it in its section, for what is looked at, put into a
 //! cart and bought tends to be the same.
 //!
@@ -22,6 +23,8 @@ use crate::model::event::{EventKind, Happening, Marks};
 const VERSION: u8 = 3;
 /// The oldest version that is read.
 const VERSION_OLDEST: u8 = 1;
+/// Beside the version: the user was taken for a machine.
+const MACHINE: u8 = 0x80;
 /// The first whose sections say only what events do not tell.
 const VERSION_BRIEF: u8 = 3;
 /// Of a count: visits follow.
@@ -42,10 +45,16 @@ impl Profile {
     pub fn read(&mut self, record: &[u8]) {
         self.clear();
         let mut bytes = Bytes(record);
-        let Some(version) = bytes.u8().filter(|version| (VERSION_OLDEST..=VERSION).contains(version)) else {
+        let Some(head) = bytes.u8() else { return };
+        let version = head & !MACHINE;
+        if !(VERSION_OLDEST..=VERSION).contains(&version) {
             return;
-        };
-        self.seen = Secs(bytes.fixed::<4>().map_or(0, u32::from_le_bytes));
+        }
+        let mut second = || Secs(bytes.fixed::<4>().map_or(0, u32::from_le_bytes));
+        self.seen = second();
+        if head & MACHINE != 0 {
+            self.machine_until = second();
+        }
         while !bytes.0.is_empty() && self.sections.len() < SECTIONS_MAX {
             if self.read_section(&mut bytes, version >= VERSION_BRIEF).is_none() {
                 return;
@@ -115,8 +124,13 @@ impl Profile {
     /// Writes the record.
     pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(16 + 12 * self.events.len());
-        out.push(VERSION);
+        // What is over by the last event is over.
+        let is_machine = self.machine_until > self.seen;
+        out.push(if is_machine { VERSION | MACHINE } else { VERSION });
         out.extend(self.seen.0.to_le_bytes());
+        if is_machine {
+            out.extend(self.machine_until.0.to_le_bytes());
+        }
         for section in &self.sections {
             push_varint(&mut out, u64::from(section.advertiser.0));
             let events = self.events(section);
@@ -145,9 +159,14 @@ pub fn seen(record: &[u8]) -> Secs {
     Secs(seen.map_or(0, |seen| u32::from_le_bytes(*seen)))
 }
 
+/// An event's value, as stored.
+pub(super) fn cents(of: &Happening) -> i64 {
+    i64::try_from(of.value.0 / CENT).unwrap_or(CENTS_MAX).clamp(0, CENTS_MAX)
+}
+
 /// `before` is the value before it.
 fn write_event(out: &mut Vec<u8>, event: &Happening, previous: Secs, before: &mut i64) {
-    let cents = i64::try_from(event.value.0 / CENT).unwrap_or(CENTS_MAX).clamp(0, CENTS_MAX);
+    let cents = cents(event);
     let mut flags = 0;
     flags |= if event.continued { FLAG_CONTINUED } else { 0 };
     flags |= if event.product.is_some() { FLAG_PRODUCT } else { 0 };

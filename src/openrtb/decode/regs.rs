@@ -3,8 +3,9 @@
 //! Of a signal given twice the stricter holds. Judges none of them.
 
 use super::Rivals;
-use crate::openrtb::json::{List, Scan, Scanner, Text};
+use crate::openrtb::json::{List, Scan, Text};
 use crate::openrtb::request::{Dsa, Signals};
+use crate::openrtb::source::Source;
 
 /// `regs`, or `regs.ext`.
 #[derive(Default)]
@@ -16,7 +17,7 @@ pub(super) struct Regs<'b> {
 }
 
 /// Reads `regs`.
-pub(super) fn regs<'b>(s: &mut Scanner<'b>, signals: &mut Signals<'b>, rivals: &mut Rivals<'b>) -> Scan {
+pub(super) fn regs<'b>(s: &mut impl Source<'b>, signals: &mut Signals<'b>, rivals: &mut Rivals<'b>) -> Scan {
     s.object(|s, key| match key.as_bytes() {
         b"ext" => s.object(|s, key| regulation(s, key, signals, &mut rivals.regs_ext)).map(drop),
         _ => regulation(s, key, signals, &mut rivals.regs),
@@ -25,7 +26,7 @@ pub(super) fn regs<'b>(s: &mut Scanner<'b>, signals: &mut Signals<'b>, rivals: &
 }
 
 /// One member of `regs` or `regs.ext`; given twice, the stricter holds.
-fn regulation<'b>(s: &mut Scanner<'b>, key: &str, signals: &mut Signals<'b>, regs: &mut Regs<'b>) -> Scan {
+fn regulation<'b>(s: &mut impl Source<'b>, key: &str, signals: &mut Signals<'b>, regs: &mut Regs<'b>) -> Scan {
     match key.as_bytes() {
         // California's s22580 tells of minors as well.
         b"coppa" | b"s22580" => s.flag().map(|set| signals.coppa |= set),
@@ -40,7 +41,7 @@ fn regulation<'b>(s: &mut Scanner<'b>, key: &str, signals: &mut Signals<'b>, reg
 }
 
 /// Its first names were `required` (DSA transparency, 2024-01).
-fn dsa(s: &mut Scanner<'_>) -> Scan<Option<Dsa>> {
+fn dsa<'b>(s: &mut impl Source<'b>) -> Scan<Option<Dsa>> {
     let mut dsa = Dsa::default();
     let found = s.object(|s, key| match key.as_bytes() {
         b"dsarequired" | b"required" => s.integer().map(|n| dsa.required = n.unwrap_or(0)),

@@ -308,24 +308,40 @@ pub struct Eid<'b> {
     pub source: Text<'b>,
     /// `uids[].id`.
     pub id: Text<'b>,
+    /// `mm`: how it was matched.
+    pub method: Option<i64>,
+}
+
+/// `mm` of ids that the publisher observed by itself (AdCOM, ID Match Methods).
+const OBSERVED: i64 = 4;
+/// Of ids that are inferred, from an address or the like: they may be anybody's.
+const INFERRED: i64 = 5;
+
+/// The ids in a raw `eids` array that a shopper may be told by, the most trusted first: as they are given,
+/// then those that a publisher observed by itself; none that is inferred.
+pub fn trusted_eids(raw: &[u8]) -> impl Iterator<Item = Eid<'_>> {
+    let is_observed = |eid: &Eid<'_>| eid.method == Some(OBSERVED);
+    let others = eids(raw).filter(move |eid| !is_observed(eid) && eid.method != Some(INFERRED));
+    others.chain(eids(raw).filter(is_observed))
 }
 
 /// The ids in a raw `eids` array, each with its source, in order; those without either are passed over.
 pub fn eids(raw: &[u8]) -> impl Iterator<Item = Eid<'_>> {
     elements(std::str::from_utf8(raw).unwrap_or_default())
         .filter_map(|raw| source_and_uids(raw).ok())
-        .flat_map(|(source, uids)| elements(uids).filter_map(uid).map(move |id| Eid { source, id }))
+        .flat_map(|(source, uids, method)| elements(uids).filter_map(uid).map(move |id| Eid { source, id, method }))
         .filter(|eid| eid.source.is_present() && eid.id.is_present())
 }
 
-fn source_and_uids(raw: &str) -> Scan<(Text<'_>, &str)> {
-    let (mut source, mut uids) = (Text::default(), "");
+fn source_and_uids(raw: &str) -> Scan<(Text<'_>, &str, Option<i64>)> {
+    let (mut source, mut uids, mut method) = (Text::default(), "", None);
     Scanner::new(raw).object(|s, key| match key {
         "source" => s.text().map(|text| source = text),
         "uids" => s.raw().map(|raw| uids = raw),
+        "mm" => s.integer().map(|n| method = n),
         _ => s.skip(),
     })?;
-    Ok((source, uids))
+    Ok((source, uids, method))
 }
 
 /// The ids in a raw `excluded_creatives` array.

@@ -2,7 +2,7 @@
 //!
 //! Holds no field itself: those are in `messages`.
 
-use super::Value;
+use super::{Stop, Value};
 
 /// A message: its fields, and where a number is among them.
 pub(super) struct Message {
@@ -18,7 +18,9 @@ const NEAR: usize = 64;
 /// A field of a message.
 pub(super) struct Field {
     pub(super) number: u32,
-    /// The JSON name, quotes and colon around it.
+    /// The JSON name.
+    pub(super) name: &'static str,
+    /// The same, quotes and colon around it.
     pub(super) key: &'static str,
     pub(super) kind: Kind,
 }
@@ -64,6 +66,35 @@ impl Kind {
     /// Whether all that comes of it counts, and not only the last.
     pub(super) fn is_made_of_parts(self) -> bool {
         self.is_repeated() || matches!(self, Kind::One(_) | Kind::Place(_))
+    }
+}
+
+/// The members of one message that came, each in one piece so far.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// A bit for each row that came.
+    rows: u64,
+    /// Whether a site, an app or a screen came, of which there is one at most.
+    placed: bool,
+}
+
+impl Seen {
+    /// Whether nothing came.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Notes a member; of a repeated one, that its array begins.
+    #[inline]
+    pub(super) fn note(&mut self, row: usize, kind: Kind) -> Result<(), Stop> {
+        let is_place = matches!(kind, Kind::Place(_));
+        let again = self.rows & 1 << row != 0 && kind.is_made_of_parts();
+        if again || is_place && self.placed {
+            return Err(Stop::InPieces);
+        }
+        self.rows |= 1 << row;
+        self.placed |= is_place;
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ macro_rules! messages {
         pub(super) static $name: Message = {
             const FIELDS: &[Field] = &[$(Field {
                 number: $number,
+                name: stringify!($key),
                 key: concat!("\"", stringify!($key), "\":"),
                 kind: Kind::$kind $((&$of))?,
             },)*];

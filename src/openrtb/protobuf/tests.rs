@@ -1,9 +1,13 @@
-//! Bytes as encoders write them, and as none does: each with the JSON that must come of them.
+//! Bytes as encoders write them, and as none does: each with the JSON that must come of them, and each read in
+//! place as that JSON is.
 
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::*;
 use crate::base::limits::BODY_BYTES_MAX;
+use crate::openrtb::decode::{self, decode, read};
+use crate::openrtb::request::Opportunity;
+use crate::openrtb::response::Form;
 
 /// A field of bytes, such as a text or a message.
 fn bytes(number: u32, bytes: impl AsRef<[u8]>) -> Vec<u8> {
@@ -33,15 +37,30 @@ fn imp(fields: &[Vec<u8>]) -> Vec<u8> {
     bytes(2, fields.concat())
 }
 
+#[track_caller]
 fn json(body: &[u8]) -> Result<String, Unreadable> {
     let mut out = Vec::new();
-    transcribe(body, BODY_BYTES_MAX, &mut out)?;
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    let transcribed = transcribe(body, BODY_BYTES_MAX, &mut out);
+    let of_transcript = transcribed.and_then(|()| decode(&out, Vec::new()).map(|request| format!("{request:?}")));
+    // Text that is no UTF-8 is found by whoever reads it.
+    let expected = of_transcript.map_err(|fault| match fault {
+        Unreadable::NotJson { .. } => Unreadable::NotProtobuf,
+        other => other,
+    });
+    assert_eq!(in_place(body), expected, "read in place, and as {}", String::from_utf8_lossy(&out));
+    transcribed.map(|()| String::from_utf8_lossy(&out).into_owned())
 }
 
+fn in_place(body: &[u8]) -> Result<String, Unreadable> {
+    let (mut memory, mut request) = (decode::Memory::default(), Opportunity::default());
+    read(Form::Protobuf, body, &mut memory, &mut request).map(|()| format!("{request:?}"))
+}
+
+/// By itself, and in a request that can be answered.
 #[track_caller]
 fn becomes(fields: &[Vec<u8>], expected: &str) {
     assert_eq!(json(&fields.concat()).as_deref(), Ok(expected));
+    assert!(json(&[&fields.concat()[..], &bytes(1, "r"), &imp(&[bytes(1, "i")])].concat()).is_ok());
 }
 
 #[test]
@@ -197,7 +216,8 @@ fn what_comes_out_is_bounded() {
 #[test]
 fn any_bytes_are_read_or_refused() {
     let (mut seed, mut read) = (7u64, 0);
-    for _ in 0..200_000 {
+    let (id, imp) = (bytes(1, "r"), imp(&[bytes(1, "i")]));
+    for _ in 0..20_000 {
         let mut body = [0u8; 24];
         for byte in &mut body {
             seed = crate::base::hash::mix(seed.wrapping_add(0x9e37_79b9_7f4a_7c15));
@@ -208,7 +228,7 @@ fn any_bytes_are_read_or_refused() {
                 (seed >> 8) as u8
             };
         }
-        read += u32::from(json(&body).is_ok());
+        read += u32::from(json(&[&id[..], &body, &imp].concat()).is_ok());
     }
     println!("{read} read");
     assert!(read > 100, "{read}");

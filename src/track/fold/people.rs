@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::homes::NS_MERGED;
 use super::{Change, Fold, Trust};
 use crate::base::id::{BidTag, MatchKey, UserKey};
-use crate::base::limits::{CLICK_LIFE, EXPOSURES_MAX};
+use crate::base::limits::CLICK_LIFE;
 use crate::base::time::Secs;
-use crate::model::exposure::Exposure;
+use crate::model::exposure::{self, Exposure};
 use crate::model::rows::{Table, pair, tail};
 use crate::model::ticket::Ticket;
 use crate::state::hand::Leaving;
@@ -23,7 +24,7 @@ impl Fold<'_> {
         }
     }
 
-    /// A known user was shown something: that counts as having been seen.
+    /// A known user was shown something, or called a sync: that counts as having been seen.
     pub(in crate::track) fn touch(&mut self, user: UserKey, at: Secs) {
         if self.is_known(user) {
             let profile = self.profile(user);
@@ -44,45 +45,86 @@ impl Fold<'_> {
         Ok(any)
     }
 
-    /// Makes all ids lead to one user, and returns it. Users that turn out to be the same person are
-    /// merged into the one named by the most trusted id.
+    /// Makes all ids lead to one user, and returns it. Users that turn out to be the same person are merged:
+    /// into one that came with an id of ours if any did, of several into the one with the least key, so that
+    /// it does not matter who was met first. Hashes of addresses tell only who it is where nothing else does.
     pub fn resolve(&mut self, ids: &[IdRef], fresh: &(UserKey, String), trust: Trust) -> io::Result<UserKey> {
-        let known: Vec<UserKey> = ids.iter().filter_map(|id| self.user_of(id)).collect();
-        let named = ids.iter().find_map(|id| match id {
-            IdRef::Ours(key, name) => Some((self.canonical(*key), name)),
-            IdRef::Foreign(..) | IdRef::Clicked(_) => None,
-        });
-        let user = match (named, known.first()) {
-            (Some((user, name)), _) => {
-                self.name(user, name)?;
-                self.put(Table::Claims, user.0.to_be_bytes().to_vec(), Some(Vec::new()));
-                user
-            }
-            (None, Some(user)) => *user,
-            (None, None) => {
-                self.name(fresh.0, &fresh.1)?;
-                fresh.0
-            }
+        let mut people: Vec<UserKey> = ids.iter().filter_map(|id| self.user_of(id)).collect();
+        let mut named = None;
+        if let Some(IdRef::Ours(key, name)) = ids.iter().find(|id| matches!(id, IdRef::Ours(..))) {
+            let user = self.canonical(*key);
+            self.name(user, name)?;
+            self.put(Table::Claims, user.0.to_be_bytes().to_vec(), Some(Vec::new()));
+            people.push(user);
+            named = Some(user);
+        }
+        let user = match (trust, named) {
+            (Trust::Browser, Some(user)) => user,
+            _ => match self.foremost(&people)? {
+                Some(user) => user,
+                None => self.stranger(ids, fresh)?,
+            },
         };
-        for other in known.into_iter().filter(|other| *other != user) {
+        for other in people {
             // Whoever calls a sync can name anybody's id: a user with a cookie of their own keeps what is
             // known of them, and only the id moves.
-            if trust == Trust::Shop || self.get(Table::Claims, &other.0.to_be_bytes())?.is_none() {
+            if self.canonical(other) != user && (trust == Trust::Shop || !self.is_claimed(other)?) {
                 self.merge(user, other)?;
             }
         }
         for id in ids {
-            if let IdRef::Foreign(key, namespace) = id
-                && self.matched(*key) != Some(user)
-            {
-                if let Some(old) = self.matched(*key) {
-                    self.put(Table::UserMatches, pair(old.0, key.0), None);
-                }
-                self.matches.insert(*key, Some(user));
-                self.put(Table::UserMatches, pair(user.0, key.0), Some(namespace.clone().into_bytes()));
+            if let IdRef::Foreign(key, namespace) = id {
+                self.lead(*key, user, namespace);
             }
         }
         Ok(user)
+    }
+
+    /// Into which of these users the others are merged.
+    fn foremost(&self, people: &[UserKey]) -> io::Result<Option<UserKey>> {
+        let mut ranked = Vec::with_capacity(people.len());
+        for user in people {
+            ranked.push((!self.is_claimed(*user)?, *user));
+        }
+        Ok(ranked.into_iter().min().map(|(_, user)| user))
+    }
+
+    /// Whom ids stand for that lead to nobody: whom a shop knows by their address alone, else somebody new.
+    fn stranger(&mut self, ids: &[IdRef], fresh: &(UserKey, String)) -> io::Result<UserKey> {
+        let is_address = |id: &IdRef| matches!(id, IdRef::Email(..));
+        if let Some(IdRef::Email(key, _)) = ids.first().filter(|_| ids.iter().all(is_address))
+            && let Some(known) = self.matched(*key)
+        {
+            return Ok(known);
+        }
+        self.name(fresh.0, &fresh.1)?;
+        Ok(fresh.0)
+    }
+
+    /// Makes a foreign id lead to a user.
+    pub(super) fn lead(&mut self, key: MatchKey, user: UserKey, namespace: &str) {
+        let before = self.matched(key);
+        if before == Some(user) {
+            return;
+        }
+        if let Some(before) = before {
+            self.put(Table::UserMatches, pair(before.0, key.0), None);
+        }
+        self.matches.insert(key, Some(user));
+        self.put(Table::UserMatches, pair(user.0, key.0), Some(namespace.as_bytes().to_vec()));
+    }
+
+    /// Makes it lead to nobody.
+    pub(super) fn lead_nowhere(&mut self, key: MatchKey) {
+        if let Some(before) = self.matched(key) {
+            self.put(Table::UserMatches, pair(before.0, key.0), None);
+            self.matches.insert(key, None);
+        }
+    }
+
+    /// Whether a user came with an id of ours.
+    pub(super) fn is_claimed(&self, user: UserKey) -> io::Result<bool> {
+        Ok(self.get(Table::Claims, &user.0.to_be_bytes())?.is_some())
     }
 
     /// Erases a user: record, impressions, matches and names; what was billed stays, without a name.
@@ -92,6 +134,7 @@ impl Fold<'_> {
         let user = self.canonical(named);
         let mut barred = vec![named.0, user.0];
         let now = self.now;
+        self.leave_homes(user);
         let can_be_told_of = |exposure: &Exposure| now.since(exposure.at) <= CLICK_LIFE.0;
         for exposure in std::mem::take(self.exposures(user)).into_iter().filter(can_be_told_of) {
             self.orphan(exposure.tag, exposure.flags);
@@ -117,9 +160,14 @@ impl Fold<'_> {
 
     /// Forgets a user for good: noted by hashes, so that no backup brings them back.
     pub fn erase(&mut self, named: UserKey, opt_out: bool, now: Secs) -> io::Result<()> {
-        let keys = self.forget(named, opt_out)?;
+        let homes = self.homes(self.canonical(named));
+        let mut keys = self.forget(named, opt_out)?;
+        for home in homes {
+            keys.extend(self.forget(home, opt_out)?);
+        }
         self.wait_for_nobody(&keys);
         for key in keys {
+            self.put(Table::Shared, key.to_be_bytes().to_vec(), None);
             let erased = self.world.hashes.erased(key).to_be_bytes().to_vec();
             self.put(Table::Erased, erased, Some(now.0.to_le_bytes().to_vec()));
         }
@@ -161,7 +209,7 @@ impl Fold<'_> {
     pub(in crate::track) fn is_opted_out(&self, id: &IdRef) -> bool {
         let own = match id {
             IdRef::Ours(key, _) => key.0,
-            IdRef::Foreign(key, _) => key.0,
+            IdRef::Foreign(key, _) | IdRef::Email(key, _) => key.0,
             IdRef::Clicked(key) => key.0,
         };
         let now_gone = |key: u64| self.rows.contains_key(&(Table::OptedOut, key.to_be_bytes().to_vec()));
@@ -169,20 +217,35 @@ impl Fold<'_> {
         gone(own) || self.user_of(id).is_some_and(|user| gone(user.0))
     }
 
-    fn user_of(&self, id: &IdRef) -> Option<UserKey> {
+    /// The user an id leads to. The hash of an address leads to what one shop keeps of somebody.
+    pub(super) fn user_of(&self, id: &IdRef) -> Option<UserKey> {
         match id {
             IdRef::Ours(key, _) | IdRef::Clicked(key) => self.alias(*key).or_else(|| self.is_known(*key).then_some(*key)),
             IdRef::Foreign(key, _) => self.matched(*key),
+            IdRef::Email(..) => None,
         }
     }
 
-    fn matched(&self, key: MatchKey) -> Option<UserKey> {
+    pub(super) fn matched(&self, key: MatchKey) -> Option<UserKey> {
         self.matches.get(&key).map_or_else(|| self.state.matched(key), |user| *user)
     }
 
     /// Where a merged user went.
     fn alias(&self, user: UserKey) -> Option<UserKey> {
         self.matched(MatchKey(user.0))
+    }
+
+    /// Adds impressions to a user's; of those beyond the limit only what was seen is kept.
+    pub(super) fn add_exposures(&mut self, user: UserKey, more: Vec<Exposure>) {
+        if let Some(last) = more.iter().map(|exposure| exposure.at).max() {
+            self.touch(user, last);
+        }
+        let list = self.exposures(user);
+        list.extend(more);
+        for gone in exposure::cut(list) {
+            self.orphan(gone.tag, gone.flags);
+        }
+        self.changes.push(Change::Moved(user));
     }
 
     fn name(&mut self, user: UserKey, name: &str) -> io::Result<()> {
@@ -194,8 +257,9 @@ impl Fold<'_> {
     }
 
     /// Moves all that is known of `other` to `user`; `other` leads there from now on.
-    fn merge(&mut self, user: UserKey, other: UserKey) -> io::Result<()> {
+    pub(super) fn merge(&mut self, user: UserKey, other: UserKey) -> io::Result<()> {
         self.merge_handles(user, other)?;
+        self.merge_homes(user, other)?;
         if self.is_known(other) {
             let profile = std::mem::take(self.profile(other));
             self.profile(user).absorb(&profile);
@@ -203,14 +267,7 @@ impl Fold<'_> {
         self.users.insert(other, None);
         let moved = std::mem::take(self.exposures(other));
         self.exposures.insert(other, None);
-        let mut kept = std::mem::take(self.exposures(user));
-        kept.extend(moved);
-        kept.sort_by_key(|exposure| exposure.at);
-        for exposure in kept.drain(..kept.len().saturating_sub(EXPOSURES_MAX)) {
-            self.orphan(exposure.tag, exposure.flags);
-        }
-        *self.exposures(user) = kept;
-        self.changes.push(Change::Moved(user));
+        self.add_exposures(user, moved);
         for (key, namespace) in self.scan(Table::UserMatches, &other.0.to_be_bytes())? {
             if let Some(foreign) = tail(&key) {
                 self.matches.insert(MatchKey(foreign), Some(user));
@@ -219,7 +276,7 @@ impl Fold<'_> {
             self.put(Table::UserMatches, key, None);
         }
         self.matches.insert(MatchKey(other.0), Some(user));
-        self.put(Table::UserMatches, pair(user.0, other.0), Some(b"merged".to_vec()));
+        self.put(Table::UserMatches, pair(user.0, other.0), Some(NS_MERGED.as_bytes().to_vec()));
         self.put(Table::UserIds, other.0.to_be_bytes().to_vec(), None);
         self.put(Table::Claims, other.0.to_be_bytes().to_vec(), None);
         Ok(())

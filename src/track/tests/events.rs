@@ -10,6 +10,7 @@ use crate::track::fact::{Fact, NewEvent};
 fn browser() -> Sender {
     Sender::Browser {
         cookie: Some("cookie-of-anna".into()),
+        invalid: None,
     }
 }
 
@@ -177,14 +178,15 @@ fn browsers_name_neither_users_nor_times() {
         .iter()
         .map(|id| match id {
             crate::track::fact::IdRef::Ours(key, _) => key.0,
-            crate::track::fact::IdRef::Foreign(key, _) => key.0,
+            crate::track::fact::IdRef::Foreign(key, _) | crate::track::fact::IdRef::Email(key, _) => key.0,
             crate::track::fact::IdRef::Clicked(key) => key.0,
         })
         .collect();
     let first_party = rig.world.hashes.foreign("acme.example", b"f").0;
     assert_eq!(keys, [rig.key("cookie-of-anna").0, first_party]);
     for cookie in [None, Some(String::new()), Some("x".repeat(5_000))] {
-        let read = rig.read(&Sender::Browser { cookie }, r#"{"events": [{"event":"page_view"}]}"#);
+        let sender = Sender::Browser { cookie, invalid: None };
+        let read = rig.read(&sender, r#"{"events": [{"event":"page_view"}]}"#);
         assert!(read.expect("batch").batch.expect("batch").ids.is_empty());
     }
 }

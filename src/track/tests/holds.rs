@@ -127,14 +127,14 @@ fn a_hold_is_given_back_once_by_whatever_comes_first() {
 #[test]
 fn a_loss_of_a_merged_users_impression_frees_nothing() {
     let mut rig = Rig::new();
-    for id in [r#"{"id": "anna"}"#, r#"{"email_sha256": "e"}"#] {
+    for id in [r#"{"id": "anna"}"#, r#"{"first_party_id": "e"}"#] {
         let fact = rig.events(id, r#"{"event": "page_view"}"#);
         rig.record(vec![fact]);
     }
     let ticket = rig.ticket(rig.key("fresh"), 0);
     bid(&rig, &ticket, 1);
     let win = rig.sign(Sign::Win, ticket, 1, "1");
-    let both = rig.events(r#"{"id": "anna", "email_sha256": "e"}"#, r#"{"event": "page_view"}"#);
+    let both = rig.events(r#"{"id": "anna", "first_party_id": "e"}"#, r#"{"event": "page_view"}"#);
     rig.record(vec![win, both]);
     rig.restart();
     assert!(!rig.lose(ticket, 1));
@@ -195,13 +195,13 @@ fn evidence_takes_the_place_of_a_frequency_hold_and_moves_the_epoch() {
 #[test]
 fn a_merge_moves_the_epoch_of_who_gets_the_impressions() {
     let mut rig = Rig::new();
-    for id in [r#"{"id": "anna"}"#, r#"{"email_sha256": "e"}"#] {
+    for id in [r#"{"id": "anna"}"#, r#"{"first_party_id": "e"}"#] {
         let fact = rig.events(id, r#"{"event": "page_view"}"#);
         rig.record(vec![fact]);
     }
     let (anna, fresh) = (rig.key("anna"), rig.key("fresh"));
     let (before, ticket) = (epoch(&rig, anna), rig.ticket(anna, 0));
-    let fact = rig.events(r#"{"id": "anna", "email_sha256": "e"}"#, r#"{"event": "page_view"}"#);
+    let fact = rig.events(r#"{"id": "anna", "first_party_id": "e"}"#, r#"{"event": "page_view"}"#);
     rig.record(vec![fact]);
     assert_eq!(try_bid(&rig, &ticket, 1, before), Err(Refused::Stale));
     let before = epoch(&rig, anna);
@@ -215,7 +215,7 @@ fn a_failed_commit_changes_nothing_and_is_the_last() {
     let facts = |rig: &Rig| -> Vec<Fact> {
         let order = r#"{"event": "purchase", "value": 5, "transaction_id": "o"}"#;
         vec![
-            rig.events(r#"{"id": "bob", "email_sha256": "e"}"#, order),
+            rig.events(r#"{"id": "bob", "first_party_id": "e"}"#, order),
             rig.matching("bob", "burl-x", "theirs"),
             rig.sign(Sign::Bill, rig.ticket(rig.key("anna"), 0), 1, "1"),
             rig.sign(Sign::Pixel, rig.ticket(rig.key("anna"), 0), 2, ""),

@@ -36,7 +36,7 @@ fn user(dice: &mut Dice) -> String {
         parts.push(format!(r#""first_party_id": "{}""#, dice.one(&["f1", "f2", "f3"])));
     }
     if parts.is_empty() || dice.below(3) == 0 {
-        parts.push(format!(r#""email_sha256": "{}""#, dice.one(&["1", "2", "3", "4"])));
+        parts.push(format!(r#""address": "{}""#, dice.one(&["1", "2", "3", "4"])));
     }
     if dice.below(4) == 0 {
         parts.push(format!(r#""exchange_ids": {{"burl-x": "{}"}}"#, dice.one(&["t", "u", "v"])));

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::world::world;
-use crate::base::hash::Hashes;
+use crate::base::hash::{Hashes, email_namespace};
 use crate::base::id::{BidTag, CampaignNo, CreativeNo, ExchangeNo, ProductKey, UserKey};
 use crate::base::money::{Conversion, Money};
 use crate::base::time::{Day, Millis, Span};
@@ -15,6 +17,7 @@ use crate::model::hold::WinShare;
 use crate::model::profile::Profile;
 use crate::model::rows::{Row, Table, drops_through, head, tail};
 use crate::model::ticket::Ticket;
+use crate::model::traffic::InvalidTraffic;
 use crate::state::world::World;
 use crate::state::{DayRow, State};
 use crate::track::events::{self, Read, Sender};
@@ -40,8 +43,9 @@ impl Disk for MemoryDisk {
     }
 
     fn prefix(&self, table: Table, prefix: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let found = self.table(table).filter(|(key, _)| key.starts_with(prefix));
-        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
+        let from = self.rows.range((table, prefix.to_vec())..);
+        let found = from.take_while(|((t, key), _)| *t == table && key.starts_with(prefix));
+        Ok(found.map(|((_, key), value)| (key.clone(), value.clone())).collect())
     }
 
     fn commit(&mut self, rows: &[Row]) -> io::Result<()> {
@@ -83,6 +87,11 @@ impl MemoryDisk {
     }
 }
 
+/// The hash of an address as shops send it.
+pub fn hex(address: &str) -> String {
+    Sha256::digest(address).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// One server without listeners.
 pub struct Rig {
     pub world: World,
@@ -101,6 +110,16 @@ impl Rig {
             writer: Writer::new(0, Hashes::new(&[9; 16])),
             now: NOW,
         }
+    }
+
+    /// One in which an id of more users than these is nobody's own.
+    pub fn with_shared_ids(most: usize) -> Rig {
+        let mut rig = Rig::new();
+        rig.world.invalid_traffic = Arc::new(InvalidTraffic {
+            users_per_foreign_id: Some(most as u32),
+            ..InvalidTraffic::default()
+        });
+        rig
     }
 
     pub fn later(&mut self, seconds: u32) {
@@ -186,10 +205,20 @@ impl Rig {
         events::read(&self.world, self.shop("acme"), sender, body, self.now, fresh)
     }
 
-    /// Events sent by the shop's server of whom `user` describes.
+    /// Events sent by the shop's server of whom `user` describes; `address` there is one in the clear.
     pub fn events(&self, user: &str, events: &str) -> Fact {
+        self.events_at("acme", user, events)
+    }
+
+    /// The same at any shop.
+    pub fn events_at(&self, shop: &str, user: &str, events: &str) -> Fact {
+        let mut user: serde_json::Value = serde_json::from_str(user).expect("a user");
+        if let Some(address) = user["address"].as_str().map(str::to_owned) {
+            user["email_sha256"] = hex(&address).into();
+        }
         let body = format!(r#"{{"user": {user}, "events": [{events}]}}"#);
-        let read = self.read(&Sender::Server, &body).expect("readable");
+        let fresh = (self.key("fresh"), "fresh".to_owned());
+        let read = events::read(&self.world, self.shop(shop), &Sender::Server, &body, self.now, fresh).expect("readable");
         assert!(read.rejected.is_empty(), "{:?}", read.rejected);
         Fact::Events(read.batch.expect("events"))
     }
@@ -204,6 +233,22 @@ impl Rig {
 
     pub fn matched(&self, namespace: &str, theirs: &str) -> Option<UserKey> {
         self.state.matched(self.world.hashes.foreign(namespace, theirs.as_bytes()))
+    }
+
+    /// Whom a shop knows by an address.
+    pub fn addressed(&self, shop: &str, address: &str) -> Option<UserKey> {
+        let namespace = email_namespace(self.shop(shop).advertiser.no);
+        let key = self.world.hashes.foreign(&namespace, &Sha256::digest(address));
+        self.state.matched(key)
+    }
+
+    /// What a decision is told of a user.
+    pub fn recalled(&self, user: UserKey) -> (Profile, Vec<Exposure>) {
+        let (mut profile, mut shown) = Default::default();
+        match self.state.recall(user, &mut profile, &mut shown, &mut Default::default()) {
+            true => (profile, shown),
+            false => Default::default(),
+        }
     }
 
     pub fn profile(&self, user: UserKey) -> Profile {
@@ -236,6 +281,9 @@ impl Rig {
             conversion_value: sum.conversion_value + row.conversion_value,
             earned: sum.earned + row.earned,
             earned_value: sum.earned_value + row.earned_value,
+            invalid_impressions: sum.invalid_impressions + row.invalid_impressions,
+            invalid_clicks: sum.invalid_clicks + row.invalid_clicks,
+            invalid_events: sum.invalid_events + row.invalid_events,
         })
     }
 

@@ -17,7 +17,7 @@ use crate::state::world::World;
 const SERVER: &str = r#"{
   "currencies": {"base": "USD", "rates": {"EUR": "0.8", "VND": "25000"}},
   "exchanges": [
-    {"id": "burl-x", "billing": "burl"},
+    {"id": "burl-x", "billing": "burl", "sync": {"ttl": "30d"}},
     {"id": "imp-x", "billing": "impression"},
     {"id": "nurl-x", "billing": "nurl", "price": {"encoding": "plain", "scale": 0.001}}
   ]

@@ -206,6 +206,11 @@ impl Chromium {
         found.map(Chromium)
     }
 
+    /// What it is started by.
+    pub fn name(&self) -> &'static str {
+        self.0
+    }
+
     /// Loads a page; its elements as they are then, and a picture of its upper left part in `file`.
     pub fn look(&self, server: &Server, path: &str, file: &Path, (w, h): (u32, u32)) -> String {
         std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");

@@ -45,6 +45,8 @@ pub struct Facts {
     pub crids: Vec<Vec<String>>,
     /// The ids that people go by, each with whose it is; ours are of `""`.
     pub people: Vec<Vec<(String, String)>>,
+    /// The addresses that they give to shops, which may be other people's as well.
+    pub addresses: Vec<Option<usize>>,
     /// People who opted out: only our own id still tells who they are.
     pub gone: Vec<usize>,
     /// Person, shop, second, event.
@@ -61,6 +63,14 @@ pub struct Facts {
     pub suspended: Vec<(usize, Place, Place, i64)>,
     /// Why the server makes no bids at all, where it does not.
     pub down: Option<&'static str>,
+}
+
+impl Facts {
+    /// Whether one is the other, or gives the same address.
+    pub fn is_near(&self, one: usize, other: usize) -> bool {
+        let address = |of: usize| self.addresses.get(of).copied().flatten();
+        one == other || address(one).is_some() && address(one) == address(other)
+    }
 }
 
 /// One request, as it is asked.

@@ -16,6 +16,8 @@ const UAS: [&str; 4] = [
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36 Edg/137.0.0.0",
 ];
+/// Who crawls.
+const CRAWLER: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
 /// Letters that are written as escapes now and then: none of them stands in a literal or a number.
 const ESCAPED: [&str; 8] = ["/", "m", "d", "c", "I", "U", "w", "x"];
 
@@ -29,6 +31,13 @@ pub fn request(rng: &mut Rng, facts: &Facts, now: i64) -> Asked {
     }
     if rng.chance(15) {
         oddity(rng, &mut r);
+    }
+    // Drawn apart, so that all else is as it is without it.
+    let mut apart = Rng(rng.0 ^ 0x001d_7a11);
+    match apart.below(40) {
+        0 => r["device"]["ua"] = json!(CRAWLER),
+        1 => r["device"]["ip"] = json!(format!("198.51.100.{}", apart.below(256))),
+        _ => {}
     }
     let mut body = r.to_string();
     if rng.chance(6) {
@@ -245,6 +254,18 @@ fn player(rng: &mut Rng, kind: &str) -> Value {
     p
 }
 
+/// A device's id, given its digits; seldom one that is none.
+fn device(rng: &mut Rng, digits: &str) -> String {
+    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    match rng.below(40) {
+        0..3 => digits.to_owned(),
+        3 => parts.join("-")[1..].to_owned(),
+        4 => format!("{}g", &digits[1..]),
+        5..20 => parts.join("-").to_uppercase(),
+        _ => parts.join("-"),
+    }
+}
+
 /// Names a person by some of the ids they go by; sometimes ids that lead nowhere, or to another, beside.
 fn identify(rng: &mut Rng, facts: &Facts, exchange: usize, r: &mut Value) {
     let known = facts.people.len() as u64 - 2;
@@ -253,13 +274,19 @@ fn identify(rng: &mut Rng, facts: &Facts, exchange: usize, r: &mut Value) {
     let mut named = false;
     let mut eids = Vec::new();
     for (owner, id) in &facts.people[person] {
-        let left_out = owner != exchange && rng.chance(30);
+        let left_out = owner != exchange && rng.chance(22);
         match owner.as_str() {
             _ if left_out => continue,
             "" if rng.chance(70) => r["user"]["buyeruid"] = json!(id),
             "" => eids.push(json!({"source": "ads.example", "uids": [{"id": id}]})),
-            "ifa:" => r["device"]["ifa"] = json!(if rng.chance(50) { id.to_uppercase() } else { id.clone() }),
-            "ids.example" => eids.push(json!({"source": "ids.example", "uids": [{"id": id, "atype": 1}]})),
+            "ifa:" => r["device"]["ifa"] = json!(device(rng, id)),
+            "ids.example" => {
+                let mut eid = json!({"source": "ids.example", "uids": [{"id": id, "atype": 1}]});
+                eid["mm"] = one(rng, &["null", "null", "null", "3", "3", "3", "\"3\"", "0", "4", "\"4\"", "4", "5"])
+                    .parse()
+                    .expect("json");
+                eids.push(eid);
+            }
             owner if owner == exchange && rng.chance(80) => r["user"]["id"] = json!(id),
             owner if owner == exchange => eids.push(json!({"source": "vouched.example", "uids": [id]})),
             _ => continue,
@@ -275,7 +302,7 @@ fn identify(rng: &mut Rng, facts: &Facts, exchange: usize, r: &mut Value) {
     if rng.chance(4) {
         eids.insert(
             0,
-            json!({"source": "other.example", "uids": [{"id": "z1"}, {"id": "z2"}, {"id": "z3"}]}),
+            json!({"source": "other.example", "mm": one(rng, &[0, 4, 5]), "uids": [{"id": "z1"}, {"id": "z2"}, {"id": "z3"}]}),
         );
     }
     if !eids.is_empty() {

@@ -66,6 +66,16 @@ pub fn config(rng: &mut Rng, facts: &mut Facts, dir: &Path) {
         server["house"] = json!({"block": block});
         facts.house = house;
     }
+    // Events are counted elsewhere: here every person does less than a machine.
+    // Drawn apart, so that all else is as it is without it.
+    let mut apart = Rng(rng.0 ^ 0x001d_7a11);
+    server["invalid_traffic"] = if apart.chance(10) {
+        std::fs::write(dir.join("ranges"), "# a data centre\n198.51.100.0/25\n198.51.100.128/25\n").expect("a file");
+        let most = json!(one(&mut apart, &[Some(2), Some(6), None, None]));
+        json!({"bids_per_min": most, "events_per_min": null, "items_per_day": null, "ranges_file": "ranges"})
+    } else {
+        json!(null)
+    };
     if rng.chance(30) {
         server["house"]["ad_choices_url"] = json!("https://choices.example/");
     }
@@ -360,10 +370,15 @@ fn when(rng: &mut Rng) -> Value {
 pub fn people(rng: &mut Rng) -> Vec<Vec<(String, String)>> {
     let mut person = |n: usize| {
         let mut ids = vec![("x".to_owned(), format!("x-{n}"))];
-        let kinds = [("", "our"), ("y", "y"), ("ids.example", "eid"), ("ifa:", "0aff-cd1e")];
+        let kinds = [
+            ("", "our-"),
+            ("y", "y-"),
+            ("ids.example", "eid-"),
+            ("ifa:", "0affcd1e00004000800000000000000"),
+        ];
         ids.extend(
             kinds
-                .map(|(owner, id)| (owner.to_owned(), format!("{id}-{n}")))
+                .map(|(owner, id)| (owner.to_owned(), format!("{id}{n}")))
                 .into_iter()
                 .filter(|_| rng.chance(60)),
         );

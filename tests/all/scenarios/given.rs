@@ -107,6 +107,7 @@ fn server(patch: &Value) -> Value {
         "public": {"url": "https://ads.example"},
         "privacy": {"gdpr_when_unknown": false},
         "currencies": {"base": "USD", "rates": {"EUR": "0.8", "VND": "25000"}},
+        "invalid_traffic": null,
         "exchanges": [{"id": EXCHANGE, "seat": "winback"}, {"id": "y", "seat": "winback"}],
     });
     if !patch.is_null() {
@@ -225,6 +226,8 @@ fn show(rig: &mut Rig, given: &Value, first: &str, now: Millis) {
                 tag: winback::base::id::BidTag(1_000 + count),
                 paid: Paid::Price(cpm),
                 at: ticket.at,
+                ms: 0,
+                invalid: None,
             };
             rig.record(Fact::Evidence(evidence), ago(now, what));
         }

@@ -39,7 +39,7 @@ const ELSEWHERE: [(Of, &str, &str); 16] = [
     (Of::Server, "exchanges[].auth", "doors::exchanges_come_by_header_network_or_both"),
     (Of::Server, "trusted_proxies", "doors::exchanges_come_by_header_network_or_both"),
     (Of::Server, "exchanges[].max_qps", "doors::an_exchange_beyond_its_rate_is_told_no"),
-    (Of::Server, "exchanges[].sync", "doors::a_sync_goes_on_to_hosts_that_are_allowed"),
+    (Of::Server, "exchanges[].sync", "syncs::journeys_end_as_the_table_says"),
     (Of::Server, "limits", "doors::bodies_are_as_long_as_is_said"),
     (Of::Server, "compact", "winback::server::compaction::tests"),
     (
@@ -61,13 +61,11 @@ const IDENTITY: &str = "Identity one can see, consent one can prove";
 const DESK: &str = "The advertiser's desk";
 
 /// Keys that have no effect yet, and the title of the issue that gives them one.
-const LATER: [(Of, &str, &str); 7] = [
+const LATER: [(Of, &str, &str); 5] = [
     (Of::Advertiser, "budget.pacing", MONEY),
     (Of::Advertiser, "campaigns[].budget.pacing", MONEY),
     (Of::Server, "limits.memory_mib", MONEY),
-    (Of::Server, "exchanges[].sync.push_url", IDENTITY),
-    (Of::Server, "exchanges[].sync.ttl", IDENTITY),
-    (Of::Server, "invalid_traffic", IDENTITY),
+    (Of::Server, "invalid_traffic.users_per_foreign_id", IDENTITY),
     (Of::Advertiser, "feed.url", DESK),
 ];
 

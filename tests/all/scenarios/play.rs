@@ -158,13 +158,12 @@ impl<'a> Play<'a> {
     fn decide_twice(&mut self, ask: &Ask<'_>) -> Outcome {
         let (world, state) = (&self.rig.world, &self.rig.state);
         let outcome = decide(world, state, ask, &mut self.scratch, &mut Silent);
-        let feedback = ask.body.get(self.scratch.feedback.clone()).unwrap_or_default();
         self.again = Scratch::default();
         let again = decide(world, state, ask, &mut self.again, &mut Silent);
         assert_eq!(outcome, again);
         assert_eq!(self.scratch.out, self.again.out, "the same arguments, other bytes");
         assert_eq!(self.scratch.picks, self.again.picks);
-        approval::of_feedback(world, state, ask.exchange, feedback, ask.now.to_secs());
+        approval::of_feedback(world, state, ask.exchange, &self.scratch.feedback, ask.now.to_secs());
         outcome
     }
 
@@ -247,7 +246,7 @@ impl<'a> Play<'a> {
             told["products"] = json!(shown);
         }
         for name in [
-            "w", "h", "cat", "cattax", "attr", "protocol", "dur", "dealid", "wratio", "hratio", "ext",
+            "w", "h", "cat", "cattax", "attr", "apis", "protocol", "dur", "dealid", "wratio", "hratio", "ext",
         ]
         .into_iter()
         .filter(|name| bid[*name] != Value::Null)
@@ -320,11 +319,15 @@ impl<'a> Play<'a> {
         let campaign = shop.advertiser.campaigns.iter().find(|c| c.id == campaign).expect("a campaign");
         let day = self.now.local_day(&shop.advertiser.timezone);
         let row = self.rig.state.days.lock().get(&(campaign.no, day)).copied().unwrap_or_default();
-        json!({
+        let mut told = json!({
             "impressions": row.impressions, "clicks": row.clicks, "conversions": row.conversions,
             "media_cost": row.media_cost.to_string(), "billed": row.billed.to_string(),
             "conversion_value": row.conversion_value.to_string(),
-        })
+        });
+        if row.invalid_clicks > 0 {
+            told["invalid_clicks"] = json!(row.invalid_clicks);
+        }
+        told
     }
 
     /// A campaign's number, or that of its advertiser's book.

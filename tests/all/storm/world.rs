@@ -140,6 +140,7 @@ pub fn setting(start: &str, without_budget: bool) -> Setting {
     let server = json!({
         "public": {"url": "https://ads.example"},
         "currencies": {"base": "USD", "rates": {"EUR": "0.8137", "VND": "25400"}},
+        "invalid_traffic": null,
         "exchanges": [{"id": "x", "billing": "burl"}, {"id": "y", "billing": "impression"}, {"id": "z", "billing": "nurl"}],
     });
     let mut rig = Rig::new(&server, Path::new(NOWHERE)).expect("a sound server config");

@@ -57,7 +57,7 @@ const BID_LINES_MAX: usize = 1_500;
 const ORACLE_LINES_MAX: usize = 200;
 /// What the oracle reads with: each part, and all of them with the matcher.
 const ORACLE_PART_LINES_MAX: usize = 300;
-const ORACLE_ALL_LINES_MAX: usize = 1_350;
+const ORACLE_ALL_LINES_MAX: usize = 1_425;
 
 /// A file of the crate.
 pub struct Source {
