@@ -303,6 +303,7 @@ fn main() {
             println!("bid for a shopper known to 20 shops of 10 campaigns / to one of one: {known:.2}");
         }
         Some("openrtb") => ratios::openrtb(),
+        Some("permission") => ratios::permission(),
         Some("wire") => wire::wire(
             Path::new(&words[1]),
             words[2].parse().expect("a number of pairs"),

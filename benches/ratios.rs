@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use winback::bid::{Scratch, Silent, decide};
 use winback::model::outcome::Outcome;
 
+use crate::consent;
 use crate::count::Reading;
 use crate::formats;
 use crate::market::{Market, ask, request, requests};
@@ -18,6 +19,9 @@ const TURN: u32 = 200;
 const TURNS: usize = 151;
 /// Calls in one turn of what takes a microsecond or a few.
 const SHORT_TURN: u32 = 20;
+/// Strings of consent, too many for any cache, and how far from one to the next.
+const COLD_STRINGS: usize = 100_003;
+const COLD_STEP: usize = 7_919;
 /// Such turns.
 const SHORT_TURNS: usize = 1_001;
 
@@ -89,6 +93,25 @@ pub fn openrtb() {
         let most = if format == "banner" { 1.5 } else { 8.0 };
         show(&format!("markup_{format}"), over(&mut || write() > 0, &mut skip), most);
     });
+}
+
+/// Prints what it takes to tell what a string of a thousand vendors allows, in the same units: the one string
+/// again and again, and each time another one, at a place of its own.
+pub fn permission() {
+    let [json, _] = requests(1);
+    let mut skip = || serde_json::from_slice::<IgnoredAny>(black_box(&json)).is_ok();
+    let policy = consent::policy();
+    for (name, as_ranges) in [("bits", false), ("ranges", true)] {
+        let strings = vec![consent::string(as_ranges); COLD_STRINGS];
+        let mut next = 0;
+        let mut other = || {
+            next = (next + COLD_STEP) % COLD_STRINGS;
+            consent::permits(&policy, black_box(&strings[next]))
+        };
+        show(&format!("permission_{name}_cold"), over(&mut other, &mut skip), 1.2);
+        let mut same = || consent::permits(&policy, black_box(&strings[0]));
+        show(&format!("permission_{name}_warm"), over(&mut same, &mut skip), 0.25);
+    }
 }
 
 fn show(name: &str, skips: f64, most: f64) {

@@ -103,6 +103,11 @@ impl<'a> Cursor<'a> {
         Some(number)
     }
 
+    /// The same without going on.
+    pub fn peek(&self, width: usize) -> Option<u64> {
+        self.bits.number(self.at, width)
+    }
+
     /// The next bit.
     pub fn flag(&mut self) -> Option<bool> {
         self.number(1).map(|bit| bit == 1)

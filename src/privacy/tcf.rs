@@ -137,6 +137,12 @@ fn ranges(cursor: &mut Cursor<'_>, max: Option<u16>) -> Result<(usize, u16), TcF
 }
 
 fn range(cursor: &mut Cursor<'_>) -> Option<(u16, u16)> {
+    // A whole entry at once, where there are as many bits.
+    if let Some(entry) = cursor.peek(33) {
+        let (is_range, start, end) = (entry >> 32 == 1, (entry >> 16) as u16, entry as u16);
+        cursor.skip(if is_range { 33 } else { 17 })?;
+        return Some((start, if is_range { end } else { start }));
+    }
     let is_range = cursor.flag()?;
     let start = cursor.short()?;
     Some((start, if is_range { cursor.short()? } else { start }))
