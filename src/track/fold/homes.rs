@@ -99,7 +99,11 @@ impl Fold<'_> {
         let (moved, kept) = std::mem::take(self.exposures(user)).into_iter().partition(is_of_shop);
         *self.exposures(user) = kept;
         self.changes.push(Change::Moved(user));
+        let last = moved.iter().map(|shown: &Exposure| shown.at.max(shown.clicked)).max();
         self.add_exposures(home, moved);
+        // Whoever was shown something was seen, whether that or the address came first.
+        let seen = &mut self.profile(home).seen;
+        *seen = last.map_or(*seen, |last| last.max(*seen));
         let namespaces = [email_namespace(shop), home_namespace(shop)];
         for (key, namespace) in self.scan(Table::UserMatches, &user.0.to_be_bytes())? {
             let is_moved = |of: &&String| of.as_bytes() == namespace;
