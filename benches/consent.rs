@@ -1,6 +1,7 @@
 //! TC strings that speak of a thousand vendors, as the largest publishers' do.
 
 use winback::privacy::permission::{Policy, Use};
+use winback::privacy::recall::Recall;
 use winback::privacy::signals::Signals;
 use winback::privacy::vendor::Vendor;
 
@@ -38,12 +39,12 @@ impl Bits {
     }
 }
 
-/// A string that grants [`OURS`] every purpose (privacy.md §2).
-pub fn string(as_ranges: bool) -> String {
+/// The `n`th string that grants [`OURS`] every purpose (privacy.md §2): each made a tenth of a second later.
+pub fn string(as_ranges: bool, n: u64) -> String {
     let mut bits = Bits::default();
     bits.put(2, 6);
-    bits.put(17_330_112_000, 36);
-    bits.put(17_330_112_000, 36);
+    bits.put(17_330_112_000 + n, 36);
+    bits.put(17_330_112_000 + n, 36);
     bits.put(10 << 12 | 1, 24);
     bits.put(1, 6);
     bits.put(4 << 6 | 13, 12);
@@ -62,13 +63,13 @@ pub fn string(as_ranges: bool) -> String {
 }
 
 /// Whether a string allows a bid.
-pub fn permits(policy: &Policy, consent: &str) -> bool {
+pub fn permits(policy: &Policy, recall: &mut Recall, consent: &str) -> bool {
     let signals = Signals {
         gdpr: Some(true),
         consent,
         ..Signals::default()
     };
-    policy.permit(&signals).allows(Use::Bid)
+    policy.permit_recalling(&signals, recall).allows(Use::Bid)
 }
 
 /// Ours.

@@ -39,6 +39,7 @@ use winback::bid::{Scratch, Silent, Trace, decide};
 use winback::model::outcome::{NoBid, Outcome};
 use winback::model::profile::Profile;
 use winback::model::ticket::Ticket;
+use winback::privacy::recall::Recall;
 use winback::server::bodies::Packer;
 
 use count::Reading;
@@ -73,12 +74,12 @@ fn reading(c: &mut Criterion) {
 
 /// What a TC string of a thousand vendors allows.
 fn permitting(c: &mut Criterion) {
-    let policy = consent::policy();
+    let (policy, mut recall) = (consent::policy(), Recall::default());
     let mut group = c.benchmark_group("permission");
     for (name, as_ranges) in [("bits_of_1000_vendors", false), ("ranges_of_1000_vendors", true)] {
-        let string = consent::string(as_ranges);
-        assert!(consent::permits(&policy, &string), "{name}: {string}");
-        group.bench_function(name, |b| b.iter(|| consent::permits(&policy, black_box(&string))));
+        let string = consent::string(as_ranges, 0);
+        assert!(consent::permits(&policy, &mut recall, &string), "{name}: {string}");
+        group.bench_function(name, |b| b.iter(|| consent::permits(&policy, &mut recall, black_box(&string))));
     }
     group.finish();
 }

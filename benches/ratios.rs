@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::de::IgnoredAny;
 use winback::bid::{Scratch, Silent, decide};
 use winback::model::outcome::Outcome;
+use winback::privacy::recall::Recall;
 
 use crate::consent;
 use crate::count::Reading;
@@ -100,16 +101,16 @@ pub fn openrtb() {
 pub fn permission() {
     let [json, _] = requests(1);
     let mut skip = || serde_json::from_slice::<IgnoredAny>(black_box(&json)).is_ok();
-    let policy = consent::policy();
+    let (policy, mut recall) = (consent::policy(), Recall::default());
     for (name, as_ranges) in [("bits", false), ("ranges", true)] {
-        let strings = vec![consent::string(as_ranges); COLD_STRINGS];
+        let strings: Vec<String> = (0..COLD_STRINGS as u64).map(|n| consent::string(as_ranges, n)).collect();
         let mut next = 0;
         let mut other = || {
             next = (next + COLD_STEP) % COLD_STRINGS;
-            consent::permits(&policy, black_box(&strings[next]))
+            consent::permits(&policy, &mut recall, black_box(&strings[next]))
         };
         show(&format!("permission_{name}_cold"), over(&mut other, &mut skip), 1.2);
-        let mut same = || consent::permits(&policy, black_box(&strings[0]));
+        let mut same = || consent::permits(&policy, &mut recall, black_box(&strings[0]));
         show(&format!("permission_{name}_warm"), over(&mut same, &mut skip), 0.25);
     }
 }

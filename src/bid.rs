@@ -30,6 +30,7 @@ use crate::openrtb::decode::Memory;
 use crate::openrtb::request::{Imp, Opportunity};
 use crate::openrtb::response::Form;
 use crate::privacy::permission::Use;
+use crate::privacy::recall::Recall;
 use crate::state::State;
 use crate::state::holds::BucketView;
 use crate::state::sight::Sight;
@@ -85,6 +86,7 @@ pub struct Scratch {
     imps: Vec<Imp<'static>>,
     memory: Memory,
     text: String,
+    recall: Recall,
     keys: Vec<UserKey>,
     known: Known,
     narrowed: narrow::Narrowed,
@@ -168,6 +170,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
         imps,
         memory,
         text,
+        recall,
         keys,
         known,
         narrowed,
@@ -194,7 +197,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
             attributes: OnceCell::new(),
         };
         trace.stage("identify");
-        known.tracked = identify::identify(&case, text, keys, sight)?.allows(Use::Track);
+        known.tracked = identify::identify(&case, recall, text, keys, sight)?.allows(Use::Track);
         trace.stage("lookup");
         lookup::lookup(&case, keys, known)?;
         trace.stage("narrow");

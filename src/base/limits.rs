@@ -144,6 +144,10 @@ pub const TRACKERS_MAX: usize = 10;
 pub const MEDIA_MAX: usize = 32;
 /// A product's description, in characters: native ads ask for 140 at most.
 pub const DESCRIPTION_CHARS_MAX: usize = 200;
+/// TC strings of which each core remembers what they allow, and the longest of them.
+pub const TC_STRINGS_RECALLED: usize = 512;
+/// Likewise, in characters: three sections of a thousand vendors, a bit each, take some 700.
+pub const TC_STRING_RECALLED_CHARS_MAX: usize = 1_024;
 /// A token as text.
 pub const TOKEN_CHARS_MAX: usize = 176;
 

@@ -9,15 +9,22 @@ use crate::model::outcome::NoBid;
 use crate::openrtb::attributes::plain;
 use crate::openrtb::json::{Text, trusted_eids};
 use crate::privacy::permission::{Permission, Use};
+use crate::privacy::recall::Recall;
 use crate::privacy::signals::Signals;
 use crate::state::sight::{Place, Probe, Sight};
 
 /// Users the request may be about, the most trusted id first: ours, the exchange's, EIDs, the
 /// device's; and what may be done. `text` is memory for unescaping.
-pub fn identify(case: &Case<'_>, text: &mut String, keys: &mut Vec<UserKey>, sight: &mut Sight) -> Result<Permission, NoBid> {
+pub fn identify(
+    case: &Case<'_>,
+    recall: &mut Recall,
+    text: &mut String,
+    keys: &mut Vec<UserKey>,
+    sight: &mut Sight,
+) -> Result<Permission, NoBid> {
     let (world, state, request) = (case.world, case.state, case.request);
     *sight = Sight::default();
-    let permission = world.privacy.permit(&Signals::of_request(request));
+    let permission = world.privacy.permit_recalling(&Signals::of_request(request), recall);
     if !permission.allows(Use::Bid) {
         sight.ground = permission.because;
         return Err(NoBid::Consent);

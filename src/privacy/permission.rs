@@ -4,6 +4,7 @@
 //! in force and cannot be read forbids. Decides before any id is read, and never looks at one.
 
 use super::gpp::{self, GppString, SectionIds};
+use super::recall::Recall;
 use super::signals::{Signals, Whereabouts};
 use super::tcf::{Restriction, TcString};
 use super::us::{FIRST, SECTIONS, UsPrivacy, UsSection};
@@ -211,13 +212,33 @@ impl Policy {
 
     /// What the signals allow.
     pub fn permit(&self, signals: &Signals<'_>) -> Permission {
+        self.permit_by(signals, |consent| self.read(consent))
+    }
+
+    /// The same, with a memory of the TC strings read before.
+    pub fn permit_recalling(&self, signals: &Signals<'_>, recall: &mut Recall) -> Permission {
+        self.permit_by(signals, |consent| recall.read(self, consent))
+    }
+
+    fn permit_by(&self, signals: &Signals<'_>, read: impl FnOnce(&str) -> Permission) -> Permission {
         match objection(self, signals) {
             Some(ground) => Permission::none(ground),
-            None => self.under_gdpr(signals).and(under_us(signals)),
+            None => self.under_gdpr(signals, read).and(under_us(signals)),
         }
     }
 
-    fn under_gdpr(&self, signals: &Signals<'_>) -> Permission {
+    /// What a TC string allows where GDPR applies.
+    pub fn read(&self, consent: &str) -> Permission {
+        let Some(vendor) = &self.vendor else {
+            return Permission::none(Ground::NoVendor);
+        };
+        match TcString::parse(consent) {
+            Ok(string) if is_in_force(&string, vendor.id) => self.granted(&string, vendor),
+            _ => Permission::none(Ground::NoTcString),
+        }
+    }
+
+    fn under_gdpr(&self, signals: &Signals<'_>, read: impl FnOnce(&str) -> Permission) -> Permission {
         let (applies, consent) = match Gpp::of(signals) {
             Gpp::Absent => (
                 signals.gdpr.unwrap_or_else(|| self.applies_unsaid(signals.whereabouts)),
@@ -228,16 +249,7 @@ impl Policy {
             Gpp::String(ids, string) => (ids.has(gpp::TCF_EU), string.section(gpp::TCF_EU).unwrap_or("")),
             Gpp::Unreadable => return Permission::none(Ground::Gpp),
         };
-        if !applies {
-            return Permission::ALL;
-        }
-        let Some(vendor) = &self.vendor else {
-            return Permission::none(Ground::NoVendor);
-        };
-        match TcString::parse(consent) {
-            Ok(string) if is_in_force(&string, vendor.id) => self.granted(&string, vendor),
-            _ => Permission::none(Ground::NoTcString),
-        }
+        if applies { read(consent) } else { Permission::ALL }
     }
 
     fn applies_unsaid(&self, whereabouts: Whereabouts) -> bool {
