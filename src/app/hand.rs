@@ -23,6 +23,8 @@ use crate::track::fact::Fact;
 const REST: Duration = Duration::from_millis(250);
 /// Between two shards.
 const STEP: Duration = Duration::from_millis(1);
+/// As many as a shard of ten million users has; more take more memory.
+const LEAVING_USUAL: usize = 4_096;
 const MIB: u64 = 1 << 20;
 
 /// Nanoseconds that this thread has run: holds of locks are timed by it, so that what the machine does
@@ -56,11 +58,12 @@ fn round(engine: &Engine, stopping: &watch::Receiver<bool>) -> Result<(), Unavai
     let Some(mut plan) = Plan::new(&engine.state, &bounds, Millis::wall_clock().to_secs()) else {
         return Ok(());
     };
+    let mut leaving = Vec::with_capacity(LEAVING_USUAL);
     for shard in 0..SHARDS {
         if *stopping.borrow() {
             return Ok(());
         }
-        let leaving = plan.sweep(&engine.state, shard);
+        plan.sweep(&engine.state, shard, &mut leaving);
         for some in leaving.chunks(EVICTED_PER_COMMIT_MAX) {
             engine.facts.record_and_wait(Fact::Evict(some.to_vec()))?;
         }

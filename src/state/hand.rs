@@ -105,9 +105,10 @@ impl Plan {
         (u32::MAX / SEEN_STEP_S, 0)
     }
 
-    /// Those of one shard who are to leave.
-    pub fn sweep(&mut self, state: &State, shard: usize) -> Vec<Leaving> {
-        let mut leaving = Vec::new();
+    /// Those of one shard who are to leave, in place of what `leaving` holds: its memory should be there before the
+    /// shard is locked.
+    pub fn sweep(&mut self, state: &State, shard: usize, leaving: &mut Vec<Leaving>) {
+        leaving.clear();
         let step_end = self.before.0.saturating_add(SEEN_STEP_S);
         state.users.sweep(shard, |key, record| {
             let seen = profile::seen(record);
@@ -119,7 +120,6 @@ impl Plan {
                 leaving.push(Leaving { user, seen, why });
             }
         });
-        leaving
     }
 }
 

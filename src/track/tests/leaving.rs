@@ -16,12 +16,22 @@ use crate::track::fact::{Effect, Fact, Sign};
 const VIEW: &str = r#"{"event": "page_view"}"#;
 const FOREVER: u32 = Span::days(4_000).0;
 
+/// Whom the plan is about, shard by shard.
+fn named(rig: &Rig, plan: &mut Plan) -> Vec<Leaving> {
+    let mut one = Vec::new();
+    let shards = (0..SHARDS).flat_map(|shard| {
+        plan.sweep(&rig.state, shard, &mut one);
+        one.clone()
+    });
+    shards.collect()
+}
+
 /// One round of the hand; returns who was asked to leave.
 fn round(rig: &mut Rig, bounds: &Bounds) -> Vec<Leaving> {
     let Some(mut plan) = Plan::new(&rig.state, bounds, rig.now.to_secs()) else {
         return Vec::new();
     };
-    let all: Vec<Leaving> = (0..SHARDS).flat_map(|shard| plan.sweep(&rig.state, shard)).collect();
+    let all = named(rig, &mut plan);
     for some in all.chunks(50) {
         rig.one(Fact::Evict(some.to_vec()));
     }
@@ -133,7 +143,7 @@ fn an_impression_is_a_sign_of_life_and_whoever_came_back_meanwhile_stays() {
     rig.one(shown);
     rig.later(Span::days(2).0);
     let mut plan = Plan::new(&rig.state, &bounds, rig.now.to_secs()).expect("some are due");
-    let leaving: Vec<Leaving> = (0..SHARDS).flat_map(|shard| plan.sweep(&rig.state, shard)).collect();
+    let leaving = named(&rig, &mut plan);
     assert_eq!(
         leaving.len(),
         3,
