@@ -151,7 +151,7 @@ fn deal(raw: &str, place: u16) -> Option<Deal<'_>> {
     let (mut at, mut guaranteed) = (None, false);
     let (mut wseat, mut wadomain) = (List::default(), List::default());
     let mut by_length = ByLength::default();
-    let read = Scanner::new(raw).object(|s, key| match key.as_bytes() {
+    let read = Scanner::new(raw).object(|s, key| match key {
         b"id" => s.scalar().map(|text| id = text),
         b"bidfloor" => s.text().map(|text| floor = text),
         b"bidfloorcur" => s.text().map(|text| currency = text),

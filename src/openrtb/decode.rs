@@ -144,7 +144,7 @@ fn request<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>) -> Scan {
 }
 
 fn members<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan<bool> {
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"id" => s.scalar().map(|text| ask.id = text),
         b"imp" => imps(s, ask),
         b"test" => s.flag().map(|set| ask.test = set),
@@ -227,7 +227,7 @@ fn place<'b>(s: &mut impl Source<'b>) -> Scan<Option<Found<'b>>> {
     let (mut place, mut filled) = (Place::default(), false);
     let found = s.object(|s, key| {
         filled = true;
-        match key.as_bytes() {
+        match key {
             b"domain" => s.text().map(|text| place.domain = text),
             b"page" => s.text().map(|text| place.page = text),
             b"bundle" => s.text().map(|text| place.bundle = text),
@@ -244,7 +244,7 @@ fn place<'b>(s: &mut impl Source<'b>) -> Scan<Option<Found<'b>>> {
 /// The one member that matters of the object that comes next.
 fn member<'b, S: Source<'b>, T: Default>(s: &mut S, name: &str, mut read: impl FnMut(&mut S) -> Scan<T>) -> Scan<T> {
     let mut value = T::default();
-    s.object(|s, key| match key == name {
+    s.object(|s, key| match key == name.as_bytes() {
         true => read(s).map(|read| value = read),
         false => s.skip(),
     })?;
@@ -255,7 +255,7 @@ fn device<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>, rivals: &mut R
     let (mut device, signals) = (Device::default(), &mut ask.signals);
     let (mut ipv6, mut langb) = (Text::default(), Text::default());
     (rivals.here, rivals.sua_ext) = Default::default();
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"ua" => s.text().map(|text| device.ua = text),
         b"ip" => s.text().map(|text| device.ip = text),
         b"ipv6" => s.text().map(|text| ipv6 = text),
@@ -279,7 +279,7 @@ fn device<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>, rivals: &mut R
 
 fn geo<'b>(s: &mut impl Source<'b>) -> Scan<Geo<'b>> {
     let mut geo = Geo::default();
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"country" => s.text().map(|text| geo.country = text),
         b"region" => s.text().map(|text| geo.region = text),
         b"city" => s.text().map(|text| geo.city = text),
@@ -292,7 +292,7 @@ fn geo<'b>(s: &mut impl Source<'b>) -> Scan<Geo<'b>> {
 fn user<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
     let mut user = User::default();
     (rivals.home, rivals.consent_ext, rivals.eids_ext) = Default::default();
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"id" => s.text().map(|text| user.id = text),
         b"buyeruid" => s.text().map(|text| user.buyeruid = text),
         b"consent" => s.text().map(|text| user.consent = text),
@@ -307,7 +307,7 @@ fn user<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>, rivals: &mut Riv
 
 fn user_ext<'b>(s: &mut impl Source<'b>, rivals: &mut Rivals<'b>) -> Scan {
     (rivals.consent_ext, rivals.eids_ext) = Default::default();
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"consent" => s.text().map(|text| rivals.consent_ext = text),
         b"eids" => s.raw().map(|raw| rivals.eids_ext = raw),
         _ => s.skip(),
@@ -317,7 +317,7 @@ fn user_ext<'b>(s: &mut impl Source<'b>, rivals: &mut Rivals<'b>) -> Scan {
 
 fn request_ext<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>, rivals: &mut Rivals<'b>) -> Scan {
     (rivals.schain[2], ask.feedback) = Default::default();
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"schain" => schain(s).map(|complete| rivals.schain[2] = complete),
         b"bid_feedback" => s.raw().map(|raw| ask.feedback = raw.as_bytes()),
         b"privacy_treatments" => non_personalized(s).map(|named| ask.signals.non_personalized |= named),
@@ -334,7 +334,7 @@ fn non_personalized<'b>(s: &mut impl Source<'b>) -> Scan<bool> {
 
 fn source<'b>(s: &mut impl Source<'b>, rivals: &mut Rivals<'_>) -> Scan {
     rivals.schain[..2].fill(None);
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"schain" => schain(s).map(|complete| rivals.schain[0] = complete),
         b"ext" => schain_in(s).map(|complete| rivals.schain[1] = complete),
         _ => s.skip(),
@@ -370,7 +370,7 @@ fn imps<'b>(s: &mut impl Source<'b>, ask: &mut Opportunity<'b>) -> Scan {
 
 fn imp<'b>(s: &mut impl Source<'b>) -> Scan<Imp<'b>> {
     let (mut imp, mut currency) = (Imp::default(), Text::default());
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"id" => s.scalar().map(|text| imp.id = text),
         b"banner" => banner(s).map(|banner| imp.banner = banner),
         b"video" => raw_object(s).map(|raw| imp.video = raw),
@@ -394,7 +394,7 @@ fn imp<'b>(s: &mut impl Source<'b>) -> Scan<Imp<'b>> {
 
 fn pmp<'b>(s: &mut impl Source<'b>, imp: &mut Imp<'b>) -> Scan {
     (imp.private_auction, imp.deals) = Default::default();
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"private_auction" => s.flag().map(|set| imp.private_auction = set),
         b"deals" => s.raw().map(|raw| imp.deals = raw.as_bytes()),
         _ => s.skip(),
@@ -409,7 +409,7 @@ fn is_multiple(text: Text<'_>) -> bool {
 
 fn imp_ext<'b>(s: &mut impl Source<'b>, imp: &mut Imp<'b>) -> Scan {
     (imp.gpid, imp.excluded_creatives) = Default::default();
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"gpid" => s.text().map(|text| imp.gpid = text),
         b"excluded_creatives" => s.raw().map(|raw| imp.excluded_creatives = raw.as_bytes()),
         b"is_rewarded_inventory" => s.flag().map(|set| imp.rewarded |= set),
@@ -431,7 +431,7 @@ fn raw_object<'b>(s: &mut impl Source<'b>) -> Scan<&'b str> {
 
 fn banner<'b>(s: &mut impl Source<'b>) -> Scan<Option<Banner<'b>>> {
     let mut banner = Banner::default();
-    let found = s.object(|s, key| match key.as_bytes() {
+    let found = s.object(|s, key| match key {
         b"format" => s.raw().map(|raw| banner.format = raw.as_bytes()),
         b"w" => s.integer().map(|n| banner.w = n),
         b"h" => s.integer().map(|n| banner.h = n),

@@ -133,9 +133,9 @@ pub fn entries(raw: &[u8]) -> impl Iterator<Item = Feedback<'_>> {
 fn entry(raw: &str) -> Option<Feedback<'_>> {
     let (mut crid, mut code, mut min_to_win) = (Text::default(), None, Text::default());
     let read = Scanner::new(raw).object(|s, key| match key {
-        "buyer_creative_id" => s.text().map(|text| crid = text),
-        "creative_status_code" => s.integer().map(|n| code = n),
-        "minimum_bid_to_win" => s.text().map(|text| min_to_win = text),
+        b"buyer_creative_id" => s.text().map(|text| crid = text),
+        b"creative_status_code" => s.integer().map(|n| code = n),
+        b"minimum_bid_to_win" => s.text().map(|text| min_to_win = text),
         _ => s.skip(),
     });
     read.ok()?;

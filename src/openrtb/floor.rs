@@ -44,9 +44,9 @@ impl ByLength<'_> {
 fn duration_floor(raw: &str, seconds: i64) -> Option<Money> {
     let (mut from, mut to, mut amount) = (None, None, None);
     let read = Scanner::new(raw).object(|s, key| match key {
-        "mindur" => s.integer().map(|n| from = n),
-        "maxdur" => s.integer().map(|n| to = n),
-        "bidfloor" => s.text().map(|text| amount = floor_of(text)),
+        b"mindur" => s.integer().map(|n| from = n),
+        b"maxdur" => s.integer().map(|n| to = n),
+        b"bidfloor" => s.text().map(|text| amount = floor_of(text)),
         _ => s.skip(),
     });
     let is_of = from.is_none_or(|from| from <= seconds) && to.is_none_or(|to| seconds <= to);

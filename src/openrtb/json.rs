@@ -6,6 +6,7 @@
 //! value of another type reads as absent, and is checked all the same. Never panics on any input.
 
 mod escapes;
+mod numbers;
 mod runs;
 mod values;
 
@@ -16,12 +17,11 @@ use bytes::BufMut;
 
 use crate::base::limits::JSON_DEPTH_MAX;
 pub(super) use runs::plain_run;
+use runs::short_string;
 use values::unescape_one;
 
 /// Longest key that a reader can ask for, in bytes; a longer one is no key of OpenRTB.
 const KEY_BYTES_MAX: usize = 48;
-/// A number shorter than this and with an exponent of at most two digits is in the range of an `f64`.
-const NUMBER_BYTES_SURE: usize = 200;
 
 // One bit a level, see `Scanner::skip`.
 const _: () = assert!(JSON_DEPTH_MAX <= u64::BITS as usize);
@@ -48,26 +48,19 @@ pub struct Scanner<'b> {
     text: &'b str,
     at: usize,
     depth: usize,
-    /// Whether the string that was read last has escapes.
-    escaped: bool,
 }
 
 impl<'b> Scanner<'b> {
     /// At the start of `text`.
     pub fn new(text: &'b str) -> Scanner<'b> {
-        Scanner {
-            text,
-            at: 0,
-            depth: 0,
-            escaped: false,
-        }
+        Scanner { text, at: 0, depth: 0 }
     }
 
     /// At the start of `body`, which must be UTF-8.
     pub fn of_bytes(body: &'b [u8]) -> Result<Scanner<'b>, Fault> {
-        std::str::from_utf8(body)
-            .map(Scanner::new)
-            .map_err(|fault| Fault::Syntax(fault.valid_up_to()))
+        // The fast reader does not say where it is not.
+        let slowly = |_| std::str::from_utf8(body).map_err(|fault| Fault::Syntax(fault.valid_up_to()));
+        simdutf8::basic::from_utf8(body).or_else(slowly).map(Scanner::new)
     }
 
     /// Why it stopped, after it has.
@@ -107,13 +100,22 @@ impl<'b> Scanner<'b> {
     }
 
     /// Passes over a value.
+    #[inline]
     pub fn skip(&mut self) -> Scan {
+        match self.peek() {
+            Some(b'"') => self.skip_string(),
+            Some(b'0'..=b'9') => self.skip_number(),
+            _ => self.skip_nested(),
+        }
+    }
+
+    fn skip_nested(&mut self) -> Scan {
         let outside = self.depth;
         // Of each level entered, the innermost lowest: whether it is an object.
         let mut objects = 0u64;
         loop {
             match self.peek() {
-                Some(b'"') => drop(self.string()?),
+                Some(b'"') => self.skip_string()?,
                 Some(open @ (b'{' | b'[')) => {
                     self.enter()?;
                     let is_object = open == b'{';
@@ -122,11 +124,12 @@ impl<'b> Scanner<'b> {
                     } else {
                         objects = objects << 1 | u64::from(is_object);
                         if is_object {
-                            self.key()?;
+                            self.skip_key()?;
                         }
                         continue;
                     }
                 }
+                Some(b'0'..=b'9') => self.skip_number()?,
                 _ => drop(self.plain_scalar()?),
             }
             loop {
@@ -138,7 +141,7 @@ impl<'b> Scanner<'b> {
                     Some(b',') => {
                         self.at += 1;
                         if is_object {
-                            self.key()?;
+                            self.skip_key()?;
                         }
                         break;
                     }
@@ -170,9 +173,14 @@ impl<'b> Scanner<'b> {
 
     /// As [`Scanner::scalar`], and the first scalar of an array where one is given for a scalar.
     pub fn text(&mut self) -> Scan<Text<'b>> {
-        if self.peek() != Some(b'[') {
-            return self.scalar();
+        if self.peek() == Some(b'[') {
+            self.first_scalar()
+        } else {
+            self.scalar()
         }
+    }
+
+    fn first_scalar(&mut self) -> Scan<Text<'b>> {
         let mut first = Text::default();
         self.array(|s| {
             let text = s.scalar()?;
@@ -185,7 +193,15 @@ impl<'b> Scanner<'b> {
     }
 
     /// An integer from a number, a numeric string or a boolean; see [`Text::integer`].
+    #[inline]
     pub fn integer(&mut self) -> Scan<Option<i64>> {
+        match self.whole() {
+            Some(number) => Ok(Some(number)),
+            None => self.any_integer(),
+        }
+    }
+
+    fn any_integer(&mut self) -> Scan<Option<i64>> {
         self.text().map(|text| text.integer())
     }
 
@@ -222,7 +238,7 @@ impl<'b> Scanner<'b> {
 
     /// Calls `visit` with every key of an object, and says whether there was an object. `visit` must
     /// read the value. An array given for an object is read as the objects in it, one after another.
-    pub fn object(&mut self, mut visit: impl FnMut(&mut Self, &str) -> Scan) -> Scan<bool> {
+    pub fn object(&mut self, mut visit: impl FnMut(&mut Self, &[u8]) -> Scan) -> Scan<bool> {
         if self.peek() == Some(b'{') {
             return self.members(&mut visit).map(|()| true);
         }
@@ -230,17 +246,18 @@ impl<'b> Scanner<'b> {
     }
 
     /// The members of the object that starts here.
-    fn members(&mut self, mut visit: impl FnMut(&mut Self, &str) -> Scan) -> Scan {
+    fn members(&mut self, mut visit: impl FnMut(&mut Self, &[u8]) -> Scan) -> Scan {
         self.enter()?;
         if self.peek() == Some(b'}') {
             return self.leave();
         }
         loop {
-            let key = self.key()?;
-            if self.escaped {
-                visit(self, Text::new(key).unescape_within(&mut [0; KEY_BYTES_MAX]).unwrap_or(""))?;
-            } else {
-                visit(self, key)?;
+            match self.plain_key() {
+                Some(key) => visit(self, key)?,
+                None => {
+                    let key = Text::new(self.key()?);
+                    visit(self, key.unescape_within(&mut [0; KEY_BYTES_MAX]).unwrap_or("").as_bytes())?;
+                }
             }
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -266,6 +283,26 @@ impl<'b> Scanner<'b> {
         }
     }
 
+    /// The key that comes next with its colon, if it is short, without escapes and followed at once: most are.
+    #[inline(always)]
+    fn plain_key(&mut self) -> Option<&'b [u8]> {
+        let (quote, rest) = self.text.as_bytes().get(self.at..)?.split_first()?;
+        let run = short_string(rest)?;
+        if *quote != b'"' || rest.get(run + 1) != Some(&b':') {
+            return None;
+        }
+        self.at += run + 3;
+        rest.get(..run)
+    }
+
+    #[inline(always)]
+    fn skip_key(&mut self) -> Scan {
+        match self.plain_key() {
+            Some(_) => Ok(()),
+            None => self.key().map(drop),
+        }
+    }
+
     /// The key that must come next, and its colon.
     fn key(&mut self) -> Scan<&'b str> {
         if self.peek() != Some(b'"') {
@@ -279,18 +316,23 @@ impl<'b> Scanner<'b> {
         Ok(key)
     }
 
+    /// Passes over the string that starts here.
+    #[inline(always)]
+    fn skip_string(&mut self) -> Scan {
+        match self.text.as_bytes().get(self.at + 1..).and_then(short_string) {
+            Some(run) => self.at += run + 2,
+            None => drop(self.string()?),
+        }
+        Ok(())
+    }
+
     /// The content of the string that starts here, escapes checked and left as they are.
     fn string(&mut self) -> Scan<&'b str> {
         let start = self.at + 1;
-        let rest = self.text.get(start..).unwrap_or_default();
-        let run = plain_run(rest.as_bytes());
-        if rest.as_bytes().get(run) == Some(&b'"') {
-            self.at = start + run + 1;
-            self.escaped = false;
-            return Ok(rest.get(..run).unwrap_or_default());
+        self.at = start + plain_run(self.text.as_bytes().get(start..).unwrap_or_default());
+        if self.text.as_bytes().get(self.at) != Some(&b'"') {
+            self.escapes()?;
         }
-        self.at = start + run;
-        self.escapes()?;
         let content = self.since(start);
         self.at += 1;
         Ok(content)
@@ -299,7 +341,6 @@ impl<'b> Scanner<'b> {
     /// What follows of a string after a plain run, up to the closing quote.
     #[cold]
     fn escapes(&mut self) -> Scan {
-        self.escaped = true;
         let bytes = self.text.as_bytes();
         loop {
             match bytes.get(self.at) {
@@ -327,44 +368,6 @@ impl<'b> Scanner<'b> {
         }
     }
 
-    /// The number that starts here. One beyond the range of an `f64` is refused, as serde_json does.
-    fn number_text(&mut self) -> Scan<&'b str> {
-        let start = self.at;
-        let rest = self.text.get(start..).unwrap_or_default();
-        let bytes = rest.as_bytes();
-        let sign = usize::from(bytes.first() == Some(&b'-'));
-        let digits = bytes[sign..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        // Nothing may follow a leading zero, and what does is no part of the number.
-        let digits = if bytes.get(sign) == Some(&b'0') { 1 } else { digits };
-        let whole = sign + digits;
-        self.at = start + whole;
-        if digits == 0 {
-            return Err(Stopped);
-        }
-        // Most numbers end here.
-        if !matches!(bytes.get(whole), Some(b'.' | b'e' | b'E')) && whole < NUMBER_BYTES_SURE {
-            return Ok(rest.get(..whole).unwrap_or_default());
-        }
-        if self.accept(b".") && self.digits() == 0 {
-            return Err(Stopped);
-        }
-        let mut exponent = 0;
-        if self.accept(b"eE") {
-            self.accept(b"+-");
-            exponent = self.digits();
-            if exponent == 0 {
-                return Err(Stopped);
-            }
-        }
-        let raw = self.since(start);
-        let sure = exponent < 3 && raw.len() < NUMBER_BYTES_SURE;
-        if sure || raw.parse::<f64>().is_ok_and(f64::is_finite) {
-            Ok(raw)
-        } else {
-            Err(Stopped)
-        }
-    }
-
     fn literal(&mut self, word: &'static str) -> Scan<&'b str> {
         let start = self.at;
         if !self.text.as_bytes().get(start..).unwrap_or_default().starts_with(word.as_bytes()) {
@@ -372,20 +375,6 @@ impl<'b> Scanner<'b> {
         }
         self.at += word.len();
         Ok(self.since(start))
-    }
-
-    fn digits(&mut self) -> usize {
-        let start = self.at;
-        while self.text.as_bytes().get(self.at).is_some_and(u8::is_ascii_digit) {
-            self.at += 1;
-        }
-        self.at - start
-    }
-
-    fn accept(&mut self, any_of: &[u8]) -> bool {
-        let found = self.text.as_bytes().get(self.at).is_some_and(|byte| any_of.contains(byte));
-        self.at += usize::from(found);
-        found
     }
 
     fn enter(&mut self) -> Scan {

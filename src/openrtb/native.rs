@@ -87,8 +87,8 @@ impl NativeAsk {
     pub fn read(&mut self, native: &str) -> bool {
         let (mut of_string, mut of_object) = ("", "");
         let read = Scanner::new(native).object(|s, key| match key {
-            "request" => s.raw().map(|raw| of_string = raw),
-            "request_native" => s.raw().map(|raw| of_object = raw),
+            b"request" => s.raw().map(|raw| of_string = raw),
+            b"request_native" => s.raw().map(|raw| of_object = raw),
             _ => s.skip(),
         });
         let is_said = |raw: &&str| !matches!(*raw, "" | "\"\"");
@@ -108,7 +108,7 @@ impl NativeAsk {
     pub fn battr(native: &str) -> List<'_> {
         let mut battr = List::default();
         let read = Scanner::new(native).object(|s, key| match key {
-            "battr" => s.list().map(|list| battr = list),
+            b"battr" => s.list().map(|list| battr = list),
             _ => s.skip(),
         });
         read.map_or(List::default(), |_| battr)
@@ -126,16 +126,16 @@ impl NativeAsk {
         } = self;
         assets.clear();
         (*wrapped, *version, *impression, *privacy) = (false, None, None, false);
-        let mut root = |s: &mut Scanner<'_>, key: &str| match key {
-            "ver" => s.text().map(|ver| *version = repeated(ver)),
-            "assets" => s.objects(|s| asset(s, text, assets)).map(drop),
-            "eventtrackers" | "eventrackers" => s.objects(|s| tracker(s, impression)).map(drop),
-            "privacy" => s.flag().map(|set| *privacy = set),
+        let mut root = |s: &mut Scanner<'_>, key: &[u8]| match key {
+            b"ver" => s.text().map(|ver| *version = repeated(ver)),
+            b"assets" => s.objects(|s| asset(s, text, assets)).map(drop),
+            b"eventtrackers" | b"eventrackers" => s.objects(|s| tracker(s, impression)).map(drop),
+            b"privacy" => s.flag().map(|set| *privacy = set),
             _ => s.skip(),
         };
         let mut scanner = Scanner::new(text);
         let read = scanner.object(|s, key| match key {
-            "native" => s.object(&mut root).map(|found| *wrapped |= found),
+            b"native" => s.object(&mut root).map(|found| *wrapped |= found),
             _ => root(s, key),
         });
         read.and_then(|_| scanner.end()).is_ok() && !assets.is_empty()
@@ -180,13 +180,13 @@ fn positive(n: Option<i64>) -> Option<u32> {
 
 fn asset(s: &mut Scanner<'_>, text: &str, assets: &mut Vec<Asset>) -> Scan {
     let (mut asset, mut kinds) = (Asset::default(), [const { None }; 4]);
-    s.object(|s, key| match key.trim() {
-        "id" => s.integer().map(|n| asset.id = n),
-        "required" => s.flag().map(|set| asset.required = set),
-        "title" => length(s).map(|found| kinds[0] = found.map(|(_, len)| Kind::Title(len))),
-        "img" => picture(s, text).map(|found| kinds[1] = found.map(Kind::Picture)),
-        "data" => length(s).map(|found| kinds[2] = found.map(|(kind, len)| Kind::Data(kind, len))),
-        "video" => s
+    s.object(|s, key| match key.trim_ascii() {
+        b"id" => s.integer().map(|n| asset.id = n),
+        b"required" => s.flag().map(|set| asset.required = set),
+        b"title" => length(s).map(|found| kinds[0] = found.map(|(_, len)| Kind::Title(len))),
+        b"img" => picture(s, text).map(|found| kinds[1] = found.map(Kind::Picture)),
+        b"data" => length(s).map(|found| kinds[2] = found.map(|(kind, len)| Kind::Data(kind, len))),
+        b"video" => s
             .raw()
             .map(|raw| kinds[3] = (raw.contains('{')).then(|| Kind::Video(place(text, raw)))),
         _ => s.skip(),
@@ -203,8 +203,8 @@ fn asset(s: &mut Scanner<'_>, text: &str, assets: &mut Vec<Asset>) -> Scan {
 fn length(s: &mut Scanner<'_>) -> Scan<Option<(i64, Option<usize>)>> {
     let (mut kind, mut len) = (0, None);
     let found = s.object(|s, key| match key {
-        "type" => s.integer().map(|n| kind = n.unwrap_or(0)),
-        "len" => s.integer().map(|n| len = positive(n).map(|n| n as usize)),
+        b"type" => s.integer().map(|n| kind = n.unwrap_or(0)),
+        b"len" => s.integer().map(|n| len = positive(n).map(|n| n as usize)),
         _ => s.skip(),
     })?;
     Ok(found.then_some((kind, len)))
@@ -214,12 +214,12 @@ fn picture(s: &mut Scanner<'_>, text: &str) -> Scan<Option<Picture>> {
     let mut picture = Picture::default();
     let [mut w, mut h, mut wmin, mut hmin] = [None; 4];
     let found = s.object(|s, key| match key {
-        "type" => s.integer().map(|n| picture.kind = n),
-        "w" => s.integer().map(|n| w = positive(n)),
-        "h" => s.integer().map(|n| h = positive(n)),
-        "wmin" => s.integer().map(|n| wmin = positive(n)),
-        "hmin" => s.integer().map(|n| hmin = positive(n)),
-        "mimes" => s.raw().map(|raw| picture.mimes = place(text, raw)),
+        b"type" => s.integer().map(|n| picture.kind = n),
+        b"w" => s.integer().map(|n| w = positive(n)),
+        b"h" => s.integer().map(|n| h = positive(n)),
+        b"wmin" => s.integer().map(|n| wmin = positive(n)),
+        b"hmin" => s.integer().map(|n| hmin = positive(n)),
+        b"mimes" => s.raw().map(|raw| picture.mimes = place(text, raw)),
         _ => s.skip(),
     })?;
     picture.exact = w.zip(h).map(|(w, h)| Size { w, h });
@@ -234,8 +234,8 @@ fn picture(s: &mut Scanner<'_>, text: &str) -> Scan<Option<Picture>> {
 fn tracker(s: &mut Scanner<'_>, impression: &mut Option<Method>) -> Scan {
     let (mut event, mut methods) = (None, List::default());
     s.object(|s, key| match key {
-        "event" => s.integer().map(|n| event = n),
-        "methods" => s.list().map(|list| methods = list),
+        b"event" => s.integer().map(|n| event = n),
+        b"methods" => s.list().map(|list| methods = list),
         _ => s.skip(),
     })?;
     let offers = |method: i64| methods.integers().any(|listed| listed == method);

@@ -65,16 +65,16 @@ impl<'b> Player<'b> {
         let mut p = Player::default();
         let mut protocol = List::default();
         let found = Scanner::new(raw).object(|s, key| match key {
-            "mimes" => s.list().map(|list| p.mimes = list),
-            "protocols" => s.list().map(|list| p.protocols = list),
-            "protocol" => s.list().map(|list| protocol = list),
-            "battr" => s.list().map(|list| p.battr = list),
-            "rqddurs" => s.list().map(|list| p.rqddurs = list),
-            "delivery" => s.list().map(|list| p.delivery = list),
-            "companiontype" => s.list().map(|list| p.companiontype = list),
-            "companionad" => s.raw().map(|raw| p.companionad = raw),
-            "durfloors" => s.raw().map(|raw| p.floors.lengths = raw),
-            "mincpmpersec" => s.text().map(|text| p.floors.a_second = floor_of(text)),
+            b"mimes" => s.list().map(|list| p.mimes = list),
+            b"protocols" => s.list().map(|list| p.protocols = list),
+            b"protocol" => s.list().map(|list| protocol = list),
+            b"battr" => s.list().map(|list| p.battr = list),
+            b"rqddurs" => s.list().map(|list| p.rqddurs = list),
+            b"delivery" => s.list().map(|list| p.delivery = list),
+            b"companiontype" => s.list().map(|list| p.companiontype = list),
+            b"companionad" => s.raw().map(|raw| p.companionad = raw),
+            b"durfloors" => s.raw().map(|raw| p.floors.lengths = raw),
+            b"mincpmpersec" => s.text().map(|text| p.floors.a_second = floor_of(text)),
             _ => match p.figure(key) {
                 Some(figure) => s.integer().map(|n| *figure = n),
                 None => s.skip(),
@@ -85,23 +85,23 @@ impl<'b> Player<'b> {
     }
 
     /// Where an attribute goes that is a number.
-    fn figure(&mut self, key: &str) -> Option<&mut Option<i64>> {
+    fn figure(&mut self, key: &[u8]) -> Option<&mut Option<i64>> {
         Some(match key {
-            "w" => &mut self.side.0,
-            "h" => &mut self.side.1,
-            "minduration" => &mut self.length.0,
-            "maxduration" => &mut self.length.1,
-            "minbitrate" => &mut self.bitrate.0,
-            "maxbitrate" => &mut self.bitrate.1,
-            "maxextended" => &mut self.maxextended,
-            "poddur" => &mut self.poddur,
-            "maxseq" => &mut self.maxseq,
-            "linearity" => &mut self.linearity,
-            "plcmt" => &mut self.plcmt,
-            "boxingallowed" => &mut self.boxingallowed,
-            "skip" => &mut self.skip,
-            "skipmin" => &mut self.skipmin,
-            "skipafter" => &mut self.skipafter,
+            b"w" => &mut self.side.0,
+            b"h" => &mut self.side.1,
+            b"minduration" => &mut self.length.0,
+            b"maxduration" => &mut self.length.1,
+            b"minbitrate" => &mut self.bitrate.0,
+            b"maxbitrate" => &mut self.bitrate.1,
+            b"maxextended" => &mut self.maxextended,
+            b"poddur" => &mut self.poddur,
+            b"maxseq" => &mut self.maxseq,
+            b"linearity" => &mut self.linearity,
+            b"plcmt" => &mut self.plcmt,
+            b"boxingallowed" => &mut self.boxingallowed,
+            b"skip" => &mut self.skip,
+            b"skipmin" => &mut self.skipmin,
+            b"skipafter" => &mut self.skipafter,
             _ => return None,
         })
     }
@@ -223,11 +223,11 @@ impl<'b> Player<'b> {
 fn beside(raw: &str) -> Option<Beside<'_>> {
     let (mut id, mut format, mut w, mut h, mut vcm) = (Text::default(), "", None, None, None);
     let read = Scanner::new(raw).object(|s, key| match key {
-        "id" => s.text().map(|text| id = text),
-        "format" => s.raw().map(|raw| format = raw),
-        "w" => s.integer().map(|n| w = n),
-        "h" => s.integer().map(|n| h = n),
-        "vcm" => s.integer().map(|n| vcm = n),
+        b"id" => s.text().map(|text| id = text),
+        b"format" => s.raw().map(|raw| format = raw),
+        b"w" => s.integer().map(|n| w = n),
+        b"h" => s.integer().map(|n| h = n),
+        b"vcm" => s.integer().map(|n| vcm = n),
         _ => s.skip(),
     });
     read.ok()?;

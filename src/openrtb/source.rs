@@ -10,7 +10,7 @@ pub trait Source<'b>: Sized {
     /// Calls `visit` with the name of every member of an object, and says whether there was an object;
     /// `visit` must read the value. An array given for an object is read as the objects in it, one after
     /// another.
-    fn object(&mut self, visit: impl FnMut(&mut Self, &str) -> Scan) -> Scan<bool>;
+    fn object(&mut self, visit: impl FnMut(&mut Self, &[u8]) -> Scan) -> Scan<bool>;
     /// Calls `visit` at every object of an array, or at the one object given for it, and says whether there
     /// was any; `visit` must read that object.
     fn objects(&mut self, visit: impl FnMut(&mut Self) -> Scan) -> Scan<bool>;
@@ -35,7 +35,7 @@ pub trait Source<'b>: Sized {
 
 impl<'b> Source<'b> for Scanner<'b> {
     #[inline]
-    fn object(&mut self, visit: impl FnMut(&mut Self, &str) -> Scan) -> Scan<bool> {
+    fn object(&mut self, visit: impl FnMut(&mut Self, &[u8]) -> Scan) -> Scan<bool> {
         Scanner::object(self, visit)
     }
 

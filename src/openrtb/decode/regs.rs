@@ -18,7 +18,7 @@ pub(super) struct Regs<'b> {
 
 /// Reads `regs`.
 pub(super) fn regs<'b>(s: &mut impl Source<'b>, signals: &mut Signals<'b>, rivals: &mut Rivals<'b>) -> Scan {
-    s.object(|s, key| match key.as_bytes() {
+    s.object(|s, key| match key {
         b"ext" => s.object(|s, key| regulation(s, key, signals, &mut rivals.regs_ext)).map(drop),
         _ => regulation(s, key, signals, &mut rivals.regs),
     })
@@ -26,8 +26,8 @@ pub(super) fn regs<'b>(s: &mut impl Source<'b>, signals: &mut Signals<'b>, rival
 }
 
 /// One member of `regs` or `regs.ext`; given twice, the stricter holds.
-fn regulation<'b>(s: &mut impl Source<'b>, key: &str, signals: &mut Signals<'b>, regs: &mut Regs<'b>) -> Scan {
-    match key.as_bytes() {
+fn regulation<'b>(s: &mut impl Source<'b>, key: &[u8], signals: &mut Signals<'b>, regs: &mut Regs<'b>) -> Scan {
+    match key {
         // California's s22580 tells of minors as well.
         b"coppa" | b"s22580" => s.flag().map(|set| signals.coppa |= set),
         b"gpc" => s.flag().map(|set| signals.gpc |= set),
@@ -43,7 +43,7 @@ fn regulation<'b>(s: &mut impl Source<'b>, key: &str, signals: &mut Signals<'b>,
 /// Its first names were `required` (DSA transparency, 2024-01).
 fn dsa<'b>(s: &mut impl Source<'b>) -> Scan<Option<Dsa>> {
     let mut dsa = Dsa::default();
-    let found = s.object(|s, key| match key.as_bytes() {
+    let found = s.object(|s, key| match key {
         b"dsarequired" | b"required" => s.integer().map(|n| dsa.required = n.unwrap_or(0)),
         b"pubrender" => s.integer().map(|n| dsa.publisher_renders = n),
         b"datatopub" => s.integer().map(|n| dsa.data_to_publisher = n.unwrap_or(0)),

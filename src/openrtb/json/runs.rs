@@ -19,6 +19,14 @@ pub fn plain_run(bytes: &[u8]) -> usize {
     bytes.len() - rest.len() + stop.unwrap_or(rest.len())
 }
 
+/// How long the string is whose content starts here, if it ends within sixteen bytes and has no escapes.
+#[inline(always)]
+pub fn short_string(bytes: &[u8]) -> Option<usize> {
+    let stops = stops(u8x16::new(*bytes.first_chunk()?));
+    let end = stops.trailing_zeros() as usize;
+    (stops != 0 && bytes.get(end) == Some(&b'"')).then_some(end)
+}
+
 /// A bit for each byte that ends a run, the first one lowest.
 #[inline(always)]
 fn stops(block: u8x16) -> u32 {

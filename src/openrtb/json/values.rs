@@ -291,11 +291,11 @@ pub fn formats(format: &[u8]) -> impl Iterator<Item = FormatEntry> {
 fn format_entry(raw: &str) -> Option<FormatEntry> {
     let mut entry = FormatEntry::default();
     let read = Scanner::new(raw).object(|s, key| match key {
-        "w" => s.integer().map(|n| entry.w = n),
-        "h" => s.integer().map(|n| entry.h = n),
-        "wratio" => s.integer().map(|n| entry.wratio = n),
-        "hratio" => s.integer().map(|n| entry.hratio = n),
-        "wmin" => s.integer().map(|n| entry.wmin = n),
+        b"w" => s.integer().map(|n| entry.w = n),
+        b"h" => s.integer().map(|n| entry.h = n),
+        b"wratio" => s.integer().map(|n| entry.wratio = n),
+        b"hratio" => s.integer().map(|n| entry.hratio = n),
+        b"wmin" => s.integer().map(|n| entry.wmin = n),
         _ => s.skip(),
     });
     read.ok().map(|_| entry)
@@ -336,9 +336,9 @@ pub fn eids(raw: &[u8]) -> impl Iterator<Item = Eid<'_>> {
 fn source_and_uids(raw: &str) -> Scan<(Text<'_>, &str, Option<i64>)> {
     let (mut source, mut uids, mut method) = (Text::default(), "", None);
     Scanner::new(raw).object(|s, key| match key {
-        "source" => s.text().map(|text| source = text),
-        "uids" => s.raw().map(|raw| uids = raw),
-        "mm" => s.integer().map(|n| method = n),
+        b"source" => s.text().map(|text| source = text),
+        b"uids" => s.raw().map(|raw| uids = raw),
+        b"mm" => s.integer().map(|n| method = n),
         _ => s.skip(),
     })?;
     Ok((source, uids, method))
@@ -362,7 +362,7 @@ fn member_or_scalar<'b>(raw: &'b str, name: &str) -> Option<Text<'b>> {
         return scanner.scalar().ok();
     }
     let mut value = Text::default();
-    let read = scanner.object(|s, key| match key == name {
+    let read = scanner.object(|s, key| match key == name.as_bytes() {
         true => s.text().map(|text| value = text),
         false => s.skip(),
     });
@@ -391,11 +391,11 @@ pub fn hints(raw: &[u8]) -> Hints<'_> {
     let mut hints = Hints::default();
     // What cannot be read says nothing.
     let _ = Scanner::new(std::str::from_utf8(raw).unwrap_or_default()).object(|s, key| match key {
-        "browsers" => s.raw().map(|raw| hints.browsers = raw),
-        "platform" => s
+        b"browsers" => s.raw().map(|raw| hints.browsers = raw),
+        b"platform" => s
             .raw()
             .map(|raw| hints.platform = member_or_scalar(raw, "brand").unwrap_or_default()),
-        "mobile" => s.integer().map(|n| hints.mobile = n),
+        b"mobile" => s.integer().map(|n| hints.mobile = n),
         _ => s.skip(),
     });
     hints

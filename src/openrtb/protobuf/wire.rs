@@ -125,7 +125,7 @@ impl<'b> Wire<'b> {
 
     /// The members of a message.
     #[inline]
-    fn members(&mut self, visit: &mut impl FnMut(&mut Self, &str) -> Scan) -> Scan<bool> {
+    fn members(&mut self, visit: &mut impl FnMut(&mut Self, &[u8]) -> Scan) -> Scan<bool> {
         let (Kind::One(of) | Kind::Place(of), Value::Bytes(bytes)) = (self.kind, self.value) else {
             return self.skip().map(|()| false);
         };
@@ -135,7 +135,7 @@ impl<'b> Wire<'b> {
             let field = &of.fields[row];
             seen.note(row, field.kind).map_err(|why| self.stopped(why))?;
             (self.row, self.kind, self.value) = (row, field.kind, value);
-            visit(self, field.name)?;
+            visit(self, field.name.as_bytes())?;
         }
         self.known = outer;
         Ok(true)
@@ -210,7 +210,7 @@ impl<'b> Wire<'b> {
 
 impl<'b> Source<'b> for Wire<'b> {
     #[inline]
-    fn object(&mut self, mut visit: impl FnMut(&mut Self, &str) -> Scan) -> Scan<bool> {
+    fn object(&mut self, mut visit: impl FnMut(&mut Self, &[u8]) -> Scan) -> Scan<bool> {
         match self.kind {
             Kind::Many(_) => self.objects(|s| s.members(&mut visit).map(drop)),
             _ => self.members(&mut visit),
