@@ -3,14 +3,14 @@
 //! Assumes a creative that has been held against its shape; notes the faults that need more than that: a
 //! file that a format cannot play, a recording without a length.
 
-use super::ad::{AdSpec, Trackers, compile, hook};
+use super::ad::{AdSpec, compile, hook};
 use super::reader::{Object, Reader};
 use crate::base::limits::MEDIA_MAX;
 use crate::model::advertiser::Size;
 use crate::model::native::Native;
 use crate::model::spot::{Media, Spot};
 use crate::model::targeting::Format;
-use crate::openrtb::vast::elements_of;
+use crate::openrtb::vast::{elements_of, verifications, viewable};
 
 /// Sizes that players have places of beside them, most often; others get the largest that fits in.
 const BESIDE: [Size; 8] = [
@@ -74,16 +74,15 @@ fn file<'t>(r: &Reader<'t>, file: &Object<'_, 't>, format: Option<Format>, of_cr
 
 /// What a video or audio creative plays.
 pub(super) fn spot(spec: &AdSpec<'_>, seconds: u32, media: Vec<Media>) -> Spot {
-    let beside = AdSpec {
-        trackers: Trackers::default(),
-        ..*spec
-    };
+    let beside = spec.untracked();
     Spot {
         seconds,
         media: media.into(),
         companions: BESIDE.iter().map(|size| (*size, compile(&beside, *size))).collect(),
         impressions: elements_of("Impression", spec.trackers.impression).into(),
         clicks: elements_of("ClickTracking", spec.trackers.click).into(),
+        viewable: viewable(spec.trackers.viewable).into(),
+        verifications: verifications(spec.trackers.verification).into(),
     }
 }
 
@@ -103,5 +102,7 @@ pub(super) fn native(spec: &AdSpec<'_>, seconds: Option<u32>, media: Vec<Media>)
         privacy_url: spec.ad_choices_url.map(Into::into),
         impression: spec.trackers.impression.into(),
         click: spec.trackers.click.into(),
+        viewable: spec.trackers.viewable.into(),
+        verification: spec.trackers.verification.into(),
     }
 }

@@ -32,7 +32,7 @@ fn elsewhere(reason: NoBid) -> Option<&'static str> {
         NoBid::InvalidTraffic | NoBid::NoAudience => None,
         NoBid::Paused | NoBid::Flight | NoBid::Hours | NoBid::Targeting | NoBid::HouseBlocked => None,
         NoBid::BlockedAdvertiser | NoBid::BlockedCategory | NoBid::BlockedSeat | NoBid::CreativeBlocked => None,
-        NoBid::CreativeNotApproved | NoBid::Deal | NoBid::Currency | NoBid::Format | NoBid::Size => None,
+        NoBid::CreativeNotApproved | NoBid::BillingId | NoBid::Deal | NoBid::Currency | NoBid::Format | NoBid::Size => None,
         NoBid::Frequency | NoBid::Budget | NoBid::Pacing | NoBid::BelowFloor | NoBid::NoProduct | NoBid::NoCreative => None,
     }
 }

@@ -183,6 +183,9 @@ impl<'a> Play<'a> {
                 if seatbid["seat"] != "winback" {
                     told["seat"] = seatbid["seat"].clone();
                 }
+                if answer["ext"] != Value::Null {
+                    told["ext of the answer"] = answer["ext"].clone();
+                }
                 if answer["cur"] != "USD" {
                     told["cur"] = answer["cur"].clone();
                 }
@@ -246,12 +249,18 @@ impl<'a> Play<'a> {
             told["products"] = json!(shown);
         }
         for name in [
-            "w", "h", "cat", "cattax", "attr", "apis", "protocol", "dur", "dealid", "wratio", "hratio", "ext",
+            "w", "h", "cat", "cattax", "attr", "apis", "protocol", "dur", "dealid", "wratio", "hratio",
         ]
         .into_iter()
         .filter(|name| bid[*name] != Value::Null)
         {
             told[name] = bid[name].clone();
+        }
+        if bid["ext"] != Value::Null {
+            let ext = bid["ext"].to_string();
+            let pixel = ext.contains("/imp/").then(|| token(in_markup(&ext, "/imp/")));
+            let shortened = pixel.map_or(ext.clone(), |token| ext.replace(&token, "TOKEN"));
+            told["ext"] = serde_json::from_str(&shortened).expect("JSON");
         }
         if !self.look_for.is_empty() {
             let is_there = |wanted: &&Value| {
