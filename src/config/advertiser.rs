@@ -177,7 +177,6 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
     check_lists(r, &o);
     let memory = Memory::new(retention, hashes, AdvertiserNo(0));
     let (campaigns, per_request): (Vec<_>, Vec<_>) = o.objects("campaigns", |r, o| campaign(r, o, &around)).into_iter().unzip();
-    let creatives = o.objects("creatives", |r, o| creative(r, o, &shop));
     let (cattax, categories) = categories(&o)?;
     Some(Advertiser {
         no: AdvertiserNo(0),
@@ -203,7 +202,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
         needles: Vec::new(),
         audiences: o.objects("audiences", |_, o| audience(o, &memory)),
         products: product_rules::products(r, &o, retention)?,
-        creatives,
+        creatives: o.objects("creatives", |r, o| creative(r, o, &shop)),
         campaigns,
         timezone,
         timezone_name,

@@ -3,7 +3,7 @@
 //! Assumes a creative that has been held against its shape; notes the faults that need more than that: a
 //! file that a format cannot play, a recording without a length.
 
-use super::ad::{AdSpec, compile, hook};
+use super::ad::{AdSpec, Trackers, compile, hook};
 use super::reader::{Object, Reader};
 use crate::base::limits::MEDIA_MAX;
 use crate::model::advertiser::Size;
@@ -90,6 +90,15 @@ pub(super) fn spot(spec: &AdSpec<'_>, seconds: u32, media: Vec<Media>) -> Spot {
 pub(super) fn native(spec: &AdSpec<'_>, seconds: Option<u32>, media: Vec<Media>) -> Native {
     let (pictures, files): (Vec<Media>, Vec<Media>) = media.into_iter().partition(|file| file.is("image"));
     let (headline, call_to_action) = hook(spec);
+    // The ad's own trackers tell others that it was shown and seen: once.
+    let played = AdSpec {
+        trackers: Trackers {
+            impression: &[],
+            viewable: &[],
+            ..spec.trackers
+        },
+        ..*spec
+    };
     Native {
         sponsor: spec.shop.into(),
         domain: spec.domain.into(),
@@ -98,7 +107,7 @@ pub(super) fn native(spec: &AdSpec<'_>, seconds: Option<u32>, media: Vec<Media>)
         promotion: spec.promotion.map(|promotion| (promotion.text.into(), promotion.ends)),
         logo_url: spec.logo_url.map(Into::into),
         pictures: pictures.into(),
-        spot: seconds.filter(|_| !files.is_empty()).map(|seconds| spot(spec, seconds, files)),
+        spot: seconds.filter(|_| !files.is_empty()).map(|seconds| spot(&played, seconds, files)),
         privacy_url: spec.ad_choices_url.map(Into::into),
         impression: spec.trackers.impression.into(),
         click: spec.trackers.click.into(),
