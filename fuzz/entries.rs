@@ -8,10 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use winback::base::id::ExchangeNo;
 use winback::base::seal::Audience;
 use winback::base::time::Millis;
-use winback::bid::{Ask, Scratch, Silent, decide};
+use winback::bid::{Scratch, Silent, decide};
 use winback::config::{draft_advertiser, server_from_text};
 use winback::feed::{self, Shelf};
 use winback::model::advertiser::FeedFormat;
@@ -24,7 +23,7 @@ use winback::track::events::{self, Sender};
 use winback::track::fact::Sign;
 use winback::track::notice;
 
-use crate::bench_rig::{NOWHERE, Rig, item};
+use crate::bench_rig::{NOWHERE, Rig, ask, item};
 
 /// An entry by its name.
 pub type Target = (&'static str, fn(&[u8]));
@@ -96,16 +95,7 @@ fn bench() -> Bench {
 
 /// Decides about a body, twice: the same comes of it. What is answered is JSON where that is asked.
 fn decided(bench: &mut Bench, body: &[u8], form: Form) -> bool {
-    let ask = Ask {
-        exchange: ExchangeNo(0),
-        body,
-        form,
-        now: NOW,
-        waited_ms: 0,
-        seed: 7,
-        barred: None,
-        inert: false,
-    };
+    let ask = ask(body, form, NOW);
     let Bench { rig, scratch, .. } = bench;
     let outcome = decide(&rig.world, &rig.state, &ask, scratch, &mut Silent);
     let answer = scratch.out.split().freeze();

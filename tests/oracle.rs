@@ -28,7 +28,7 @@ use shopper::Shopper;
 
 /// Reasons in path order, but for those that no decision ends in.
 const ORDER: &str = "malformed too_large too_late not_ready store_poisoned test_only consent opted_out no_id unknown_user \
-    invalid_traffic no_audience paused flight hours targeting house_blocked blocked_advertiser blocked_category blocked_seat creative_blocked creative_not_approved deal \
+    invalid_traffic no_audience paused flight hours targeting house_blocked blocked_advertiser blocked_category blocked_seat creative_blocked creative_not_approved billing_id deal \
     currency format size frequency budget pacing below_floor no_product no_creative";
 
 type Why = &'static str;

@@ -17,9 +17,8 @@ use crate::model::offer::{Candidate, Offer, Rank};
 use crate::model::outcome::NoBid;
 use crate::model::profile::cart;
 use crate::model::targeting::{Format, Hours, Targeting};
-use crate::openrtb::attributes::plain;
 use crate::openrtb::deals::{Ways, ways};
-use crate::openrtb::json::creatives;
+use crate::openrtb::extension::billing_id;
 use crate::openrtb::opening::{Memory, Opening};
 use crate::openrtb::request::Imp;
 use crate::state::approvals::Suspended;
@@ -58,7 +57,7 @@ pub fn narrow<T: Trace>(
     let is_wanted = !narrowed.candidates.is_empty();
     let mut memory = std::mem::take(&mut narrowed.memory);
     for (at, imp) in case.request.imps.iter().enumerate().filter(|_| is_wanted) {
-        let mut opening = Opening::of(case.request, imp, &mut memory);
+        let mut opening = Opening::of(&case.exchange.id, case.request, imp, &mut memory);
         narrowed.has_rates = has_rates(case, imp.floor, imp.floor_currency);
         for candidate in 0..narrowed.candidates.len() {
             offer(case, at as u16, &mut opening, candidate, narrowed, furthest, trace);
@@ -203,7 +202,7 @@ fn offer<T: Trace>(
         let fits = *fits[*creative_at as usize].get_or_insert_with(|| fit(case, opening, creative));
         let fit = match fits {
             _ if !admits_format(&campaign.targeting, creative.format) => Err(NoBid::Targeting),
-            Err(why) if why < NoBid::Deal => Err(why),
+            Err(why) if why < NoBid::BillingId => Err(why),
             fits => way.get_or_insert_with(|| find_way(case, shop, campaign, imp, *has_rates)).and(fits),
         };
         match fit {
@@ -238,8 +237,9 @@ pub fn admits_format(targeting: &Targeting, format: Format) -> bool {
     targeting.formats.admits(Some(format), |wanted, format| *wanted == format)
 }
 
-/// Whether the campaign may bid in any way, under a deal or without, whose floor has a rate.
+/// Whether it may be billed, and the campaign bid in any way, under a deal or without, whose floor has a rate.
 fn find_way(case: &Case<'_>, shop: &Shop, campaign: &Campaign, imp: &Imp<'_>, has_open_rates: bool) -> Result<(), NoBid> {
+    billing_id(case.exchange, &shop.advertiser, imp)?;
     let mut why = NoBid::Deal;
     for way in ways_of(case, shop, campaign, imp) {
         let is_rated = if way.deal == 0 {
@@ -266,15 +266,10 @@ fn fit(case: &Case<'_>, opening: &mut Opening<'_, '_>, creative: &Creative) -> R
     if !opening.admits(creative) || (opening.imp().secure && !case.world.is_secure) {
         return Err(NoBid::CreativeBlocked);
     }
-    if is_excluded(opening.imp(), creative) || suspension(case, creative).is_some() {
+    if opening.imp().excludes(creative) || suspension(case, creative).is_some() {
         return Err(NoBid::CreativeNotApproved);
     }
     opening.fit(creative)
-}
-
-/// Whether the exchange says that it would not show a creative in this imp.
-fn is_excluded(imp: &Imp<'_>, creative: &Creative) -> bool {
-    creatives(imp.excluded_creatives).any(|crid| plain(crid) == Some(&creative.crid))
 }
 
 fn suspension(case: &Case<'_>, creative: &Creative) -> Option<Suspended> {

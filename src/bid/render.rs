@@ -35,6 +35,8 @@ pub struct Ad {
     pub markup: Range<usize>,
     /// `nurl`, `burl` and `lurl`.
     pub notices: [Range<usize>; 3],
+    /// The pixel's address.
+    pub pixel: Range<usize>,
     /// Seconds until the bid is stale.
     pub exp: u32,
 }
@@ -269,7 +271,7 @@ fn write_ad(
             products: chosen,
             now: case.ask.now,
             click: written.click(links, sealing.forms),
-            pixel: &links[written.pixel],
+            pixel: &links[written.pixel.clone()],
         },
         view: (&case.world.public_url, &links[written.view]),
         tag: pick.tag,
@@ -281,6 +283,7 @@ fn write_ad(
         made,
         markup: start..markup.len(),
         notices: written.notices,
+        pixel: written.pixel,
         exp: exp(case, offer),
     })
 }

@@ -14,9 +14,9 @@ use crate::model::advertiser::{Shop, Size};
 use crate::model::outcome::Pick;
 use crate::model::targeting::Format;
 use crate::openrtb::deals::deal_id;
-use crate::openrtb::dsa;
-use crate::openrtb::response::{Field, Form, Json, Protobuf, Writer, answer, bid as field, ext as of_ext, seat as of_seat};
-use crate::openrtb::slot::{apis, ratio_of};
+use crate::openrtb::extension::{Told, answered};
+use crate::openrtb::response::{Field, Form, Json, Protobuf, Writer, answer, bid as field, seat as of_seat};
+use crate::openrtb::slot::ratio_of;
 
 /// Writes the answer: one `seatbid` for each seat.
 pub fn respond(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, out: &mut BytesMut) {
@@ -30,6 +30,7 @@ fn whole(case: &Case<'_>, currency: Currency, picks: &[Pick], ads: &Ads, out: &m
     out.echo(answer::ID, case.request.id);
     out.hex(answer::BIDID, mix(case.ask.seed as u64 ^ (case.ask.seed >> 64) as u64));
     out.text(answer::CUR, currency.as_str());
+    answered(case.exchange, case.ask.waited_ms, out);
     let shop_of = |pick: &Pick| case.world.shop(pick.advertiser);
     let seat_of = |pick: &Pick| shop_of(pick).map_or("", |shop| seat(case, &shop.advertiser));
     let is_first = |at: usize| !picks[..at].iter().any(|before| seat_of(before) == seat_of(&picks[at]));
@@ -48,6 +49,7 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     let advertiser = &shop.advertiser;
     let creative = &advertiser.creatives[ad.creative as usize];
     let imp = &case.request.imps[usize::from(pick.imp)];
+    let told = Told::of(case.exchange, advertiser, pick.campaign_index as usize, creative, imp);
     out.hex(field::ID, pick.tag.0);
     out.echo(field::IMPID, imp.id);
     out.amount(field::PRICE, pick.price);
@@ -55,7 +57,7 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
         out.echo(field::DEALID, id);
     }
     say(case, out, field::ADID, &creative.id);
-    say(case, out, field::CID, &advertiser.campaigns[pick.campaign_index as usize].id);
+    told.cid(out);
     say(case, out, field::CRID, &creative.crid);
     out.texts(field::ADOMAIN, [advertiser.domain.as_str()]);
     out.texts(field::CAT, advertiser.categories.iter().map(String::as_str));
@@ -63,7 +65,7 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
         out.number(field::CATTAX, advertiser.cattax);
     }
     out.numbers(field::ATTR, creative.attr.iter().copied().filter(|attr| ad.made.shows(*attr)));
-    out.numbers(field::APIS, imp.banner.iter().flat_map(|banner| apis(banner, creative)));
+    out.numbers(field::APIS, ad.made.apis(imp, creative));
     if let Some(Size { w, h }) = ad.made.size {
         out.number(field::W, w);
         out.number(field::H, h);
@@ -88,12 +90,8 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     say(case, out, field::ADM, text(&ads.markup[ad.markup.clone()]));
     say(case, out, field::LANGUAGE, advertiser.language.split('-').next().unwrap_or("en"));
     out.number(field::EXP, ad.exp);
-    if let Some(asked) = case.request.signals.dsa.filter(|dsa| dsa.is_asked()) {
-        let (says_why, us) = (creative.traits.says_why, &case.world.public_host);
-        out.message(field::EXT, |ext| {
-            ext.message(of_ext::DSA, |out| dsa::write(asked, says_why, &advertiser.name, us, out))
-        });
-    }
+    let (pixel, dsa) = (text(&ads.links[ad.pixel.clone()]), case.request.signals.dsa);
+    told.ext((ad.made.format, pixel), (dsa, &case.world.public_host), out);
 }
 
 /// A text, where the exchange does not read another meaning into its field.

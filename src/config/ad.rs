@@ -1,8 +1,8 @@
 //! HTML ads, banners and what stands beside players: from a creative's settings and a size to compiled markup (contract §3 `creatives`,
 //! §6).
 //!
-//! The built-in markup is one `<style>` and one `<div>`, both within the prefix `wb-`: no script,
-//! nothing loaded but the products' pictures, the pixel, the shop's logo and the creative's trackers.
+//! The built-in markup is one `<style>` and one `<div>`, both within the prefix `wb-`: no script but
+//! the one that viewable trackers ask for, nothing loaded but the products' pictures, the pixel, the shop's logo and the creative's trackers.
 //! What each size looks like is in the style sheets beside this file; `LAYOUTS` says which is for
 //! what. An advertiser's own template is `own`. Never judges the settings (`check` does): whatever is
 //! given, the result is safe to show.
@@ -18,6 +18,7 @@ mod tests;
 use crate::base::limits::PRODUCTS_PER_AD_MAX;
 use crate::base::time::Millis;
 use crate::model::advertiser::Size;
+use crate::model::spot::Verification;
 use crate::model::template::Template;
 
 use own::OwnTemplate;
@@ -78,6 +79,20 @@ pub struct Trackers<'a> {
     pub impression: &'a [String],
     /// Called by the browser when a link is followed.
     pub click: &'a [String],
+    /// Loaded as pictures once the ad has been seen.
+    pub viewable: &'a [String],
+    /// Measurement of what is no banner.
+    pub verification: &'a [Verification],
+}
+
+impl<'a> AdSpec<'a> {
+    /// The same ad with nothing of others' in it.
+    pub fn untracked(self) -> AdSpec<'a> {
+        AdSpec {
+            trackers: Trackers::default(),
+            ..self
+        }
+    }
 }
 
 /// How ads of about one shape are laid out.

@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use super::audience::{Memory, audience, named_kind};
 use super::campaign::{Around, budget, campaign, caps};
 use super::creative::{Shop, creative};
+use super::exchange::billing_id;
 use super::fault::{Fault, sound};
-use super::node::Node;
+use super::node::{Entry, Node};
 use super::reader::{Object, Reader};
 use super::secret::secret;
 use super::server::{Server, document};
@@ -162,6 +163,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
         logo_url: logo_url.as_deref(),
         ad_choices_url: server.house.ad_choices_url.as_deref(),
         timezone: &timezone,
+        exchanges: &exchanges,
     };
     let around = Around {
         timezone: &timezone,
@@ -175,7 +177,6 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
     check_lists(r, &o);
     let memory = Memory::new(retention, hashes, AdvertiserNo(0));
     let (campaigns, per_request): (Vec<_>, Vec<_>) = o.objects("campaigns", |r, o| campaign(r, o, &around)).into_iter().unzip();
-    let creatives = o.objects("creatives", |r, o| creative(r, o, &shop));
     let (cattax, categories) = categories(&o)?;
     Some(Advertiser {
         no: AdvertiserNo(0),
@@ -194,13 +195,14 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>, server: &Server, hashes: &Hashes) -
         budget: o.object("budget").and_then(|o| budget(&o)).unwrap_or_default(),
         frequency: caps(r, &o, retention),
         fee: o.read("fee_percent", fee)?,
-        seats: seats(r, &o, &exchanges),
+        seats: by_exchange(r, o.map("seats"), &exchanges, |r, n| r.words(n)),
+        billing_ids: by_exchange(r, o.map("billing_ids"), &exchanges, |r, n| r.list(n, billing_id)),
         per_request: o.integer("per_request").or(per_request.into_iter().max()).unwrap_or(1),
         attribution: attribution(r, &o, retention, hashes)?,
         needles: Vec::new(),
         audiences: o.objects("audiences", |_, o| audience(o, &memory)),
         products: product_rules::products(r, &o, retention)?,
-        creatives,
+        creatives: o.objects("creatives", |r, o| creative(r, o, &shop)),
         campaigns,
         timezone,
         timezone_name,
@@ -312,16 +314,22 @@ fn fee<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<Ratio> {
     r.refuse(node, "more than seven decimals", "write a rounder percentage")
 }
 
-fn seats<'t>(r: &Reader<'t>, o: &Object<'_, 't>, exchanges: &[String]) -> Vec<(String, String)> {
-    let mut seats = Vec::new();
-    for entry in o.map("seats") {
+/// What is said for each of some exchanges; one that is not there is a fault.
+pub(super) fn by_exchange<'n, 't: 'n, T>(
+    r: &Reader<'t>,
+    entries: Vec<&'n Entry<'t>>,
+    exchanges: &[String],
+    read: impl Fn(&Reader<'t>, &'n Node<'t>) -> Option<T>,
+) -> Vec<(String, T)> {
+    let mut said = Vec::new();
+    for entry in entries {
         if !exchanges.contains(&entry.key) {
             let remedy = super::fault::suggest(&entry.key, exchanges.iter().map(String::as_str));
             r.fault(&entry.node, "no such exchange", remedy);
         }
-        seats.extend(r.words(&entry.node).map(|seat| (entry.key.clone(), seat)));
+        said.extend(read(r, &entry.node).map(|value| (entry.key.clone(), value)));
     }
-    seats
+    said
 }
 
 fn attribution<'t>(r: &Reader<'t>, advertiser: &Object<'_, 't>, retention: Span, hashes: &Hashes) -> Option<Attribution> {

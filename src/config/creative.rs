@@ -11,18 +11,19 @@ use sha2::{Digest, Sha256};
 
 use super::ad::own::{self, OwnTemplate};
 use super::ad::{AdSpec, Kind, Promotion, Trackers, compile};
-use super::advertiser::instant;
+use super::advertiser::{by_exchange, instant};
 use super::fault::{Fault, position};
 use super::media;
 use super::node::Node;
 use super::reader::{Object, Reader};
+use super::shape::creative::DECLARED;
 use super::structure::size_of_text;
 use super::targeting::FORMATS;
 use crate::base::id::{CreativeNo, CridKey};
 use crate::base::limits::{AD_BYTES_MAX, TRACKERS_MAX};
 use crate::base::time::Millis;
-use crate::model::advertiser::{Creative, Size, Traits};
-use crate::model::spot::Media;
+use crate::model::advertiser::{Creative, Declared, Size, Traits};
+use crate::model::spot::{Media, Verification};
 use crate::model::targeting::Format;
 use crate::model::template::Template;
 
@@ -47,6 +48,8 @@ pub(super) struct Shop<'a> {
     pub ad_choices_url: Option<&'a str>,
     /// `timezone`: the clock of a promotion's end.
     pub timezone: &'a TimeZone,
+    /// Ids of exchanges.
+    pub exchanges: &'a [String],
 }
 
 /// `template`.
@@ -69,6 +72,8 @@ struct Offer {
 struct Called {
     impression: Vec<String>,
     click: Vec<String>,
+    viewable: Vec<String>,
+    verification: Vec<Verification>,
 }
 
 /// What is written of a creative.
@@ -107,7 +112,7 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
         id: o.read("id", Reader::plain)?,
         format: format?,
     };
-    let traits = traits(&draft.template);
+    let traits = traits(&draft);
     let crid = crid(shop, &draft);
     if crid.chars().count() > CRID_CHARS_MAX {
         let problem = format!("`{crid}` is too long a `crid`");
@@ -116,7 +121,12 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
     }
     let spec = spec(shop, &draft);
     let sizes = draft.sizes.iter().filter(|_| draft.format != Format::Native);
-    let ads: Vec<(Size, Template)> = sizes.map(|size| (*size, compile(&spec, *size))).collect();
+    let shown = match draft.format {
+        Format::Banner => spec,
+        // An end card: what others count is in the document.
+        _ => spec.untracked(),
+    };
+    let ads: Vec<(Size, Template)> = sizes.map(|size| (*size, compile(&shown, *size))).collect();
     let weights = ads.iter().map(|(size, ad)| (size, ad.weight()));
     if let Some((size, weight)) = weights.into_iter().find(|(_, weight)| *weight > AD_BYTES_MAX) {
         let problem = format!("about {weight} bytes at {}x{} with {} products", size.w, size.h, draft.products);
@@ -138,6 +148,9 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
         crid,
         crid_key: CridKey::default(),
         attr: draft.attr,
+        declared: by_exchange(r, o.map("declared"), shop.exchanges, |r, n| {
+            Some(declared(&r.object(n, &DECLARED)?))
+        }),
         traits: Traits {
             // Only a banner has the link in its own markup.
             says_why: draft.format == Format::Banner && shop.ad_choices_url.is_some(),
@@ -148,12 +161,25 @@ pub(super) fn creative<'t>(r: &Reader<'t>, o: &Object<'_, 't>, shop: &Shop<'_>) 
     })
 }
 
-/// What an advertiser's own markup is made of; the built-in templates are plain.
-fn traits(template: &Source) -> Traits {
-    let Source::Own(text, _) = template else { return Traits::default() };
-    let text = text.to_ascii_lowercase();
+/// `declared`, for one exchange.
+fn declared(o: &Object<'_, '_>) -> Declared {
+    Declared {
+        attributes: o.list("attributes", Reader::integer),
+        restricted_categories: o.list("restricted_categories", Reader::integer),
+        vendor_types: o.list("vendor_types", Reader::integer),
+    }
+}
+
+/// What an advertiser's own markup is made of; the built-in templates are plain,
+/// but for what tells others that they were seen.
+fn traits(draft: &Draft) -> Traits {
+    let text = match &draft.template {
+        Source::Own(text, _) => text.to_ascii_lowercase(),
+        Source::ProductCard | Source::Carousel => String::new(),
+    };
+    let measures = draft.format == Format::Banner && !draft.trackers.viewable.is_empty();
     Traits {
-        scripts: text.contains("<script"),
+        scripts: measures || text.contains("<script"),
         frames: text.contains("<iframe"),
         mraid: text.contains("mraid.js"),
         says_why: false,
@@ -183,6 +209,8 @@ fn spec<'a>(shop: &Shop<'a>, draft: &'a Draft) -> AdSpec<'a> {
         trackers: Trackers {
             impression: &draft.trackers.impression,
             click: &draft.trackers.click,
+            viewable: &draft.trackers.viewable,
+            verification: &draft.trackers.verification,
         },
     }
 }
@@ -298,7 +326,7 @@ fn promotion(creative: &Object<'_, '_>, timezone: &TimeZone) -> Option<Offer> {
 
 fn trackers<'t>(r: &Reader<'t>, creative: &Object<'_, 't>) -> Called {
     let o = creative.inner("trackers");
-    for key in ["impression", "click"] {
+    for key in ["impression", "click", "viewable"] {
         if let Some(list) = o.get(key).filter(|list| r.items(list).len() > TRACKERS_MAX) {
             r.fault(list, format!("{} trackers", r.items(list).len()), format!("at most {TRACKERS_MAX}"));
         }
@@ -306,5 +334,26 @@ fn trackers<'t>(r: &Reader<'t>, creative: &Object<'_, 't>) -> Called {
     Called {
         impression: o.list("impression", Reader::plain),
         click: o.list("click", Reader::plain),
+        viewable: o.list("viewable", Reader::plain),
+        verification: verification(r, creative),
     }
+}
+
+/// `verification`, which a banner has no place for.
+fn verification<'t>(r: &Reader<'t>, creative: &Object<'_, 't>) -> Vec<Verification> {
+    if let Some(list) = creative.get("verification").filter(|list| !r.items(list).is_empty()) {
+        let count = r.items(list).len();
+        if creative.text("format").is_some_and(|format| format == "banner") {
+            r.warn(list, "a banner has no place for it", "name a script of its own in a `template`");
+        } else if count > TRACKERS_MAX {
+            r.fault(list, format!("{count} measurements"), format!("at most {TRACKERS_MAX}"));
+        }
+    }
+    creative.objects("verification", |_, o| {
+        Some(Verification {
+            vendor: o.text("vendor")?.into(),
+            url: o.read("url", Reader::plain)?.into(),
+            parameters: o.text("parameters").map(Into::into),
+        })
+    })
 }

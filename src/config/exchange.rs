@@ -13,7 +13,9 @@ use crate::base::id::ExchangeNo;
 use crate::base::limits::{HOLD_S_MAX, PRICE_KEYS_MAX};
 use crate::base::money::{Currency, Rates};
 use crate::base::winning_price::{self, KEY_BYTES, KeyPair};
-use crate::model::exchange::{Auction, Auth, Billing, Exchange, OMITTABLE, Price, PriceEncoding, SecondsBy, Sync, SyncParameters};
+use crate::model::exchange::{
+    Auction, Auth, Billing, EXTENSIONS, Exchange, OMITTABLE, Price, PriceEncoding, SecondsBy, Sync, SyncParameters,
+};
 use crate::model::template::RESERVED;
 
 const BILLING: [(&str, Billing); 3] = [
@@ -45,10 +47,17 @@ pub(super) fn exchange<'t>(r: &Reader<'t>, o: &Object<'_, 't>, no: ExchangeNo, r
         cap_hold_s: cap_hold_s(o)?,
         links: forms(o),
         omit: o.list("omit", |r, n| r.word(n, &OMITTABLE.map(|field| (field, field)))),
+        ext: o.list("ext", |r, n| r.word(n, &EXTENSIONS.map(|field| (field, field)))),
+        billing_ids: o.list("billing_ids", billing_id),
         discrepancy: o.ratio("discrepancy")?,
         sync,
         id: o.read("id", Reader::plain)?,
     })
+}
+
+/// A billing id, which is digits.
+pub(super) fn billing_id<'t>(r: &Reader<'t>, node: &Node<'t>) -> Option<i64> {
+    r.string(node)?.parse().ok()
 }
 
 fn auth(exchange: &Object<'_, '_>) -> Auth {

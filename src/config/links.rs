@@ -1,4 +1,4 @@
-//! What an exchange's links look like: which macros stand where, and what is around a click
+//! What an exchange's links look like: which macros stand where, and what is around a click and the pixel
 //! (contract §2 `click_macro`, OpenRTB 2.6 §4.4).
 //!
 //! Addresses are put together when a config is read, so that a bid only copies them.
@@ -7,7 +7,7 @@ use super::reader::{Object, Reader};
 use super::shape::form::CLICK_PLACES;
 use crate::base::limits::{NOTICE_CHARS_MAX, TOKEN_CHARS_MAX};
 use crate::model::exchange::Exchange;
-use crate::model::links::{ClickMacro, Forms};
+use crate::model::links::{Around, Forms};
 
 /// The macro of a price, by its encoding.
 const PRICE: &str = "${AUCTION_PRICE}";
@@ -43,19 +43,20 @@ pub(super) fn forms(exchange: &Object<'_, '_>) -> Forms {
             query(&[("reason", &loss), paid[0], ("mtw", &min_to_win)]),
         ],
         pixel: query(&paid),
-        click: click(exchange),
+        click: around(exchange, "click_macro"),
+        around_pixel: around(exchange, "pixel_macro"),
     }
 }
 
-fn click(exchange: &Object<'_, '_>) -> ClickMacro {
-    let Some(text) = exchange.text("click_macro") else {
-        return ClickMacro::default();
+fn around(exchange: &Object<'_, '_>, key: &str) -> Around {
+    let Some(text) = exchange.text(key) else {
+        return Around::default();
     };
     let place = CLICK_PLACES
         .iter()
         .find_map(|(place, escaped)| Some((text.split_once(place)?, *escaped)));
     let ((before, after), escaped) = place.unwrap_or(((&text, ""), 0));
-    ClickMacro {
+    Around {
         before: before.to_owned(),
         escaped,
         after: after.to_owned(),

@@ -10,7 +10,7 @@ use crate::model::advertiser::Size;
 use crate::model::native::Native;
 use crate::model::spot::{Media, Spot};
 use crate::model::targeting::Format;
-use crate::openrtb::vast::elements_of;
+use crate::openrtb::vast::{elements_of, verifications, viewable};
 
 /// Sizes that players have places of beside them, most often; others get the largest that fits in.
 const BESIDE: [Size; 8] = [
@@ -74,16 +74,15 @@ fn file<'t>(r: &Reader<'t>, file: &Object<'_, 't>, format: Option<Format>, of_cr
 
 /// What a video or audio creative plays.
 pub(super) fn spot(spec: &AdSpec<'_>, seconds: u32, media: Vec<Media>) -> Spot {
-    let beside = AdSpec {
-        trackers: Trackers::default(),
-        ..*spec
-    };
+    let beside = spec.untracked();
     Spot {
         seconds,
         media: media.into(),
         companions: BESIDE.iter().map(|size| (*size, compile(&beside, *size))).collect(),
         impressions: elements_of("Impression", spec.trackers.impression).into(),
         clicks: elements_of("ClickTracking", spec.trackers.click).into(),
+        viewable: viewable(spec.trackers.viewable).into(),
+        verifications: verifications(spec.trackers.verification).into(),
     }
 }
 
@@ -91,6 +90,15 @@ pub(super) fn spot(spec: &AdSpec<'_>, seconds: u32, media: Vec<Media>) -> Spot {
 pub(super) fn native(spec: &AdSpec<'_>, seconds: Option<u32>, media: Vec<Media>) -> Native {
     let (pictures, files): (Vec<Media>, Vec<Media>) = media.into_iter().partition(|file| file.is("image"));
     let (headline, call_to_action) = hook(spec);
+    // The ad's own trackers tell others that it was shown and seen: once.
+    let played = AdSpec {
+        trackers: Trackers {
+            impression: &[],
+            viewable: &[],
+            ..spec.trackers
+        },
+        ..*spec
+    };
     Native {
         sponsor: spec.shop.into(),
         domain: spec.domain.into(),
@@ -99,9 +107,11 @@ pub(super) fn native(spec: &AdSpec<'_>, seconds: Option<u32>, media: Vec<Media>)
         promotion: spec.promotion.map(|promotion| (promotion.text.into(), promotion.ends)),
         logo_url: spec.logo_url.map(Into::into),
         pictures: pictures.into(),
-        spot: seconds.filter(|_| !files.is_empty()).map(|seconds| spot(spec, seconds, files)),
+        spot: seconds.filter(|_| !files.is_empty()).map(|seconds| spot(&played, seconds, files)),
         privacy_url: spec.ad_choices_url.map(Into::into),
         impression: spec.trackers.impression.into(),
         click: spec.trackers.click.into(),
+        viewable: spec.trackers.viewable.into(),
+        verification: spec.trackers.verification.into(),
     }
 }

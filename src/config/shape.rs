@@ -7,7 +7,7 @@
 
 pub(super) mod advertiser;
 mod campaign;
-mod creative;
+pub(super) mod creative;
 mod exchange;
 pub(super) mod form;
 pub(super) mod server;

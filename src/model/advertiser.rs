@@ -78,6 +78,8 @@ pub struct Advertiser {
     pub fee: Ratio,
     /// Seats by exchange id.
     pub seats: Vec<(String, String)>,
+    /// Billing ids by exchange id.
+    pub billing_ids: Vec<(String, Vec<i64>)>,
     /// Imps of one request it may have.
     pub per_request: u32,
     /// What conversions are credited to.
@@ -302,6 +304,8 @@ pub struct Creative {
     pub attr: Vec<u32>,
     /// What else of it a publisher may not take.
     pub traits: Traits,
+    /// What an exchange is to be told of it, by exchange id.
+    pub declared: Vec<(String, Declared)>,
     /// How many products it may show; at a size, [`Template::places`] may be fewer.
     pub products: u32,
     /// Compiled markup for each of its sizes: a banner's own, the end card of video.
@@ -319,10 +323,26 @@ impl Creative {
         places.min(self.products) as usize
     }
 
+    /// What an exchange is to be told of it.
+    pub fn declared(&self, exchange: &str) -> Option<&Declared> {
+        self.declared.iter().find(|(of, _)| of == exchange).map(|(_, declared)| declared)
+    }
+
     /// The length of what it plays, in seconds; zero where it plays nothing.
     pub fn seconds(&self) -> u32 {
         self.spot.as_ref().map_or(0, |spot| spot.seconds)
     }
+}
+
+/// `declared`: what a creative is or uses, by the numbers that one exchange has for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// Attributes, of the exchange's own list.
+    pub attributes: Vec<u32>,
+    /// Categories that an imp must allow.
+    pub restricted_categories: Vec<u32>,
+    /// Vendors of what it loads, which an imp must allow.
+    pub vendor_types: Vec<u32>,
 }
 
 /// What a creative's markup is made of.

@@ -17,6 +17,17 @@ use crate::model::targeting::Format;
 /// Fields of a bid that an exchange may not want; all others of ours are always sent.
 pub const OMITTABLE: [&str; 6] = ["adid", "iurl", "nurl", "burl", "lurl", "language"];
 
+/// What an answer may say in `ext` beside the standard, by the names of Google's extensions.
+pub const EXTENSIONS: [&str; 7] = [
+    "impression_tracking_url",
+    "ad_choices_destination_url",
+    "attribute",
+    "restricted_category",
+    "billing_id",
+    "buyer_reporting_id",
+    "processing_time_ms",
+];
+
 /// An exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
@@ -54,6 +65,10 @@ pub struct Exchange {
     pub links: Forms,
     /// What of a bid it is not sent: of [`OMITTABLE`].
     pub omit: Vec<&'static str>,
+    /// What it is told in `ext`: of [`EXTENSIONS`].
+    pub ext: Vec<&'static str>,
+    /// Which of its billing ids are ours, where advertisers do not bring their own; none takes any.
+    pub billing_ids: Vec<i64>,
     /// By how much its invoices exceed our evidence.
     pub discrepancy: Ratio,
     /// Id match.

@@ -20,12 +20,14 @@ pub struct Forms {
     /// The query of the pixel, with its `?`.
     pub pixel: String,
     /// What stands around the address of a click.
-    pub click: ClickMacro,
+    pub click: Around,
+    /// What stands around the pixel's.
+    pub around_pixel: Around,
 }
 
-/// What an exchange wants around the address of a click, which it may want escaped.
+/// What an exchange wants around an address of ours, which it may want escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClickMacro {
+pub struct Around {
     /// Before it.
     pub before: String,
     /// How often it is percent-encoded; at most [`ESCAPED_MAX`].
@@ -147,19 +149,26 @@ impl Sealing<'_> {
                 link("/n/bill/", &notice, bill),
                 link("/n/loss/", &notice, loss),
             ],
-            pixel: link("/imp/", &view, &self.forms.pixel),
-            click: self.click(&view, out),
+            pixel: self.pixel(&view, out),
+            click: self.wrapped(&self.forms.click, "/click/", &view, out),
             view,
         }
     }
 
-    /// A token needs no escaping.
-    fn click(&self, token: &Range<usize>, out: &mut Vec<u8>) -> Range<usize> {
+    fn pixel(&self, token: &Range<usize>, out: &mut Vec<u8>) -> Range<usize> {
+        let Forms { pixel, around_pixel, .. } = self.forms;
+        let start = self.wrapped(around_pixel, "/imp/", token, out).start;
+        escape(pixel, around_pixel.escaped, out);
+        out.extend_from_slice(around_pixel.after.as_bytes());
+        start..out.len()
+    }
+
+    /// A link of the markup, up to where it may say more. A token needs no escaping.
+    fn wrapped(&self, around: &Around, path: &str, token: &Range<usize>, out: &mut Vec<u8>) -> Range<usize> {
         let start = out.len();
-        let ClickMacro { before, escaped, .. } = &self.forms.click;
-        out.extend_from_slice(before.as_bytes());
-        escape(self.url, *escaped, out);
-        escape("/click/", *escaped, out);
+        out.extend_from_slice(around.before.as_bytes());
+        escape(self.url, around.escaped, out);
+        escape(path, around.escaped, out);
         out.extend_from_within(token.clone());
         start..out.len()
     }
@@ -183,7 +192,7 @@ mod tests {
 
     fn clicks(before: &str, escaped: usize, after: &str) -> [String; 2] {
         let forms = Forms {
-            click: ClickMacro {
+            click: Around {
                 before: before.to_owned(),
                 escaped,
                 after: after.to_owned(),
@@ -221,5 +230,42 @@ mod tests {
                 assert_eq!(&plain_again, plain);
             }
         }
+    }
+
+    #[test]
+    fn a_pixel_is_escaped_with_its_macros() {
+        let written = |before: &str, escaped: usize| {
+            let forms = Forms {
+                pixel: "?price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}".to_owned(),
+                around_pixel: Around {
+                    before: before.to_owned(),
+                    escaped,
+                    after: String::new(),
+                },
+                ..Forms::default()
+            };
+            let sealing = Sealing {
+                key: &SealKey::new(1, &[1; 32]),
+                seed: 7,
+                slot: 0,
+                url: "https://ads.example",
+                forms: &forms,
+            };
+            let mut out = Vec::new();
+            let links = sealing.write(b"n", b"v", &mut out);
+            String::from_utf8(out[links.pixel].to_vec()).expect("text")
+        };
+        let (plain, wrapped) = (written("", 0), written("${AN_IMP_URL}", 1));
+        assert!(
+            plain.starts_with("https://ads.example/imp/") && plain.ends_with("&cur=${AUCTION_CURRENCY}"),
+            "{plain}"
+        );
+        let inner = wrapped.strip_prefix("${AN_IMP_URL}").expect("the macro before it");
+        assert!(
+            inner.ends_with("%3Fprice%3D%24%7BAUCTION_PRICE%7D%26cur%3D%24%7BAUCTION_CURRENCY%7D"),
+            "{inner}"
+        );
+        let decoded = percent_encoding::percent_decode_str(inner).decode_utf8_lossy().into_owned();
+        assert_eq!(decoded, plain);
     }
 }

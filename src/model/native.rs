@@ -4,7 +4,7 @@
 //! `openrtb::native`, which knows the assets an imp asks for.
 
 use crate::base::time::Millis;
-use crate::model::spot::{Media, Spot};
+use crate::model::spot::{Media, Spot, Verification};
 
 /// What every product of the shop shares.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +31,10 @@ pub struct Native {
     pub impression: Box<[String]>,
     /// `trackers.click`.
     pub click: Box<[String]>,
+    /// `trackers.viewable`.
+    pub viewable: Box<[String]>,
+    /// `verification`.
+    pub verification: Box<[Verification]>,
 }
 
 impl Native {

@@ -64,6 +64,7 @@ reasons! {
     BlockedSeat "blocked_seat" 0 "the request does not admit our seat",
     CreativeBlocked "creative_blocked" 0 "the request does not admit the creative: attribute, type, media type, language or security",
     CreativeNotApproved "creative_not_approved" 0 "the exchange has not approved the creative",
+    BillingId "billing_id" 0 "the imp is billed to none of our billing ids",
     Deal "deal" 0 "the imp is for deals that the campaign is not part of",
     Currency "currency" 0 "no currency of the request or its floor has a rate",
     Format "format" 0 "no creative has a format that the imp takes",

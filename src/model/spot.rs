@@ -19,6 +19,21 @@ pub struct Spot {
     pub impressions: Box<str>,
     /// `trackers.click` as VAST's `ClickTracking` elements.
     pub clicks: Box<str>,
+    /// `trackers.viewable` as VAST's `ViewableImpression`; empty where there is none.
+    pub viewable: Box<str>,
+    /// `verification` as VAST's `AdVerifications`, likewise.
+    pub verifications: Box<str>,
+}
+
+/// `verification[]`: somebody's measurement by Open Measurement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verification {
+    /// Whose.
+    pub vendor: Box<str>,
+    /// The script's address, https.
+    pub url: Box<str>,
+    /// What it is told.
+    pub parameters: Option<Box<str>>,
 }
 
 /// `media[]`: a file.

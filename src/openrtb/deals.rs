@@ -176,8 +176,11 @@ fn deal(raw: &str, place: u16) -> Option<Deal<'_>> {
     Some(Deal { way, wseat, wadomain })
 }
 
-/// The id of an imp's deal by its place, from one.
+/// The id of an imp's deal by its place, from one; nothing is read for the open market, which is 0.
 pub fn deal_id<'b>(imp: &Imp<'b>, place: u16) -> Option<Text<'b>> {
+    if place == 0 {
+        return None;
+    }
     all(imp.deals).find(|deal| deal.way.deal == place).map(|deal| deal.way.id)
 }
 

@@ -409,9 +409,13 @@ fn is_multiple(text: Text<'_>) -> bool {
 
 fn imp_ext<'b>(s: &mut impl Source<'b>, imp: &mut Imp<'b>) -> Scan {
     (imp.gpid, imp.excluded_creatives) = Default::default();
+    (imp.billing_ids, imp.vendor_types, imp.restricted_categories) = Default::default();
     s.object(|s, key| match key {
         b"gpid" => s.text().map(|text| imp.gpid = text),
         b"excluded_creatives" => s.raw().map(|raw| imp.excluded_creatives = raw.as_bytes()),
+        b"billing_id" => s.list().map(|list| imp.billing_ids = list),
+        b"allowed_vendor_type" => s.list().map(|list| imp.vendor_types = list),
+        b"allowed_restricted_category" => s.list().map(|list| imp.restricted_categories = list),
         b"is_rewarded_inventory" => s.flag().map(|set| imp.rewarded |= set),
         b"prebid" => member(s, "is_rewarded_inventory", |s| s.flag()).map(|set| imp.rewarded |= set),
         _ => s.skip(),

@@ -7,8 +7,9 @@ use std::str::from_utf8;
 
 use super::json::write_string;
 use super::native::{Filling, NativeAsk};
-use super::player::Player;
+use super::player::{OMID, Player};
 use super::request::Imp;
+use super::slot::MRAID;
 use super::vast::{Document, Vast};
 use crate::base::id::BidTag;
 use crate::model::advertiser::{Advertiser, Creative, Size};
@@ -56,6 +57,8 @@ pub struct Made {
     pub size: Option<Size>,
     /// The version of its document, and the seconds it plays.
     pub plays: Option<(Vast, u32)>,
+    /// Whether others measure it.
+    pub measured: bool,
     /// Whether it says of itself that it can be skipped, in vain: the player decides, or the document cannot.
     pub hides_skip: bool,
 }
@@ -69,6 +72,14 @@ impl Made {
             Format::Audio => 3,
             Format::Native => 4,
         }
+    }
+
+    /// The APIs of those that an imp lists which it uses: for the answer.
+    pub fn apis<'b>(&self, imp: &Imp<'b>, creative: &Creative) -> impl Iterator<Item = u32> + use<'b> {
+        let of_banner = imp.banner.into_iter().flat_map(|banner| banner.api.integers());
+        let is_mraid = self.format == Format::Banner && creative.traits.mraid;
+        let of_banner = of_banner.filter(move |api| is_mraid && MRAID.contains(api));
+        of_banner.chain(self.measured.then_some(OMID)).map(|api| api as u32)
     }
 
     /// Whether the answer names an attribute of the creative.
@@ -87,6 +98,13 @@ impl Order<'_> {
             format => self.spot(format, memory, out),
         };
         made.ok_or(None)
+    }
+
+    /// The pixel's address, up to the end of its token and on.
+    fn pixel(&self) -> (&str, &str) {
+        let (pixel, token) = (from_utf8(self.slots.pixel).unwrap_or(""), from_utf8(self.view.1).unwrap_or(""));
+        let end = pixel.find(token).map_or(pixel.len(), |at| at + token.len());
+        pixel.split_at(end)
     }
 
     fn banner(&self, out: &mut Vec<u8>) -> Option<Made> {
@@ -123,7 +141,7 @@ impl Order<'_> {
             product: self.slots.products.first().copied(),
             now: self.slots.now,
             click: self.slots.click,
-            pixel: from_utf8(self.slots.pixel).unwrap_or(""),
+            pixel: self.pixel(),
         };
         ask.write(&filling, &mut vast, out)?;
         Ok(Made {
@@ -138,6 +156,7 @@ impl Order<'_> {
         let document = self.document(vast, &player, spot);
         document.write(&mut memory.part, out);
         Some(Made {
+            measured: document.is_measured(),
             format,
             size: self.creative.ads.get(self.size).map(|(size, _)| *size),
             plays: Some((vast, spot.seconds)),

@@ -17,8 +17,16 @@ use crate::model::advertiser::Size;
 
 /// Strings within strings that are looked into for the request.
 const LAYERS_MAX: usize = 3;
-/// The event "impression" (Native 1.2 §7.6).
+/// Events (Native 1.2 §7.6): an impression, and MRC's viewable one of half an ad for a second, of half a video
+/// for two.
 const IMPRESSION: i64 = 1;
+const VIEWABLE: i64 = 2;
+const VIEWABLE_VIDEO: i64 = 4;
+/// Open Measurement's, which is beyond them.
+const MEASURED: i64 = 555;
+/// Ways of telling (§7.7).
+const IMAGE: i64 = 1;
+const SCRIPT: i64 = 2;
 
 /// A native request, and the memory it is read into.
 #[derive(Debug, Default)]
@@ -33,10 +41,24 @@ pub struct NativeAsk {
     version: Option<&'static str>,
     /// Assets that have an id, and those required that have none.
     assets: Vec<Asset>,
-    /// How an impression is told, where the request lists it among its `eventtrackers`.
-    impression: Option<Method>,
+    /// What may be told how.
+    events: Events,
     /// `privacy` is 1.
     privacy: bool,
+}
+
+/// Events that the request lists among its `eventtrackers` (Native 1.2 §7.6), by the ways of telling that are
+/// of use.
+#[derive(Clone, Copy, Debug, Default)]
+struct Events {
+    /// How an impression is told.
+    impression: Option<Method>,
+    /// Whether a picture tells that it was seen, of an ad without video.
+    viewable: bool,
+    /// The same of one with video.
+    viewable_video: bool,
+    /// Whether scripts may measure it by Open Measurement.
+    measured: bool,
 }
 
 /// How an event is told (Native 1.2 §7.7).
@@ -120,16 +142,16 @@ impl NativeAsk {
             wrapped,
             version,
             assets,
-            impression,
+            events,
             privacy,
             ..
         } = self;
         assets.clear();
-        (*wrapped, *version, *impression, *privacy) = (false, None, None, false);
+        (*wrapped, *version, *events, *privacy) = (false, None, Events::default(), false);
         let mut root = |s: &mut Scanner<'_>, key: &[u8]| match key {
             b"ver" => s.text().map(|ver| *version = repeated(ver)),
             b"assets" => s.objects(|s| asset(s, text, assets)).map(drop),
-            b"eventtrackers" | b"eventrackers" => s.objects(|s| tracker(s, impression)).map(drop),
+            b"eventtrackers" | b"eventrackers" => s.objects(|s| tracker(s, events)).map(drop),
             b"privacy" => s.flag().map(|set| *privacy = set),
             _ => s.skip(),
         };
@@ -230,8 +252,8 @@ fn picture(s: &mut Scanner<'_>, text: &str) -> Scan<Option<Picture>> {
     Ok(found.then_some(picture))
 }
 
-/// Notes how an impression may be told; a picture before a script.
-fn tracker(s: &mut Scanner<'_>, impression: &mut Option<Method>) -> Scan {
+/// Notes how an event may be told; an impression by a picture before a script.
+fn tracker(s: &mut Scanner<'_>, events: &mut Events) -> Scan {
     let (mut event, mut methods) = (None, List::default());
     s.object(|s, key| match key {
         b"event" => s.integer().map(|n| event = n),
@@ -239,14 +261,13 @@ fn tracker(s: &mut Scanner<'_>, impression: &mut Option<Method>) -> Scan {
         _ => s.skip(),
     })?;
     let offers = |method: i64| methods.integers().any(|listed| listed == method);
-    let told = match event {
-        Some(IMPRESSION) if offers(1) => Some(Method::Image),
-        Some(IMPRESSION) if offers(2) => Some(Method::Script),
-        _ => None,
-    };
-    *impression = match (*impression, told) {
-        (Some(Method::Image), _) | (_, None) => *impression,
-        (_, told) => told,
-    };
+    match event {
+        Some(IMPRESSION) if offers(IMAGE) => events.impression = Some(Method::Image),
+        Some(IMPRESSION) if offers(SCRIPT) => events.impression = events.impression.or(Some(Method::Script)),
+        Some(VIEWABLE) => events.viewable |= offers(IMAGE),
+        Some(VIEWABLE_VIDEO) => events.viewable_video |= offers(IMAGE),
+        Some(MEASURED) => events.measured |= offers(SCRIPT),
+        _ => {}
+    }
     Ok(())
 }

@@ -4,6 +4,9 @@
 //! A banner is read for every imp, the rest when the first creative of its format asks. Assumes nothing of
 //! who else may be shown there; prices nothing.
 
+use super::attributes::plain;
+use super::extension::allows;
+use super::json::creatives;
 use super::native::NativeAsk;
 use super::player::Player;
 use super::request::{Imp, Opportunity};
@@ -24,6 +27,8 @@ pub struct Memory {
 pub struct Opening<'r, 'm> {
     imp: &'r Imp<'r>,
     memory: &'m mut Memory,
+    /// Whose.
+    exchange: &'r str,
     /// Whoever is shown must say themselves who pays (DSA).
     needs_reason: bool,
     /// Each once it has been asked for.
@@ -33,13 +38,14 @@ pub struct Opening<'r, 'm> {
 }
 
 impl<'r, 'm> Opening<'r, 'm> {
-    /// Of an imp.
-    pub fn of(request: &Opportunity<'_>, imp: &'r Imp<'r>, memory: &'m mut Memory) -> Opening<'r, 'm> {
+    /// Of an imp of an exchange, by its id.
+    pub fn of(exchange: &'r str, request: &Opportunity<'_>, imp: &'r Imp<'r>, memory: &'m mut Memory) -> Opening<'r, 'm> {
         memory.slot.read(&imp.banner.unwrap_or_default());
         let dsa = request.signals.dsa;
         Opening {
             imp,
             memory,
+            exchange,
             needs_reason: dsa.is_some_and(|dsa| dsa.is_required() && dsa.publisher_renders == Some(0)),
             video: None,
             audio: None,
@@ -59,9 +65,11 @@ impl<'r, 'm> Opening<'r, 'm> {
         }
     }
 
-    /// Whether it admits a creative for what it is: attributes, and of a banner its type and markup.
+    /// Whether it admits a creative for what it is: attributes, what is declared, and of a banner its type and
+    /// markup.
     pub fn admits(&mut self, creative: &Creative) -> bool {
-        if self.needs_reason && !creative.traits.says_why {
+        let says_why = creative.traits.says_why || !self.needs_reason;
+        if !says_why || !allows(self.exchange, creative, self.imp) {
             return false;
         }
         let battr = match creative.format {
@@ -113,6 +121,11 @@ impl Opportunity<'_> {
 }
 
 impl Imp<'_> {
+    /// Whether the exchange says that it would not show a creative here.
+    pub fn excludes(&self, creative: &Creative) -> bool {
+        creatives(self.excluded_creatives).any(|crid| plain(crid) == Some(&creative.crid))
+    }
+
     /// `exp`, where it is a time.
     pub fn exp_s(&self) -> Option<u32> {
         self.exp.and_then(|exp| u32::try_from(exp).ok()).filter(|exp| *exp > 0)

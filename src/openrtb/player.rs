@@ -15,6 +15,8 @@ use super::vast::Vast;
 /// What `placement` by `plcmt` (AdCOM "Plcmt Subtypes - Video") no linear spot fills: pause, overlay,
 /// squeezeback, in-scene.
 const NOT_LINEAR: [i64; 4] = [5, 7, 8, 9];
+/// Open Measurement, among `api`.
+pub const OMID: i64 = 7;
 /// Two shapes are the same where they differ by no more than one part in so many.
 const SHAPE_PARTS: u64 = 50;
 
@@ -30,6 +32,7 @@ pub struct Player<'b> {
     rqddurs: List<'b>,
     delivery: List<'b>,
     companiontype: List<'b>,
+    api: List<'b>,
     companionad: &'b str,
     /// `w` and `h`.
     side: (Option<i64>, Option<i64>),
@@ -72,6 +75,7 @@ impl<'b> Player<'b> {
             b"rqddurs" => s.list().map(|list| p.rqddurs = list),
             b"delivery" => s.list().map(|list| p.delivery = list),
             b"companiontype" => s.list().map(|list| p.companiontype = list),
+            b"api" => s.list().map(|list| p.api = list),
             b"companionad" => s.raw().map(|raw| p.companionad = raw),
             b"durfloors" => s.raw().map(|raw| p.floors.lengths = raw),
             b"mincpmpersec" => s.text().map(|text| p.floors.a_second = floor_of(text)),
@@ -207,6 +211,11 @@ impl<'b> Player<'b> {
         let is_long_enough = i64::from(seconds) > self.skipmin.unwrap_or(0);
         let after = u32::try_from(self.skipafter.unwrap_or(0).max(0)).unwrap_or(u32::MAX);
         (self.skip == Some(1) && is_long_enough).then_some(after.min(seconds))
+    }
+
+    /// Whether it has others measure by Open Measurement.
+    pub fn measures(&self) -> bool {
+        self.api.integers().any(|api| api == OMID)
     }
 
     /// Whether something of a kind may stand beside: 1 a picture, 2 HTML.

@@ -192,6 +192,12 @@ pub struct Imp<'b> {
     pub gpid: Text<'b>,
     /// `ext.excluded_creatives`, Google's: the raw array, read by [`crate::openrtb::json::creatives`].
     pub excluded_creatives: &'b [u8],
+    /// `ext.billing_id`, Google's.
+    pub billing_ids: List<'b>,
+    /// `ext.allowed_vendor_type`, Google's.
+    pub vendor_types: List<'b>,
+    /// `ext.allowed_restricted_category`, Google's.
+    pub restricted_categories: List<'b>,
     /// `exp`, seconds.
     pub exp: Option<i64>,
     /// `instl` is 1.

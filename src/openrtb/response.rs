@@ -49,6 +49,7 @@ pub mod answer {
         BIDID "bidid" 3;
         CUR "cur" 4;
         NBR "nbr" 6;
+        EXT_GOOGLE "ext" 1005;
     }
 }
 
@@ -95,6 +96,7 @@ pub mod bid {
         SLOTINPOD "slotinpod" 28;
         APIS "apis" 31;
         EXT "ext" 99;
+        EXT_GOOGLE "ext" 1014;
     }
 }
 
@@ -104,6 +106,21 @@ pub mod ext {
 
     fields! {
         DSA "dsa" 2;
+    }
+}
+
+/// Google's own members of `Bid.ext`, and of the answer's.
+pub mod google {
+    use super::Field;
+
+    fields! {
+        IMPRESSION_TRACKING_URL "impression_tracking_url" 1;
+        AD_CHOICES_DESTINATION_URL "ad_choices_destination_url" 2;
+        ATTRIBUTE "attribute" 5;
+        RESTRICTED_CATEGORY "restricted_category" 9;
+        BILLING_ID "billing_id" 10;
+        BUYER_REPORTING_ID "buyer_reporting_id" 17;
+        PROCESSING_TIME_MS "processing_time_ms" 1;
     }
 }
 
@@ -143,12 +160,16 @@ pub trait Writer {
     fn number(&mut self, field: Field, value: u32);
     /// Numbers; nothing at all where there is none.
     fn numbers(&mut self, field: Field, values: impl IntoIterator<Item = u32>);
+    /// A number of 64 bits, which is text in JSON.
+    fn long(&mut self, field: Field, value: i64);
     /// An amount.
     fn amount(&mut self, field: Field, value: Money);
     /// A message.
     fn message(&mut self, field: Field, write: impl FnOnce(&mut Self));
     /// Messages, one for each item.
     fn messages<T>(&mut self, field: Field, items: impl IntoIterator<Item = T>, write: impl FnMut(&mut Self, T));
+    /// Two messages of one name, which are one object in JSON; neither is there with nothing in it.
+    fn extensions(&mut self, one: (Field, impl FnOnce(&mut Self)), other: (Field, impl FnOnce(&mut Self)));
 }
 
 /// The no-bid that says why (§4.2.1, `nbr`).
@@ -241,6 +262,11 @@ impl Writer for Json<'_> {
         });
     }
 
+    fn long(&mut self, field: Field, value: i64) {
+        self.name(field);
+        let _ = write!(self.0, "\"{value}\"");
+    }
+
     fn amount(&mut self, field: Field, value: Money) {
         self.name(field);
         let _ = write!(self.0, "{value}");
@@ -260,6 +286,17 @@ impl Writer for Json<'_> {
             self.object(|json| write(json, item));
         }
         self.0.put_u8(b']');
+    }
+
+    fn extensions(&mut self, one: (Field, impl FnOnce(&mut Self)), other: (Field, impl FnOnce(&mut Self))) {
+        let start = self.0.len();
+        self.message(one.0, |json| {
+            (one.1)(json);
+            (other.1)(json);
+        });
+        if self.0.ends_with(b":{}") {
+            self.0.truncate(start);
+        }
     }
 }
 
@@ -282,6 +319,19 @@ impl Protobuf<'_> {
         self.0.put_bytes(0, taken);
         self.0.copy_within(start..start + length, start + taken);
         encode_varint(length as u64, &mut &mut self.0[start..start + taken]);
+    }
+}
+
+impl Protobuf<'_> {
+    /// A message that is left out with nothing in it.
+    fn unless_empty(&mut self, field: Field, write: impl FnOnce(&mut Self)) {
+        let start = self.0.len();
+        self.measured(field, write);
+        // Its length is the last byte where it is none.
+        let empty = start + encoded_len_varint(u64::from(field.1 << 3)) + 1;
+        if self.0.len() == empty {
+            self.0.truncate(start);
+        }
     }
 }
 
@@ -323,6 +373,11 @@ impl Writer for Protobuf<'_> {
         }
     }
 
+    fn long(&mut self, field: Field, value: i64) {
+        // Its bits, whatever its sign.
+        self.varint(field, value as u64);
+    }
+
     /// The double nearest to it: protobuf has no decimals.
     fn amount(&mut self, field: Field, value: Money) {
         encode_key(field.1, WireType::SixtyFourBit, self.0);
@@ -335,6 +390,11 @@ impl Writer for Protobuf<'_> {
 
     fn messages<T>(&mut self, field: Field, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
         items.into_iter().for_each(|item| self.measured(field, |bytes| write(bytes, item)));
+    }
+
+    fn extensions(&mut self, one: (Field, impl FnOnce(&mut Self)), other: (Field, impl FnOnce(&mut Self))) {
+        self.unless_empty(one.0, one.1);
+        self.unless_empty(other.0, other.1);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Read once for each imp into memory that is used again; compared with every banner. Knows nothing of
 //! other formats, approvals, deals or prices.
 
-use super::json::{FormatEntry, List, formats};
+use super::json::{FormatEntry, formats};
 use super::request::Banner;
 use crate::base::limits::SIZES_MAX;
 use crate::model::advertiser::{Creative, Size};
@@ -15,7 +15,7 @@ const IFRAME: i64 = 4;
 /// What every markup of ours is.
 const HTML: &str = "text/html";
 /// The versions of MRAID among `api`.
-const MRAID: [i64; 3] = [3, 5, 6];
+pub const MRAID: [i64; 3] = [3, 5, 6];
 
 /// Sizes that an imp takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,12 +81,6 @@ impl Slot {
         let place = |area: &Area| creative.ads.iter().position(|(size, _)| area.holds(*size));
         self.areas.iter().find_map(place).map(|at| at as u16)
     }
-}
-
-/// The APIs of those listed that the markup of a creative uses: for the answer.
-pub fn apis<'b>(banner: &Banner<'b>, creative: &Creative) -> impl Iterator<Item = u32> + use<'b> {
-    let listed = if creative.traits.mraid { banner.api } else { List::default() };
-    listed.integers().filter(|api| MRAID.contains(api)).map(|api| api as u32)
 }
 
 /// The ratio that a banner asked for where a size fits by nothing else: for the answer.

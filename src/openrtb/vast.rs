@@ -15,7 +15,7 @@ use quick_xml::events::BytesCData;
 use super::player::{Beside, Player};
 use crate::model::advertiser::Size;
 use crate::model::product::picture_type;
-use crate::model::spot::{Media, Spot};
+use crate::model::spot::{Media, Spot, Verification};
 use crate::model::template::{NO_PIXEL, Slots, Template, escape};
 
 /// A version that is written.
@@ -126,6 +126,7 @@ impl Document<'_> {
         cdata(&[self.slots.pixel], out);
         put(out, "</Impression>");
         put(out, &self.spot.impressions);
+        put(out, if is_v4 { &self.spot.viewable } else { "" });
         if self.vast >= Vast::V41 {
             let _ = write!(out, "<AdServingId>winback-{:016x}</AdServingId>", self.serving_id);
         }
@@ -135,7 +136,18 @@ impl Document<'_> {
         put(out, "<Creatives>");
         self.creative("1", out, |out| self.linear(out));
         self.creative("2", out, |out| self.companions(part, out));
-        put(out, "</Creatives></InLine></Ad></VAST>");
+        put(out, "</Creatives>");
+        if !is_v4 && self.is_measured() {
+            put(out, r#"<Extensions><Extension type="AdVerifications">"#);
+            put(out, &self.spot.verifications);
+            put(out, "</Extension></Extensions>");
+        }
+        put(out, "</InLine></Ad></VAST>");
+    }
+
+    /// Whether others measure it here.
+    pub fn is_measured(&self) -> bool {
+        !self.spot.verifications.is_empty() && self.player.measures()
     }
 
     fn title(&self) -> &str {
@@ -146,6 +158,9 @@ impl Document<'_> {
         put(out, "<AdTitle>");
         escape(self.title(), out);
         put(out, "</AdTitle>");
+        if self.vast >= Vast::V40 && self.is_measured() {
+            put(out, &self.spot.verifications);
+        }
         if self.vast >= Vast::V3 {
             put(out, "<Advertiser>");
             escape(self.advertiser, out);
@@ -374,6 +389,38 @@ pub fn elements_of(name: &str, urls: &[String]) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// What calls others once the spot has been seen; nothing for nobody.
+pub fn viewable(urls: &[String]) -> String {
+    match urls {
+        [] => String::new(),
+        urls => format!("<ViewableImpression>{}</ViewableImpression>", elements_of("Viewable", urls)),
+    }
+}
+
+/// What has others measure the spot; nothing for nobody.
+pub fn verifications(all: &[Verification]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut out = Vec::new();
+    put(&mut out, "<AdVerifications>");
+    for Verification { vendor, url, parameters } in all {
+        put(&mut out, r#"<Verification vendor=""#);
+        attribute(vendor, &mut out);
+        put(&mut out, r#""><JavaScriptResource apiFramework="omid" browserOptional="true">"#);
+        cdata(&[url.as_bytes()], &mut out);
+        put(&mut out, "</JavaScriptResource>");
+        if let Some(parameters) = parameters {
+            put(&mut out, "<VerificationParameters>");
+            cdata(&[parameters.as_bytes()], &mut out);
+            put(&mut out, "</VerificationParameters>");
+        }
+        put(&mut out, "</Verification>");
+    }
+    put(&mut out, "</AdVerifications>");
+    String::from_utf8(out).unwrap_or_default()
+}
+
 fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
@@ -430,38 +477,4 @@ fn clock(seconds: u32, out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_whole_whatever_is_in_them() {
-        let urls = [
-            "https://a.example/?b=1&c=<d>".to_owned(),
-            "https://a.example/?x=[y]]>z\u{1}\u{fffe}".to_owned(),
-        ];
-        let expected = "<Impression><![CDATA[https://a.example/?b=1&c=<d>]]></Impression>\
-             <Impression><![CDATA[https://a.example/?x=[y]]]]><![CDATA[>z]]></Impression>";
-        assert_eq!(elements_of("Impression", &urls), expected);
-    }
-
-    #[test]
-    fn what_is_plain_needs_no_closer_look() {
-        let all = (0..=255u8).map(|byte| vec![b'x', byte, b'x']);
-        let texts = ["", "áé靴", "]]>", "a]", "\u{fffe}", "\u{ffee}", "\u{10ffff}", "a\r\n\tb"];
-        let mut plain = 0;
-        for bytes in all.chain(texts.map(|text| text.as_bytes().to_vec())) {
-            let mut out = Vec::new();
-            sections(&bytes, &mut out);
-            assert!(!is_plain(&bytes) || out == bytes, "{bytes:?}");
-            plain += usize::from(is_plain(&bytes));
-        }
-        assert_eq!(plain, 99 + 5, "printable ASCII, DEL and three blanks; five texts");
-    }
-
-    #[test]
-    fn lengths_are_clocks() {
-        let mut out = Vec::new();
-        clock(3_723, &mut out);
-        assert_eq!(out, b"01:02:03");
-    }
-}
+mod tests;

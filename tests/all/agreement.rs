@@ -15,7 +15,7 @@ use crate::game::facts::{Asked, Verdict, Win};
 use crate::oracle::judge;
 
 const REQUESTS: u64 = 100_000;
-const BIDS_MIN: u64 = 30_000;
+const BIDS_MIN: u64 = 29_000;
 const OF_A_REASON_MIN: u64 = 200;
 /// Requests of one world, the last few of them to a server that is down.
 const TURNS: u64 = 400;
@@ -32,7 +32,7 @@ fn elsewhere(reason: NoBid) -> Option<&'static str> {
         NoBid::InvalidTraffic | NoBid::NoAudience => None,
         NoBid::Paused | NoBid::Flight | NoBid::Hours | NoBid::Targeting | NoBid::HouseBlocked => None,
         NoBid::BlockedAdvertiser | NoBid::BlockedCategory | NoBid::BlockedSeat | NoBid::CreativeBlocked => None,
-        NoBid::CreativeNotApproved | NoBid::Deal | NoBid::Currency | NoBid::Format | NoBid::Size => None,
+        NoBid::CreativeNotApproved | NoBid::BillingId | NoBid::Deal | NoBid::Currency | NoBid::Format | NoBid::Size => None,
         NoBid::Frequency | NoBid::Budget | NoBid::Pacing | NoBid::BelowFloor | NoBid::NoProduct | NoBid::NoCreative => None,
     }
 }
@@ -70,6 +70,7 @@ fn difference(answer: &Answer, verdict: &Verdict) -> Option<String> {
         who: [made.imp, made.bid.who[1], made.bid.who[2], made.bid.who[3]],
         price: made.price,
         deal: made.deal.clone(),
+        billed_to: made.billed_to.clone(),
     };
     let expected = verdict
         .as_ref()

@@ -14,14 +14,16 @@ use std::sync::{Arc, LazyLock};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 use winback::base::hash::Hashes;
-use winback::base::id::{AdvertiserNo, CampaignNo, CreativeNo, UserKey};
+use winback::base::id::{AdvertiserNo, CampaignNo, CreativeNo, ExchangeNo, UserKey};
 use winback::base::seal::Seals;
 use winback::base::time::Millis;
+use winback::bid::Ask;
 use winback::config::schema::{File, schema};
 use winback::config::{self, Context, Fault, Numbers, Server};
 use winback::feed::{self, Shelf};
 use winback::model::advertiser::{FeedFormat, Shop};
 use winback::model::rows::{Row, Table};
+use winback::openrtb::response::Form;
 use winback::state::State;
 use winback::state::world::World;
 use winback::track::events::{self, Sender};
@@ -31,6 +33,20 @@ use winback::track::writer::{Writer, install_row, restore};
 
 /// A folder that does not exist.
 pub const NOWHERE: &str = "/nonexistent";
+
+/// How the first exchange asks, at once and by the same seed.
+pub fn ask(body: &[u8], form: Form, now: Millis) -> Ask<'_> {
+    Ask {
+        exchange: ExchangeNo(0),
+        body,
+        form,
+        now,
+        waited_ms: 0,
+        seed: 7,
+        barred: None,
+        inert: false,
+    }
+}
 
 /// The published schemas.
 static SCHEMAS: LazyLock<[Validator; 2]> = LazyLock::new(|| {

@@ -4,19 +4,21 @@
 //! Keeps the state through the rig, as the server would, and beside it the plain facts that the oracle is
 //! told. Never decides whether to bid.
 
+#[path = "game/answer.rs"]
+mod answer;
 #[path = "game/facts.rs"]
 pub mod facts;
 #[path = "game/request.rs"]
 mod request;
 #[path = "game/rng.rs"]
 pub mod rng;
+#[path = "game/vendor.rs"]
+mod vendor;
 #[path = "game/world.rs"]
 mod world;
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use winback::base::id::ExchangeNo;
 use winback::base::money::Money;
@@ -31,6 +33,7 @@ use winback::track::fact::{Effect, Fact, IdRef, Sign};
 use winback::track::notice::{self, Opened};
 
 use crate::bench_rig::Rig;
+use answer::{Answer, Answered};
 use facts::{Asked, Bid, Facts, Made, Win};
 use rng::Rng;
 use world::PEOPLE;
@@ -62,30 +65,6 @@ pub struct Game {
     open: Vec<Open>,
     settled: Vec<usize>,
     _dir: tempfile::TempDir,
-}
-
-/// A bid as an answer has it.
-#[derive(Deserialize)]
-struct Answered<'a> {
-    id: String,
-    cid: String,
-    adid: String,
-    burl: String,
-    dealid: Option<String>,
-    #[serde(borrow)]
-    price: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    seatbid: Vec<SeatBid<'a>>,
-}
-
-#[derive(Deserialize)]
-struct SeatBid<'a> {
-    #[serde(borrow)]
-    bid: Vec<Answered<'a>>,
 }
 
 fn nano(v: &Value) -> Option<i128> {
@@ -307,7 +286,7 @@ impl Game {
             let (campaign, name) = (pick.campaign_index as usize, &advertiser.campaigns[pick.campaign_index as usize].id);
             let is_it = |a: &&&Answered<'_>| {
                 a.id == format!("{:016x}", pick.tag.0)
-                    && a.cid == *name
+                    && a.campaign() == Some(name)
                     && a.adid == advertiser.creatives[creative].id
                     && nano_text(a.price) == pick.price.0
             };
@@ -319,6 +298,7 @@ impl Game {
                 who: [usize::from(pick.imp), shop, campaign, creative],
                 price: pick.price.0,
                 deal: found.dealid.clone(),
+                billed_to: found.billed_to(),
             }
         };
         scratch.picks.iter().map(win).collect()
@@ -488,6 +468,6 @@ impl Game {
     }
 }
 
-fn nano_text(price: &RawValue) -> i128 {
+fn nano_text(price: &serde_json::value::RawValue) -> i128 {
     Money::parse(price.get()).expect("a price").0
 }

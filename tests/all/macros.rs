@@ -11,11 +11,12 @@ use winback::base::seal::Audience;
 use winback::base::time::Millis;
 use winback::bid::{Ask, Scratch, Silent, decide};
 use winback::model::outcome::Outcome;
+use winback::openrtb::response::Form;
 use winback::server::notices;
 use winback::sim::{Bid, Macros, Offer, Response, Slot};
 use winback::track::notice;
 
-use crate::bench_rig::{Rig, item};
+use crate::bench_rig::{Rig, ask, item};
 use crate::figures::Figures;
 
 const NOW: Millis = Millis(1_781_092_800_000);
@@ -38,8 +39,8 @@ const MACROS: [(&str, &str); 14] = [
     ("AUCTION_DISCOUNT_CPM", ""),
 ];
 const ENCODINGS: [&str; 2] = ["", ":B64"];
-/// Notices, the pixel, text, an attribute, trackers of impressions and of clicks.
-const PLACES: usize = 8;
+/// Notices, the pixel, text, an attribute, trackers of impressions, of clicks and of what was seen.
+const PLACES: usize = 9;
 
 /// Click macros and what the exchange has made of them by the time a browser follows.
 const CLICK_MACROS: [(Option<&str>, &str, usize); 8] = [
@@ -75,7 +76,7 @@ fn advertiser() -> Value {
             {"id": "spot", "format": "video", "sizes": [[640, 360]], "duration_s": 15,
                 "media": [{"url": "https://cdn.acme.example/spot.mp4", "mime": "video/mp4", "bitrate_kbps": 800}]},
             {"id": "card", "format": "banner", "sizes": [[300, 250]], "template": {"file": "ad.html"}, "products": 3,
-            "trackers": {"impression": [query("i")], "click": [query("c")]}}],
+            "trackers": {"impression": [query("i")], "click": [query("c")], "viewable": [query("v")]}}],
         "campaigns": [{"id": "back", "audiences": ["cart"], "creatives": ["card", "native", "spot"], "bid": {"type": "cpm", "amount": 5},
             "budget": {"total": 100, "pacing": "asap"}, "frequency": []}],
     })
@@ -107,14 +108,8 @@ fn bid_on(rig: &Rig, exchange: &str, imp: &Value) -> Bid {
         "site": {"domain": "news.example"}, "user": {"buyeruid": "somebody"}})
     .to_string();
     let ask = Ask {
-        form: winback::openrtb::response::Form::Json,
         exchange: rig.world.exchange_by_id(exchange).expect("known").no,
-        body: body.as_bytes(),
-        now: NOW,
-        waited_ms: 0,
-        seed: 7,
-        barred: None,
-        inert: false,
+        ..ask(body.as_bytes(), Form::Json, NOW)
     };
     let mut scratch = Scratch::default();
     let outcome = decide(&rig.world, &rig.state, &ask, &mut scratch, &mut Silent);
@@ -216,6 +211,7 @@ fn every_macro_in_every_place() {
             ("attribute", markup.clone(), format!("&{name}=")),
             ("impression tracker", tracked("i"), format!("{name}=")),
             ("click tracker", tracked("c"), format!("{name}=")),
+            ("viewable tracker", tracked("v"), format!("{name}=")),
         ];
         unreplaced += left(&markup);
         for (place, text, mark) in &places {
@@ -287,6 +283,40 @@ fn clicks_go_through_the_exchange_in_each_of_its_forms() {
     let mut figures = Figures::new();
     figures.exactly("macros.clicks_followed", followed, CLICK_MACROS.len() * 3);
     figures.settle();
+}
+
+/// The pixel by way of the exchange, whose macros are encoded with its address, in each format.
+#[test]
+fn pixels_go_through_the_exchange_in_every_format() {
+    let rig = rig(vec![json!({"id": "x", "seat": "seat-9", "pixel_macro": "${AN_IMP_URL}{url_esc}"})]);
+    let native = |methods: Value| {
+        let request =
+            json!({"ver": "1.2", "assets": [{"id": 1, "title": {"len": 90}}], "eventtrackers": [{"event": 1, "methods": methods}]});
+        json!({"id": "imp-3", "native": {"request": request}})
+    };
+    let imps = [
+        json!({"id": "imp-3", "banner": {"w": 300, "h": 250}}),
+        json!({"id": "imp-3", "video": {"mimes": ["video/mp4"], "protocols": [13], "w": 640, "h": 360}}),
+        native(json!([1])),
+        native(json!([2])),
+    ];
+    for (n, imp) in imps.iter().enumerate() {
+        let bid = bid_on(&rig, "x", imp);
+        let (_, rest) = bid.adm.split_once("${AN_IMP_URL}").unwrap_or_else(|| panic!("{}", bid.adm));
+        let encoded = rest.split(['"', ']', '\\']).next().unwrap_or_default();
+        assert!(!encoded.contains(['/', '?', '&', '$', '{']), "{encoded}");
+        // What stands behind the macro reaches us as the exchange fills it in.
+        let url = percent_decode_str(encoded).decode_utf8_lossy().into_owned();
+        let path = url.strip_prefix(&format!("{URL}/imp/")).unwrap_or_else(|| panic!("{url}"));
+        let (token, query) = path.split_once('?').expect("a query");
+        let script = if n == 3 { ".js" } else { "" };
+        assert!(
+            token.ends_with(script) && query == "price=${AUCTION_PRICE}&cur=${AUCTION_CURRENCY}",
+            "{url}"
+        );
+        let token = token.strip_suffix(script).expect("the token");
+        assert!(notice::open(&rig.world, Audience::View, token).is_some(), "{url}");
+    }
 }
 
 /// Where a click on a native ad or a spot leads, and what counts its impression.

@@ -9,6 +9,7 @@ use winback::base::winning_price::{KeyPair, seal_price};
 
 use crate::figures::Figures;
 use crate::http::Client;
+use crate::protos::speech::{self, encode, known_of_response};
 use crate::rig::{Server, bids, call, tell};
 use crate::shop::{PUBLIC_URL, Setup, cart, request};
 
@@ -88,11 +89,16 @@ const DIALECTS: [Dialect; 4] = [
 
 fn served() -> Server {
     let mut setup = Setup::acme();
+    let acme = &mut setup.advertisers[0];
+    let native = json!({"id": "native", "format": "native", "declared": {"google": {"attributes": [47]}}});
+    acme["creatives"].as_array_mut().expect("a list").push(native);
+    acme["campaigns"][0]["creatives"] = json!(["card", "native"]);
     let exchanges = setup.config["exchanges"].as_array_mut().expect("a list");
     for dialect in &DIALECTS {
         let mut exchange = json!({"id": dialect.preset, "preset": dialect.preset, "seat": "seat"});
         if dialect.preset == "google" {
             exchange["price"] = json!({"encryption_key_file": "e-key", "integrity_key_file": "i-key"});
+            exchange["billing_ids"] = json!(["56982500334"]);
         }
         exchanges.push(exchange);
     }
@@ -178,6 +184,72 @@ fn each_bids_and_settles_in_its_dialect() {
     figures.exactly("presets.settled", crate::kill::reported(&mut server.api()).0, DIALECTS.len());
     figures.settle();
     what_an_entry_says_itself_wins(&server);
+    google_is_told_what_its_extensions_ask(&server);
+    xandr_counts_before_us(&server);
+}
+
+/// In both of its forms; and an impression that it counts itself is not counted twice.
+fn google_is_told_what_its_extensions_ask(server: &Server) {
+    let mut body = request("r-ext", "u", 1);
+    let native = json!({"request": json!({"ver": "1.2", "assets": [{"id": 1, "title": {"len": 90}}]}).to_string()});
+    body["imp"] = json!([{"id": "1", "native": native, "ext": {"billing_id": ["7", "56982500334"]}}]);
+    let ask = |exchange: &str, content_type: &str, body: &[u8]| {
+        let path = format!("/bid/{exchange}");
+        let sent = Client::new(server.bid).send("POST", &path, &[("Content-Type", content_type)], body);
+        let answer = sent.expect("an answer");
+        assert_eq!(answer.status, 200, "{exchange} {content_type}: {}", server.log());
+        answer
+    };
+    let of_json = ask("google", "application/json", body.to_string().as_bytes()).json();
+    let mut asked = body.clone();
+    asked["imp"][0]["ext"]["billing_id"] = json!([7, 56_982_500_334_u64]);
+    let of_protobuf = ask("google", "application/x-protobuf", &encode(speech::Dialect::Google, &asked));
+    let of_protobuf = known_of_response(speech::Dialect::Google, &of_protobuf.body).expect("Google's response");
+    assert!(
+        of_json["ext"]["processing_time_ms"].is_number() && of_protobuf["ext"].is_object(),
+        "{of_json} {of_protobuf}"
+    );
+    for (answer, id) in [(&of_json, json!("56982500334")), (&of_protobuf, json!(56_982_500_334_u64))] {
+        let bid = &answer["seatbid"][0]["bid"][0];
+        assert_eq!((&bid["cid"], &bid["ext"]["billing_id"]), (&json!("56982500334"), &id), "{bid}");
+        assert_eq!(bid["ext"]["buyer_reporting_id"], "acme-cart", "{bid}");
+        assert_eq!(bid["ext"]["attribute"], json!([47]), "{bid}");
+        let told = bid["ext"]["impression_tracking_url"][0].as_str().expect("the pixel");
+        assert!(bid["adm"].as_str().is_some_and(|adm| adm.contains(told)), "{bid}");
+    }
+    body["imp"][0]["ext"]["billing_id"] = json!(["8"]);
+    let refused = Client::new(server.bid)
+        .post("/bid/google?nbr=1", body.to_string().as_bytes())
+        .expect("an answer");
+    assert_eq!(refused.json()["nbr"], 0, "{}", refused.json());
+    body["imp"][0]["ext"] = json!({});
+    let of_mine = ask("mine", "application/json", body.to_string().as_bytes());
+    let bid = bids(&of_mine).remove(0);
+    let told = bid["ext"]["impression_tracking_url"][0].as_str().expect("the pixel");
+    let (before, _) = crate::kill::reported(&mut server.api());
+    for _ in 0..2 {
+        let called = crate::rig::fill(told.strip_prefix(PUBLIC_URL).expect("ours"), "2");
+        assert_eq!(server.visitor().get(&called).expect("an answer").status, 200, "{called}");
+    }
+    assert_eq!(
+        crate::kill::reported(&mut server.api()).0,
+        before + 1,
+        "Google calls it, and the ad does"
+    );
+}
+
+/// What it redirects to is our pixel, with its price.
+fn xandr_counts_before_us(server: &Server) {
+    let bid = bid(server, "xandr");
+    let markup = html_escape::decode_html_entities(bid["adm"].as_str().expect("markup")).into_owned();
+    let (_, rest) = markup.split_once("src=\"${AN_IMP_URL}").expect("its macro");
+    let encoded = rest.split('"').next().expect("an address");
+    let pixel = percent_decode_str(encoded).decode_utf8().expect("text").into_owned();
+    assert!(
+        path(&pixel).starts_with("/imp/") && pixel.contains("price=${AUCTION_PRICE}"),
+        "{pixel}"
+    );
+    assert_eq!(server.visitor().get(&call(&json!(pixel), "2")).expect("an answer").status, 200);
 }
 
 fn what_an_entry_says_itself_wins(server: &Server) {

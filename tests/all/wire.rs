@@ -12,9 +12,8 @@ use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use winback::base::id::ExchangeNo;
 use winback::base::time::Millis;
-use winback::bid::{Ask, Scratch, Silent, decide};
+use winback::bid::{Scratch, Silent, decide};
 use winback::openrtb::protobuf::transcribe;
 use winback::openrtb::response::Form;
 
@@ -194,16 +193,7 @@ fn answers_are_the_same_field_by_field() {
     let rig = knowing(&asked);
     let mut scratch = Scratch::default();
     let mut decided = |body: &[u8], form| {
-        let ask = Ask {
-            exchange: ExchangeNo(0),
-            body,
-            form,
-            now: NOW,
-            waited_ms: 0,
-            seed: 7,
-            barred: None,
-            inert: false,
-        };
+        let ask = bench_rig::ask(body, form, NOW);
         let outcome = decide(&rig.world, &rig.state, &ask, &mut scratch, &mut Silent);
         (outcome, scratch.out.split().to_vec())
     };

@@ -85,7 +85,16 @@ impl Auction<'_> {
         ensure(left.is_none_or(|left| left >= bid.hold), "budget")?;
         self.date(&mut bid, self.imps[imp], media::sort(of));
         let deal = way.deal;
-        Ok(((way.guaranteed, value), Made { bid, imp, price, deal }))
+        Ok((
+            (way.guaranteed, value),
+            Made {
+                bid,
+                imp,
+                price,
+                deal,
+                ..Made::default()
+            },
+        ))
     }
 
     /// What a thousand impressions are worth, in the shop's currency.

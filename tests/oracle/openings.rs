@@ -92,15 +92,33 @@ pub fn wants_language(r: &Value, language: &str) -> bool {
 
 /// Whether an imp takes a creative's markup: its attributes, and of a banner, which is plain, its type; only a
 /// banner can have a link to who pays for it.
-pub fn takes(r: &Value, imp: &Value, creative: &Value, has_link: bool) -> bool {
+pub fn takes(r: &Value, imp: &Value, creative: &Value, exchange: &Value, has_link: bool) -> bool {
     let (of, dsa) = (of_format(imp, creative), &r["regs"]["ext"]["dsa"]);
     let (mimes, is_banner) = (list(&of["mimes"]), creative["format"] == "banner");
     let must_say = int(&dsa["dsarequired"]).is_some_and(|n| n >= 2) && int(&dsa["pubrender"]) == Some(0);
     let has = |key: &str, wanted: &str| list(&of[key]).iter().any(|entry| entry == wanted);
+    let said = &creative["declared"][text(&exchange["id"]).expect("an id")];
+    let allows = |said: &Value, allowed: &str| list(said).iter().all(|n| list(&imp["ext"][allowed]).contains(n));
     let is_html = mimes.is_empty() || mimes.iter().any(|mime| mime == "text/html");
     !list(&creative["attr"]).iter().any(|attr| has("battr", attr))
         && (!is_banner || !has("btype", "2") && is_html)
         && (is_banner && has_link || !must_say)
+        && allows(&said["restricted_categories"], "allowed_restricted_category")
+        && allows(&said["vendor_types"], "allowed_vendor_type")
+}
+
+/// The billing id an imp is billed to, where the exchange wants one: ours that comes first, else the imp's first.
+pub fn billed_to(imp: &Value, exchange: &Value, shop: &Value) -> Result<Option<String>, &'static str> {
+    let (offered, own) = (
+        list(&imp["ext"]["billing_id"]),
+        &shop["billing_ids"][text(&exchange["id"]).expect("an id")],
+    );
+    let own = list(if own.is_null() { &exchange["billing_ids"] } else { own });
+    match list(&exchange["ext"]).iter().any(|name| name == "billing_id") && !offered.is_empty() {
+        false => Ok(None),
+        true if own.is_empty() => Ok(offered.first().cloned()),
+        true => own.into_iter().find(|id| offered.contains(id)).map(Some).ok_or("billing_id"),
+    }
 }
 
 /// Whether an imp takes a size: listed, by a ratio, or its own or between its bounds where it lists none.

@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use serde_json::Value;
 
 use super::money::Worth;
-use super::openings::{Way, forbids, is_named, takes, wants_language, ways};
+use super::openings::{Way, billed_to, forbids, is_named, takes, wants_language, ways};
 use super::request::{admits, app, categories, each, first, host, in_hours, int, list, meets, of_domain, place, same, set, text, under};
 use super::shopper::{ONE, nano, rate};
 use super::{Auction, Why, ensure, media, money};
@@ -112,7 +112,7 @@ impl<'x> Auction<'x> {
         let (t, (no, creative)) = (&c["targeting"], self.creative(creative));
         ensure(self.has_format(t, creative), "targeting")?;
         let has_link = self.x.server["house"]["ad_choices_url"].is_string();
-        ensure(takes(self.r, i, creative, has_link), "creative_blocked")?;
+        ensure(takes(self.r, i, creative, self.exchange(), has_link), "creative_blocked")?;
         let names = |entry: &Value| text(if entry.is_object() { &entry["buyer_creative_id"] } else { entry });
         let excluded = each(&i["ext"]["excluded_creatives"])
             .iter()
@@ -121,6 +121,7 @@ impl<'x> Auction<'x> {
         let here = (self.ask.exchange, self.shop, no);
         let suspended = self.x.suspended.iter().any(|s| (s.0, s.1, s.2) == here && self.second() < s.3);
         ensure(!excluded && !suspended, "creative_not_approved")?;
+        let billed_to = billed_to(i, self.exchange(), self.doc)?;
         let ways = ways(i, &t["deals"], &self.seat(), self.domain());
         ensure(!ways.is_empty(), "deal")?;
         let asked = if list(&self.r["cur"]).is_empty() {
@@ -144,6 +145,7 @@ impl<'x> Auction<'x> {
         let ways: Vec<Way> = ways.iter().filter_map(rated).collect();
         ensure(!ways.is_empty(), "currency")?;
         media::fits(i, creative)?;
-        self.price([imp, self.shop, campaign, no], multiplier, to, &ways)
+        let (worth, made) = self.price([imp, self.shop, campaign, no], multiplier, to, &ways)?;
+        Ok((worth, Made { billed_to, ..made }))
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn compile(spec: &AdSpec<'_>, size: Size, places: u32) -> Template {
             ad.unless(Cond::Shows(1), |ad| carousel(ad, &frame, places));
         });
         ad.unless(Cond::HasProduct, |ad| shop(ad, &frame));
-        ad.counted(spec, false);
+        ad.counted(spec, size, false);
         ad.choices(spec, r#"class="wb-choices""#).raw("</div>");
     });
     Template::new(pieces, places)

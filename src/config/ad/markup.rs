@@ -2,8 +2,16 @@
 //!
 //! Everything that is not our own markup goes through `text` or `field` and is escaped there.
 
+use serde_json::json;
+
 use super::{AdSpec, Promotion, is_web};
+use crate::model::advertiser::Size;
 use crate::model::template::{Cond, Field, Piece, Place, escape, escape_link};
+
+/// Calls addresses once an element has been seen for a second without a break, so much of it.
+const VIEWABLE: &str = include_str!("viewable.js");
+/// Of an ad from here on 30 % suffice (MRC Viewable Ad Impression Measurement Guidelines: 970 by 250).
+const LARGE_PIXELS: u64 = 242_500;
 
 /// Pieces in the making; neighbouring fixed texts become one.
 #[derive(Default)]
@@ -103,8 +111,9 @@ impl Markup {
         self
     }
 
-    /// What is loaded and not seen: the pixel, where it is not there yet, and impression trackers.
-    pub fn counted(&mut self, spec: &AdSpec<'_>, has_pixel: bool) -> &mut Markup {
+    /// What is loaded and not seen: the pixel, where it is not there yet, impression trackers, and what calls the
+    /// viewable ones.
+    pub fn counted(&mut self, spec: &AdSpec<'_>, size: Size, has_pixel: bool) -> &mut Markup {
         const UNSEEN: &str = r#"" width="1" height="1" alt="" style="position:absolute;left:0;bottom:0">"#;
         if !has_pixel {
             self.raw(r#"<img src=""#).field(Field::Pixel).raw(UNSEEN);
@@ -113,6 +122,14 @@ impl Markup {
             self.raw(r#"<img src=""#);
             escape_link(url.as_bytes(), &mut self.text);
             self.raw(UNSEEN);
+        }
+        if !spec.trackers.viewable.is_empty() {
+            let is_large = u64::from(size.w) * u64::from(size.h) >= LARGE_PIXELS;
+            let share = if is_large { "0.3" } else { "0.5" };
+            // Within a script nothing but its end tag is markup.
+            let urls = json!(spec.trackers.viewable).to_string().replace('<', "\\u003c");
+            self.raw("<script>").raw(VIEWABLE.trim_end());
+            self.raw(&format!("(document.currentScript.parentElement,{urls},{share})</script>"));
         }
         self
     }

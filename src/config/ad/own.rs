@@ -171,15 +171,15 @@ impl OwnTemplate {
         let pieces = Markup::of(|ad| {
             if self.asks_for_product {
                 lower.nodes(&self.nodes, ad);
-                ad.counted(spec, self.has_pixel);
+                ad.counted(spec, size, self.has_pixel);
             } else {
                 ad.when(Cond::HasProduct, |ad| {
                     lower.nodes(&self.nodes, ad);
-                    ad.counted(spec, self.has_pixel);
+                    ad.counted(spec, size, self.has_pixel);
                 });
                 ad.unless(Cond::HasProduct, |ad| {
                     builtin::without_product(ad, spec, size);
-                    ad.counted(spec, false);
+                    ad.counted(spec, size, false);
                 });
             }
             ad.choices(spec, CHOICES);

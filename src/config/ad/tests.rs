@@ -48,6 +48,8 @@ pub(super) const PLAIN: AdSpec<'_> = AdSpec {
     trackers: Trackers {
         impression: &[],
         click: &[],
+        viewable: &[],
+        verification: &[],
     },
 };
 
@@ -237,12 +239,28 @@ fn trackers_are_called_as_they_are_written() {
     let trackers = Trackers {
         impression: &impression,
         click: &click,
+        viewable: &impression,
+        ..Trackers::default()
     };
     let ad = shown(&AdSpec { trackers, ..ROW }, &["One", "Two"].map(shoe), (728, 90));
     let picture = r#"<img src="https://seen.example/?c=${AUCTION_ID}&amp;d=%%X%%" width="1" height="1" alt="""#;
     assert_eq!(ad.matches(picture).count(), 1, "{ad}");
     let ping = r#" ping="https://one.example/?a=1&amp;b={{x}} https://two.example/""#;
     assert_eq!(ad.matches(ping).count(), ad.matches("/click/").count(), "{ad}");
+    let script = r#"(document.currentScript.parentElement,["https://seen.example/?c=${AUCTION_ID}&d=%%X%%"],0.5)</script>"#;
+    assert_eq!((ad.matches(script).count(), ad.matches("<script>").count()), (1, 1), "{ad}");
+}
+
+#[test]
+fn a_tracker_cannot_end_the_script_that_calls_it_and_a_large_ad_need_be_seen_less() {
+    let viewable = ["https://x.example/?a=</script><b>\"]".to_owned()];
+    let trackers = Trackers {
+        viewable: &viewable,
+        ..Trackers::default()
+    };
+    let ad = shown(&AdSpec { trackers, ..PLAIN }, &[shoe("One")], (970, 250));
+    let script = r#"["https://x.example/?a=\u003c/script>\u003cb>\"]"],0.3)</script>"#;
+    assert!(ad.contains(script) && ad.matches("</script>").count() == 1, "{ad}");
 }
 
 #[test]

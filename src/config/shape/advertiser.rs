@@ -2,7 +2,7 @@
 
 use super::campaign::{BOOK_CAP, BUDGET, CAMPAIGN, PER_REQUEST};
 use super::creative::CREATIVE;
-use super::form::{APPEND, CURRENCY, EXCHANGE_KEY, HOST, ID, LANGUAGE, ORIGIN, PATH, SITE_KEY, TEXT, TIMEZONE, URL};
+use super::form::{APPEND, BILLING_ID, CURRENCY, EXCHANGE_KEY, HOST, ID, LANGUAGE, ORIGIN, PATH, SITE_KEY, TEXT, TIMEZONE, URL};
 use super::{ANY_SPAN, Kind, Literals, Rule, Shape, may, must, named, or};
 use crate::base::limits::EVENTS_PER_SECTION_MAX;
 use crate::base::money::Ratio;
@@ -119,6 +119,12 @@ pub(in crate::config) static ADVERTISER: Shape = Shape {
             Kind::Map(&EXCHANGE_KEY, &Kind::Text(&TEXT)),
             "{}",
             "Its own seat by exchange id, where it has one.",
+        ),
+        or(
+            "billing_ids",
+            Kind::Map(&EXCHANGE_KEY, &Kind::List(&Kind::Text(&BILLING_ID))),
+            "{}",
+            "Its own billing ids by exchange id, where it has some: they stand in the place of the exchange's.",
         ),
         may(
             "per_request",

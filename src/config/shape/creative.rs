@@ -1,11 +1,13 @@
 //! The shape of creatives (contract §3 `creative`).
 
-use super::form::{ID, LOCAL_TIME, MEDIA_TYPE, PATH, SECURE_URL, TEXT};
+use super::form::{EXCHANGE_KEY, ID, LOCAL_TIME, MEDIA_TYPE, PATH, SECURE_URL, TEXT};
 use super::targeting::FORMATS;
 use super::{Kind, Rule, SIDE_MAX, Shape, may, must, named, or};
 use crate::base::limits::PRODUCTS_PER_AD_MAX;
 
 const SIDE: Kind = Kind::Integer(1, SIDE_MAX);
+/// Of an exchange's list.
+const NUMBERS: Kind = Kind::List(&Kind::Integer(1, 1_000_000));
 const URLS: Kind = Kind::List(&Kind::Text(&SECURE_URL));
 
 /// `creatives[]`.
@@ -59,7 +61,19 @@ pub(super) static CREATIVE: Shape = Shape {
             Kind::Integer(1, 600),
             "The recording's length in seconds; must be given for video and audio.",
         ),
+        or(
+            "declared",
+            Kind::Map(&EXCHANGE_KEY, &Kind::Object(&DECLARED)),
+            "{}",
+            "What an exchange is to be told of it, by exchange id: see the exchange's `ext`.",
+        ),
         or("trackers", Kind::Object(&TRACKERS), "{}", "Others' URLs that are called too."),
+        or(
+            "verification",
+            Kind::List(&Kind::Object(&VERIFICATION)),
+            "[]",
+            "Others' measurement by Open Measurement (OMID), at most 10: of video and audio where the player lists it among `api` (7), of native where the request lists its event (555). A banner has no place for it.",
+        ),
     ],
     rules: &[
         Rule::Needs("format", &["banner", "video"], &["sizes"], "it must be given"),
@@ -116,6 +130,40 @@ static MEDIA: Shape = Shape {
     rules: &[],
 };
 
+static VERIFICATION: Shape = Shape {
+    name: "verification",
+    help: "Somebody's measurement by Open Measurement.",
+    base: None,
+    keys: &[
+        must("vendor", Kind::Text(&TEXT), "Whose: their key, such as `measure.example-omid`."),
+        must("url", Kind::Text(&SECURE_URL), "Their script."),
+        may("parameters", Kind::Text(&TEXT), "What it is told. Default: nothing."),
+    ],
+    rules: &[],
+};
+
+pub(in crate::config) static DECLARED: Shape = Shape {
+    name: "declared",
+    help: "What a creative is or uses, by the numbers of the exchange's own lists.",
+    base: None,
+    keys: &[
+        or("attributes", NUMBERS, "[]", "What it is: `attribute`."),
+        or(
+            "restricted_categories",
+            NUMBERS,
+            "[]",
+            "What it advertises that not every publisher takes: `restricted_category`. Imps must allow all of them.",
+        ),
+        or(
+            "vendor_types",
+            NUMBERS,
+            "[]",
+            "Whose servers it calls, beside the exchange's own. Imps must allow all of them.",
+        ),
+    ],
+    rules: &[],
+};
+
 static TRACKERS: Shape = Shape {
     name: "trackers",
     help: "Others' URLs that are called too.",
@@ -132,6 +180,12 @@ static TRACKERS: Shape = Shape {
             URLS,
             "[]",
             "Called when it is clicked (the `ping` of its links), at most 10.",
+        ),
+        or(
+            "viewable",
+            URLS,
+            "[]",
+            "Called when it has been seen: half of it for a second, of a large banner 30 %, of video two seconds. At most 10. Of native where the request lists the event, of video from VAST 4.0 on. A banner measures it by a script, and is one with a script to publishers.",
         ),
     ],
     rules: &[],

@@ -1,11 +1,11 @@
 //! The shape of exchanges (contract §2 `exchanges[]`).
 
-use super::form::{CLICK_MACRO, CURRENCY, HEADER, HOST, ID, MACRO, NETWORK, PARAMETER, PATH, PUSH_URL, QUERY, TEXT, UID_MACRO};
+use super::form::{BILLING_ID, CLICK_MACRO, CURRENCY, HEADER, HOST, ID, MACRO, NETWORK, PARAMETER, PATH, PUSH_URL, QUERY, TEXT, UID_MACRO};
 use super::{ANY_SPAN, Kind, Rule, SHARE, Shape, may, must, or};
 use crate::base::limits::HOLD_S_MAX;
 use crate::base::money::Ratio;
 use crate::config::preset::PRESETS;
-use crate::model::exchange::OMITTABLE;
+use crate::model::exchange::{EXTENSIONS, OMITTABLE};
 
 /// The longest a request may be waited for.
 const TMAX_MS_MAX: u32 = 10_000;
@@ -91,6 +91,11 @@ pub(super) static EXCHANGE: Shape = Shape {
             Kind::Text(&CLICK_MACRO),
             "What it wants before the address of a click, such as `%%CLICK_URL_UNESC%%`; or around it, with the address where `{url}` stands, percent-encoded once where it is `{url_esc}`, twice where it is `{url_esc_esc}`. Default: none.",
         ),
+        may(
+            "pixel_macro",
+            Kind::Text(&CLICK_MACRO),
+            "The same for the address of the pixel, whose own macros are encoded with it: `${AN_IMP_URL}{url_esc}`. Default: none.",
+        ),
         or(
             "macros",
             Kind::Object(&MACROS),
@@ -102,6 +107,18 @@ pub(super) static EXCHANGE: Shape = Shape {
             Kind::List(&Kind::Words(&OMITTABLE)),
             "[]",
             "What of a bid is not sent, where it would be taken for something else.",
+        ),
+        or(
+            "ext",
+            Kind::List(&Kind::Words(&EXTENSIONS)),
+            "[]",
+            "What it is told in `ext`, by the names of Google's extensions: the pixel's address once more, of what is no banner; the house's `ad_choices_url`, of native; what a creative has `declared`; which of the billing ids that an imp offers pays, in `cid` too; the campaign's id; how long the request has waited.",
+        ),
+        or(
+            "billing_ids",
+            Kind::List(&Kind::Text(&BILLING_ID)),
+            "[]",
+            "Which of the billing ids that its imps offer are ours, the preferred one first; an imp that offers others only is no-bid. With `billing_id` in `ext`, where an advertiser does not bring its own. Empty: any.",
         ),
         or(
             "discrepancy",

@@ -176,15 +176,26 @@ pub(in crate::config) static QUERY: Form = Form {
     },
 };
 
-/// Where an exchange wants the address of a click.
+/// Where an exchange wants the address of a click, or of the pixel.
 pub(in crate::config) static CLICK_MACRO: Form = Form {
     name: "click-macro",
     examples: ["%%CLICK_URL_UNESC%%{url_esc}", "https://click.demo-x.example/?to={url_esc}&e=1"],
-    problem: "more than one place for the address of a click",
+    problem: "more than one place for the address",
     remedy: "one of `{url}`, `{url_esc}`, `{url_esc_esc}`, once",
     narrows: Some(&TEXT),
     accepts: |text| CLICK_PLACES.iter().map(|(place, _)| text.matches(place).count()).sum::<usize>() <= 1,
     ..SOMETHING
+};
+
+/// A number of 64 bits that an exchange bills by.
+pub(in crate::config) static BILLING_ID: Form = Form {
+    name: "billing-id",
+    pattern: "^[1-9][0-9]{0,17}$",
+    examples: ["56982500334", "1"],
+    problem: "not a billing id",
+    remedy: "its digits as text, such as `\"56982500334\"`",
+    narrows: None,
+    accepts: |text| (1..=18).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()),
 };
 
 /// Where it may stand, and how often it is percent-encoded there.

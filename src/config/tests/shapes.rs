@@ -140,6 +140,12 @@ fn place(document: &Value, path: &str) -> Option<String> {
         let Some((part, rest)) = parts.split_first() else {
             return Some(at);
         };
+        if *part == "*" {
+            let inner = value.as_object()?.iter();
+            return inner
+                .into_iter()
+                .find_map(|(name, inner)| find(inner, rest, format!("{at}/{name}")));
+        }
         let (name, lists) = part.split_once("[]").map_or((*part, 0), |(name, more)| (name, 1 + more.len() / 2));
         let inner = value.get(name)?;
         let at = format!("{at}/{name}");

@@ -11,13 +11,13 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Asset, Kind, Method, NativeAsk, Picture};
+use super::{Asset, IMAGE, IMPRESSION, Kind, MEASURED, Method, NativeAsk, Picture, SCRIPT, VIEWABLE, VIEWABLE_VIDEO};
 use crate::base::time::Millis;
 use crate::model::advertiser::Size;
 use crate::model::links::Click;
 use crate::model::native::Native;
 use crate::model::product::{Product, picture_type};
-use crate::model::spot::{Media, Spot};
+use crate::model::spot::{Media, Spot, Verification};
 use crate::openrtb::json::{List, write_content, write_string};
 use crate::openrtb::player::Player;
 
@@ -34,9 +34,9 @@ pub struct Filling<'a> {
     pub now: Millis,
     /// Where a click goes.
     pub click: Click<'a>,
-    /// The whole address of the impression pixel; with `.js` after its path, that of a script which counts
-    /// the same.
-    pub pixel: &'a str,
+    /// The address of the impression pixel, up to the end of its token and on; with `.js` between, that of a
+    /// script which counts the same.
+    pub pixel: (&'a str, &'a str),
 }
 
 /// Appends a document as a JSON string, where the player takes the spot.
@@ -59,12 +59,13 @@ impl NativeAsk {
             put(out, ",");
         }
         put(out, "\"assets\":[");
-        let mut filled = 0;
+        let (mut filled, mut plays) = (0, false);
         for asset in &self.assets {
             let start = out.len();
             put(out, if filled > 0 { "," } else { "" });
             if self.asset(asset, filling, vast, out) {
                 filled += 1;
+                plays |= matches!(asset.kind, Kind::Video(_));
             } else if asset.required {
                 return Err(asset.id);
             } else {
@@ -76,7 +77,7 @@ impl NativeAsk {
         put(out, "\"");
         addresses(",\"clicktrackers\":[", filling.native.click.iter().map(String::as_str), out);
         put(out, "}");
-        self.trackers(filling, out);
+        self.trackers(filling, plays, out);
         if let Some(url) = filling.native.privacy_url.as_deref().filter(|_| self.privacy) {
             put(out, ",");
             field("privacy", url, out);
@@ -165,31 +166,73 @@ impl NativeAsk {
         written
     }
 
-    /// How the impression is told: as the request says it may be, else in the way of Native 1.0 and 1.1.
-    fn trackers(&self, filling: &Filling<'_>, out: &mut Vec<u8>) {
-        let others = || filling.native.impression.iter().map(String::as_str);
-        let Some(method) = self.impression else {
-            return addresses(",\"imptrackers\":[", std::iter::once(filling.pixel).chain(others()), out);
-        };
-        let mut before = ",\"eventtrackers\":[";
-        let mut tracker = |url: [&str; 3], method: u8| {
-            put(out, before);
-            let _ = write!(out, "{{\"event\":1,\"method\":{method},\"url\":\"");
-            url.iter().for_each(|part| write_content(part.as_bytes(), out));
-            put(out, "\"}");
-            before = ",";
-        };
-        match method {
-            Method::Image => {
-                tracker([filling.pixel, "", ""], 1);
-                others().for_each(|url| tracker([url, "", ""], 1));
+    /// Whom to tell of the impression, as the request says it may be told, else in the way of Native 1.0 and 1.1;
+    /// and of more, where it lists that. `plays` is whether a video was filled in.
+    fn trackers(&self, filling: &Filling<'_>, plays: bool, out: &mut Vec<u8>) {
+        let Filling { native, pixel, .. } = filling;
+        let mut list = EventTrackers { out, any: false };
+        match self.events.impression {
+            None => {}
+            Some(Method::Image) => {
+                list.add(IMPRESSION, IMAGE, &[pixel.0, pixel.1]);
+                native.impression.iter().for_each(|url| list.add(IMPRESSION, IMAGE, &[url]));
             }
-            Method::Script => {
-                let (path, query) = filling.pixel.split_at(filling.pixel.find('?').unwrap_or(filling.pixel.len()));
-                tracker([path, ".js", query], 2);
-            }
+            Some(Method::Script) => list.add(IMPRESSION, SCRIPT, &[pixel.0, ".js", pixel.1]),
         }
-        put(out, "]");
+        let (event, is_listed) = match plays {
+            true => (VIEWABLE_VIDEO, self.events.viewable_video),
+            false => (VIEWABLE, self.events.viewable),
+        };
+        let viewable = native.viewable.iter().filter(|_| is_listed);
+        viewable.for_each(|url| list.add(event, IMAGE, &[url]));
+        let measures = native.verification.iter().filter(|_| self.events.measured);
+        measures.for_each(|verification| list.measure(verification));
+        let any = list.any;
+        put(out, if any { "]" } else { "" });
+        if self.events.impression.is_none() {
+            put(out, ",\"imptrackers\":[\"");
+            [pixel.0, pixel.1].iter().for_each(|part| write_content(part.as_bytes(), out));
+            put(out, "\"");
+            for url in &native.impression {
+                put(out, ",");
+                write_string(url, out);
+            }
+            put(out, "]");
+        }
+    }
+}
+
+/// `eventtrackers` as it is written.
+struct EventTrackers<'o> {
+    out: &'o mut Vec<u8>,
+    any: bool,
+}
+
+impl EventTrackers<'_> {
+    /// Opens one, up to its address's end.
+    fn open(&mut self, event: i64, method: i64, url: &[&str]) {
+        put(self.out, if self.any { "," } else { ",\"eventtrackers\":[" });
+        self.any = true;
+        let _ = write!(self.out, "{{\"event\":{event},\"method\":{method},\"url\":\"");
+        url.iter().for_each(|part| write_content(part.as_bytes(), self.out));
+        put(self.out, "\"");
+    }
+
+    fn add(&mut self, event: i64, method: i64, url: &[&str]) {
+        self.open(event, method, url);
+        put(self.out, "}");
+    }
+
+    fn measure(&mut self, verification: &Verification) {
+        let Verification { vendor, url, parameters } = verification;
+        self.open(MEASURED, SCRIPT, &[url]);
+        put(self.out, ",\"ext\":{");
+        field("vendorKey", vendor, self.out);
+        if let Some(parameters) = parameters {
+            put(self.out, ",");
+            field("verification_parameters", parameters, self.out);
+        }
+        put(self.out, "}}");
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) enum Kind {
     Integers,
     /// An integer of 64 bits.
     Long,
+    /// Integers of 64 bits.
+    Longs,
     /// A bool, which JSON has as 0 and 1.
     Flag,
     Decimal,
@@ -51,7 +53,7 @@ impl Kind {
             Kind::Integer | Kind::Long | Kind::Flag => matches!(value, Value::Varint(_)),
             Kind::Decimal => matches!(value, Value::Fixed64(_)),
             // Packed or not; packed and none at all is as good as absent.
-            Kind::Integers => match value {
+            Kind::Integers | Kind::Longs => match value {
                 Value::Bytes(packed) => !packed.is_empty(),
                 other => matches!(other, Value::Varint(_)),
             },
@@ -60,7 +62,7 @@ impl Kind {
     }
 
     pub(super) fn is_repeated(self) -> bool {
-        matches!(self, Kind::Texts | Kind::Integers | Kind::Many(_))
+        matches!(self, Kind::Texts | Kind::Integers | Kind::Longs | Kind::Many(_))
     }
 
     /// Whether all that comes of it counts, and not only the last.

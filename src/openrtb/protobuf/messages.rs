@@ -112,6 +112,9 @@ messages! {
         1 gpid Text;
     }
     GOOGLE_IMP_EXT {
+        1 billing_id Longs;
+        3 allowed_vendor_type Integers;
+        13 allowed_restricted_category Integers;
         10 excluded_creatives Many(GOOGLE_EXCLUDED);
         7 is_rewarded_inventory Flag;
     }

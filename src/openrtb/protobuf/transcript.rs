@@ -66,9 +66,10 @@ impl Transcript<'_> {
     pub(super) fn value(&mut self, kind: Kind, value: Value<'_>) -> Result<(), Stop> {
         match (kind, value) {
             (Kind::One(of) | Kind::Many(of) | Kind::Place(of), Value::Bytes(bytes)) => self.message(of, bytes)?,
-            (Kind::Integers, Value::Bytes(packed)) => self.packed(packed)?,
+            (Kind::Integers, Value::Bytes(packed)) => self.packed(packed, |t, number| t.integer(number as i32))?,
+            (Kind::Longs, Value::Bytes(packed)) => self.packed(packed, |t, number| t.long(number as i64))?,
             (_, Value::Bytes(text)) => write_bytes(text, self.out),
-            (Kind::Long, Value::Varint(number)) => self.long(number as i64),
+            (Kind::Long | Kind::Longs, Value::Varint(number)) => self.long(number as i64),
             (Kind::Flag, Value::Varint(set)) => self.out.push(b'0' + u8::from(set != 0)),
             // Of 32 bits, whose sign an encoder may or may not have spread over 64.
             (_, Value::Varint(number)) => self.integer(number as i32),
@@ -77,14 +78,14 @@ impl Transcript<'_> {
         if self.out.len() > self.most { Err(Stop::Full) } else { Ok(()) }
     }
 
-    fn packed(&mut self, mut packed: &[u8]) -> Result<(), Stop> {
+    fn packed(&mut self, mut packed: &[u8], mut write: impl FnMut(&mut Self, u64)) -> Result<(), Stop> {
         let mut first = true;
         while !packed.is_empty() {
             if !std::mem::replace(&mut first, false) {
                 self.out.push(b',');
             }
             let number = decode_varint(&mut packed)?;
-            self.integer(number as i32);
+            write(self, number);
         }
         Ok(())
     }

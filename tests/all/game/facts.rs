@@ -95,6 +95,8 @@ pub struct Win {
     pub price: i128,
     /// The deal it is for.
     pub deal: Option<String>,
+    /// The billing id that it names.
+    pub billed_to: Option<String>,
 }
 
 /// A winner, and what the oracle says of it that no answer does.
@@ -108,6 +110,8 @@ pub struct Made {
     pub price: i128,
     /// See [`Win`].
     pub deal: Option<String>,
+    /// See [`Win`].
+    pub billed_to: Option<String>,
 }
 
 /// Winners, the best first; or the reason why nobody wins.

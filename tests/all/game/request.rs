@@ -8,6 +8,7 @@ use winback::base::limits::BODY_BYTES_MAX;
 
 use super::facts::{Asked, Facts, TC_DENIES, TC_GRANTS};
 use super::rng::{Rng, one};
+use super::vendor;
 use super::world::SIZES;
 
 const UAS: [&str; 4] = [
@@ -39,6 +40,7 @@ pub fn request(rng: &mut Rng, facts: &Facts, now: i64) -> Asked {
         1 => r["device"]["ip"] = json!(format!("198.51.100.{}", apart.below(256))),
         _ => {}
     }
+    vendor::offer(&mut apart, &mut r);
     let mut body = r.to_string();
     if rng.chance(6) {
         let letter = one(rng, &ESCAPED);

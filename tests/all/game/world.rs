@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::facts::Facts;
 use super::rng::{Rng, one};
+use super::vendor;
 
 /// Names of shops, in the order of their documents.
 const SHOPS: [&str; 3] = ["acme", "birch", "cedar"];
@@ -84,6 +85,7 @@ pub fn config(rng: &mut Rng, facts: &mut Facts, dir: &Path) {
         facts.feeds.push(feed(rng, id, currency, unit, theme));
         facts.shops.push(shop(rng, id, currency, unit, theme));
     }
+    vendor::config(&mut Rng(rng.0 ^ 0xb111), &mut server, &mut facts.shops);
     facts.server = server;
 }
 

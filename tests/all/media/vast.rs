@@ -37,13 +37,19 @@ struct Made {
     text: String,
 }
 
+fn verification() -> Value {
+    json!([{"vendor": "count.example-omid", "url": "https://count.example/omid.js?a=1&b=2", "parameters": "{\"a\": \"]]>\"}"},
+        {"vendor": "other \"&\"", "url": "https://other.example/omid.js"}])
+}
+
 fn creatives() -> [Value; 2] {
     [
         json!({"id": "v", "format": "video", "sizes": [[640, 360], [480, 480]], "duration_s": 15, "template": "carousel", "products": 3,
-            "trackers": {"impression": ["https://count.example/i?a=1&b=2"], "click": ["https://count.example/c?x=1&y=2"]},
+            "trackers": {"impression": ["https://count.example/i?a=1&b=2"], "click": ["https://count.example/c?x=1&y=2"],
+                "viewable": ["https://count.example/v?a=1&b=2", "https://count.example/w"]}, "verification": verification(),
             "media": [{"url": "https://cdn.acme.example/spot.mp4?a=1&b=2", "mime": "video/mp4", "bitrate_kbps": 800},
                 {"url": "https://cdn.acme.example/spot.webm", "mime": "video/webm", "w": 320, "h": 180, "codec": "vp9, \"opus\""}]}),
-        json!({"id": "a", "format": "audio", "duration_s": 30,
+        json!({"id": "a", "format": "audio", "duration_s": 30, "verification": verification(),
             "media": [{"url": "https://cdn.acme.example/spot.mp3", "mime": "audio/mpeg", "bitrate_kbps": 128}]}),
     ]
 }
@@ -66,6 +72,9 @@ fn players() -> Vec<Value> {
                     let mut player = json!({"mimes": ["video/mp4", "video/webm"], "protocols": [protocol], "maxduration": 30});
                     for more in [size, skip, companion] {
                         let fields = player.as_object_mut().expect("an object");
+                        if protocol != 7 {
+                            fields.insert("api".to_owned(), json!([7]));
+                        }
                         fields.extend(more.as_object().expect("an object").clone());
                     }
                     players.push(player);

@@ -57,7 +57,13 @@ pub fn encode(dialect: Dialect, request: &Value) -> Vec<u8> {
 /// A bid response as the JSON that it stands for, `None` where it is none or has fields that its proto lacks.
 pub fn decode_response(dialect: Dialect, bytes: &[u8]) -> Option<Value> {
     let response = DynamicMessage::decode(dialect.message("BidResponse"), bytes).ok()?;
-    plain(&response)
+    plain(&response, true)
+}
+
+/// The same of the fields that its proto has, for one that is older than what we write.
+pub fn known_of_response(dialect: Dialect, bytes: &[u8]) -> Option<Value> {
+    let response = DynamicMessage::decode(dialect.message("BidResponse"), bytes).ok()?;
+    plain(&response, false)
 }
 
 fn members<'v>(value: &'v Value, none: &'v Map<String, Value>) -> &'v Map<String, Value> {
@@ -126,22 +132,22 @@ fn one(kind: &Kind, value: &Value) -> Option<Wire> {
     })
 }
 
-/// The JSON of a message.
-fn plain(message: &DynamicMessage) -> Option<Value> {
-    if message.unknown_fields().next().is_some() {
+/// The JSON of a message; none where it has to be `whole` and has unknown fields.
+fn plain(message: &DynamicMessage, whole: bool) -> Option<Value> {
+    if whole && message.unknown_fields().next().is_some() {
         return None;
     }
     let mut object = Map::new();
     for (field, wire) in message.fields() {
-        object.insert(field.name().to_owned(), plain_value(wire)?);
+        object.insert(field.name().to_owned(), plain_value(wire, whole)?);
     }
     for (_, wire) in message.extensions() {
-        object.insert("ext".to_owned(), plain_value(wire)?);
+        object.insert("ext".to_owned(), plain_value(wire, whole)?);
     }
     Some(Value::Object(object))
 }
 
-fn plain_value(wire: &Wire) -> Option<Value> {
+fn plain_value(wire: &Wire, whole: bool) -> Option<Value> {
     Some(match wire {
         Wire::Bool(set) => json!(u8::from(*set)),
         Wire::I32(number) | Wire::EnumNumber(number) => json!(number),
@@ -149,8 +155,8 @@ fn plain_value(wire: &Wire) -> Option<Value> {
         Wire::U64(number) => json!(number),
         Wire::F64(number) => json!(number),
         Wire::String(text) => json!(text),
-        Wire::List(values) => Value::Array(values.iter().map(plain_value).collect::<Option<_>>()?),
-        Wire::Message(message) => plain(message)?,
+        Wire::List(values) => Value::Array(values.iter().map(|value| plain_value(value, whole)).collect::<Option<_>>()?),
+        Wire::Message(message) => plain(message, whole)?,
         other => panic!("no field of OpenRTB is {other:?}"),
     })
 }

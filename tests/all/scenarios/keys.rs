@@ -160,12 +160,15 @@ fn remove_from(config: &mut Config, of: Of, path: &str) -> bool {
     }
 }
 
-/// Takes a key away wherever it stands; false where it stands nowhere.
+/// Takes a key away wherever it stands; false where it stands nowhere. `*` is any name of the user's choice.
 fn remove(value: &mut Value, path: &str) -> bool {
     let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
     let (name, is_list) = first.strip_suffix("[]").map_or((first, false), |name| (name, true));
     let Some(object) = value.as_object_mut() else { return false };
     let Some(rest) = rest else { return object.remove(name).is_some() };
+    if name == "*" {
+        return object.values_mut().fold(false, |any, inner| remove(inner, rest) | any);
+    }
     match object.get_mut(name) {
         Some(Value::Array(items)) if is_list => items.iter_mut().fold(false, |any, item| remove(item, rest) | any),
         Some(inner) if !is_list => remove(inner, rest),
@@ -182,6 +185,7 @@ mod tests {
     fn a_key_is_taken_away_wherever_it_stands() {
         let mut value = json!({"a": [{"b": {"c": 1, "d": 2}}, {"b": {"c": 3}}, 7], "e": 5});
         assert!(remove(&mut value, "a[].b.c"));
+        assert!(remove(&mut json!({"x": {"any": {"c": 1}}}), "x.*.c") && !remove(&mut value, "e.*.c"));
         assert!(!remove(&mut value, "a[].b.c") && !remove(&mut value, "a.b") && !remove(&mut value, "x"));
         assert_eq!(value, json!({"a": [{"b": {"d": 2}}, {"b": {}}, 7], "e": 5}));
     }

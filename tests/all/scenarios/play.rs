@@ -18,6 +18,11 @@ use super::given::{Config, EXCHANGE, list, request, rig, sign_of, span_of, tell_
 use crate::bench_rig::Rig;
 use crate::responses;
 
+/// What bids have now and then.
+const SOMETIMES: [&str; 11] = [
+    "w", "h", "cat", "cattax", "attr", "apis", "protocol", "dur", "dealid", "wratio", "hratio",
+];
+
 /// What is seen of one bid's answer.
 struct Made {
     notices: [String; 3],
@@ -183,6 +188,9 @@ impl<'a> Play<'a> {
                 if seatbid["seat"] != "winback" {
                     told["seat"] = seatbid["seat"].clone();
                 }
+                if answer["ext"] != Value::Null {
+                    told["ext of the answer"] = answer["ext"].clone();
+                }
                 if answer["cur"] != "USD" {
                     told["cur"] = answer["cur"].clone();
                 }
@@ -245,13 +253,11 @@ impl<'a> Play<'a> {
         if shown.len() > 1 {
             told["products"] = json!(shown);
         }
-        for name in [
-            "w", "h", "cat", "cattax", "attr", "apis", "protocol", "dur", "dealid", "wratio", "hratio", "ext",
-        ]
-        .into_iter()
-        .filter(|name| bid[*name] != Value::Null)
-        {
+        for name in SOMETIMES.into_iter().filter(|name| bid[*name] != Value::Null) {
             told[name] = bid[name].clone();
+        }
+        if bid["ext"] != Value::Null {
+            told["ext"] = without_token(&bid["ext"]);
         }
         if !self.look_for.is_empty() {
             let is_there = |wanted: &&Value| {
@@ -363,6 +369,13 @@ fn told(outcome: Outcome) -> Value {
         Outcome::NoBid(why) => json!({"no_bid": why.label()}),
         Outcome::Bid { bids, .. } => panic!("{bids} bids are told by their answer"),
     }
+}
+
+/// What `ext` says, but for the token of the pixel.
+fn without_token(ext: &Value) -> Value {
+    let text = ext.to_string();
+    let pixel = text.contains("/imp/").then(|| token(in_markup(&text, "/imp/")));
+    pixel.map_or(ext.clone(), |token| text.replace(&token, "TOKEN").parse().expect("JSON"))
 }
 
 /// The last part of a URL's path.

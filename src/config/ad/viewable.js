@@ -1,0 +1,1 @@
+(function(e,u,s){var t;self.IntersectionObserver&&new IntersectionObserver(function(l,o){clearTimeout(t);l[l.length-1].intersectionRatio<s||(t=setTimeout(function(){o.disconnect();u.forEach(function(a){new Image().src=a})},1e3))},{threshold:s}).observe(e)})
