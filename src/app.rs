@@ -282,6 +282,7 @@ fn apply_server(world: &mut World, server: &Server) {
     world.house = Arc::new(server.house.block.clone());
     world.retention_s = server.privacy.retention.0;
     world.privacy = Arc::new(server.privacy.policy.clone());
+    world.eids = Arc::new(server.eids.clone());
     world.invalid_traffic = Arc::new(server.invalid_traffic.clone());
 }
 

@@ -8,6 +8,7 @@ pub mod advertiser;
 pub mod audience;
 pub mod choice;
 pub mod crawlers;
+pub mod eids;
 pub mod event;
 pub mod exchange;
 pub mod exposure;

@@ -8,6 +8,7 @@ pub mod attributes;
 pub mod deals;
 pub mod decode;
 pub mod dsa;
+pub mod eids;
 pub mod extension;
 pub mod feedback;
 pub mod floor;

@@ -4,6 +4,7 @@
 //! HTTP in, decisions and facts out. Never decides anything itself and changes nothing in the store but
 //! through the writer.
 
+pub mod ages;
 pub mod bids;
 pub mod bodies;
 pub mod compaction;

@@ -122,6 +122,11 @@ impl Default for State {
 }
 
 impl State {
+    /// Counts what was invalid.
+    pub fn count_invalid(&self, why: Invalid, times: u64) {
+        self.invalid[why as usize].fetch_add(times, Ordering::Relaxed);
+    }
+
     /// The user of a foreign id.
     pub fn matched(&self, key: MatchKey) -> Option<UserKey> {
         self.matches.get(key.0)

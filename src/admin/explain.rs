@@ -152,7 +152,7 @@ fn explanation<'a>(
         outcome: word,
         reason,
         sentence,
-        identity: identity::told(&scratch.sight, outcome),
+        identity: identity::told(engine, &scratch.sight, outcome),
         stages: told.durations(),
         campaigns: campaigns(&titles, told, &scratch.picks),
         price: prices(&titles, told, &scratch.picks),

@@ -18,6 +18,7 @@ use crate::model::exposure::{Exposure, evidence};
 use crate::model::matched::Matched;
 use crate::model::profile::Profile;
 use crate::model::rows::Table;
+use crate::privacy::grant::{Grant, label};
 use crate::server::engine::Engine;
 use crate::state::home_key;
 use crate::state::world::World;
@@ -135,7 +136,14 @@ fn record(engine: &Engine, user: UserKey) -> Result<Value, Fail> {
         advertisers.push(json!({"id": name, "shown": seen.count(), "events": events}));
     }
     let shown: Vec<Value> = shown.iter().map(|(title, exposure)| impression(title.as_ref(), exposure)).collect();
-    Ok(json!({"id": id, "matches": matches, "advertisers": advertisers, "shown": shown}))
+    let permission = get(engine, Table::Grants, user)?.as_deref().and_then(Grant::read).map(permission);
+    Ok(json!({"id": id, "permission": permission, "matches": matches, "advertisers": advertisers, "shown": shown}))
+}
+
+/// What was last permitted, and by which kind of signal.
+fn permission(grant: Grant) -> Value {
+    let uses: Vec<&str> = grant.uses().map(label).collect();
+    json!({"at": grant.at.to_millis().to_rfc3339(), "by": grant.by.label(), "uses": uses})
 }
 
 /// One remembered entry; of an event with several items there are several. The item is null where

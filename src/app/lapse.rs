@@ -1,5 +1,5 @@
 //! Matches that are older than they hold (`exchanges[].sync.ttl`): now and then all of them are looked at on the disk,
-//! which knows when they were made, and those that are over are taken out.
+//! which knows when they were made, and those that are over are taken out; how old the others are is counted.
 //!
 //! Runs on the thread of the hand, some ranges of keys at a time, so that nothing else waits for it.
 
@@ -12,6 +12,7 @@ use crate::base::limits::EVICTED_PER_COMMIT_MAX;
 use crate::base::time::Millis;
 use crate::model::matched::Matched;
 use crate::model::rows::{Table, head, tail};
+use crate::server::ages::Ages;
 use crate::server::engine::{Engine, Unavailable};
 use crate::track::fact::Fact;
 
@@ -31,6 +32,8 @@ pub(super) struct Lapses {
     next: u64,
     /// When all had been looked at last.
     ended: Option<Instant>,
+    /// Those seen since the first range.
+    ages: Ages,
 }
 
 impl Lapses {
@@ -50,7 +53,7 @@ impl Lapses {
             if *stopping.borrow() {
                 return Ok(());
             }
-            let over = over(engine, self.next);
+            let over = over(engine, self.next, &mut self.ages);
             for some in over.chunks(EVICTED_PER_COMMIT_MAX) {
                 engine.facts.record_and_wait(Fact::Lapse(some.to_vec()))?;
                 engine.meters.lapsed(some.len());
@@ -60,21 +63,28 @@ impl Lapses {
         }
         if self.next == 0 {
             self.ended = Some(Instant::now());
+            engine.meters.matches(&world, &std::mem::take(&mut self.ages));
         }
         Ok(())
     }
 }
 
-/// Those of a range that are over.
-fn over(engine: &Engine, range: u64) -> Vec<(UserKey, MatchKey)> {
+/// Those of a range that are over. Counts the others.
+fn over(engine: &Engine, range: u64, ages: &mut Ages) -> Vec<(UserKey, MatchKey)> {
     let (world, now) = (engine.world.load(), Millis::wall_clock().to_secs());
     let width = u64::MAX / RANGES + 1;
     let first = range * width;
     let mut over = Vec::new();
     let looked = engine.store.each(Table::UserMatches, first, first + (width - 1), |key, value| {
         let text = String::from_utf8_lossy(value);
-        if let (Some(user), Some(theirs), true) = (head(key), tail(key), world.has_lapsed(&Matched::read(&text), now)) {
+        let (Some(user), Some(theirs)) = (head(key), tail(key)) else {
+            return;
+        };
+        let matched = Matched::read(&text);
+        if world.has_lapsed(&matched, now) {
             over.push((UserKey(user), MatchKey(theirs)));
+        } else if let Some(exchange) = world.exchange_by_id(matched.namespace) {
+            ages.count(exchange.no, matched.at.map(|at| now.since(at)));
         }
     });
     if let Err(error) = looked {

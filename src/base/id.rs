@@ -41,7 +41,7 @@ impl UserKey {
 }
 
 /// A foreign id: the keyed 64-bit hash of its namespace and text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MatchKey(pub u64);
 
 /// An exchange of the server config.

@@ -22,8 +22,8 @@ pub const ASSETS_MAX: usize = 64;
 pub const COMPANIONS_MAX: usize = 4;
 /// Ads given to one pod.
 pub const POD_ADS_MAX: usize = 8;
-/// EIDs probed in one request.
-pub const EID_PROBES_MAX: usize = 4;
+/// EIDs probed in one request: the most trusted ones.
+pub const EID_PROBES_MAX: usize = 8;
 /// Campaigns considered for one request.
 pub const CANDIDATES_MAX: usize = 512;
 /// Pairs of an imp and a campaign that are ranked in one request.

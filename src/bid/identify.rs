@@ -4,14 +4,12 @@
 
 use super::Case;
 use crate::base::id::UserKey;
-use crate::base::limits::EID_PROBES_MAX;
 use crate::model::outcome::NoBid;
-use crate::openrtb::attributes::plain;
-use crate::openrtb::json::{Text, trusted_eids};
+use crate::openrtb::eids;
 use crate::privacy::permission::{Permission, Use};
 use crate::privacy::recall::Recall;
 use crate::privacy::signals::Signals;
-use crate::state::sight::{Place, Probe, Sight};
+use crate::state::sight::{Place, Probe, Sight, id_text};
 
 /// Users the request may be about, the most trusted id first: ours, the exchange's, EIDs, the
 /// device's; and what may be done. `text` is memory for unescaping.
@@ -43,18 +41,12 @@ pub fn identify(
     if let Some(id) = id_text(request.user.id, text) {
         probe.theirs(Place::UserId, &case.exchange.id, id);
     }
-    let mut ours = None;
-    for (n, eid) in trusted_eids(request.user.eids).take(EID_PROBES_MAX).enumerate() {
-        let Some(id) = id_text(eid.id, text) else { continue };
-        // An EID of a source that is named as such, else one that the exchange vouches for.
-        if let Some(name) = plain(eid.source) {
-            if name == world.public_host {
-                ours = ours.or(Some(hashes.user(id)));
-            }
-            probe.theirs(Place::Eid(n), name, id);
-        }
-        probe.theirs(Place::Eid(n), &case.exchange.id, id);
-    }
+    let ours = probe.eids(
+        &eids::chosen(request.user.eids, &world.eids, &world.public_host),
+        world,
+        &case.exchange.id,
+        text,
+    );
     if let Some(ifa) = id_text(request.device.ifa, text) {
         probe.device(ifa);
     }
@@ -67,9 +59,4 @@ pub fn identify(
         (true, true) => Err(NoBid::UnknownUser),
         (true, false) => Ok(permission),
     }
-}
-
-/// The bytes of an id, unescaped; none where it is empty.
-fn id_text<'s>(id: Text<'s>, memory: &'s mut String) -> Option<&'s [u8]> {
-    Some(id.unescape(memory).as_bytes()).filter(|id| !id.is_empty())
 }

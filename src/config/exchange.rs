@@ -30,7 +30,7 @@ pub(super) fn exchange<'t>(r: &Reader<'t>, o: &Object<'_, 't>, no: ExchangeNo, r
     let notice_grace_s = o.integer("notice_grace_s")?;
     check_hold(r, o, &exp_s, notice_grace_s);
     let price = price(r, o, rates);
-    let sync = sync(o);
+    let sync = sync(r, o);
     Some(Exchange {
         no,
         auth: auth(o),
@@ -189,11 +189,11 @@ fn check_hold<'t>(r: &Reader<'t>, o: &Object<'_, 't>, exp_s: &SecondsBy, grace_s
     }
 }
 
-fn sync(exchange: &Object<'_, '_>) -> Option<Sync> {
+fn sync<'t>(r: &Reader<'t>, exchange: &Object<'_, 't>) -> Option<Sync> {
     let o = exchange.object("sync")?;
     let parameters = o.inner("parameters");
     Some(Sync {
-        push_url: push_url(&o),
+        push_url: push_url(r, &o),
         redirect_hosts: o.list("redirect_hosts", Reader::host),
         ttl: o.span("ttl")?,
         parameters: SyncParameters {
@@ -207,10 +207,18 @@ fn sync(exchange: &Object<'_, '_>) -> Option<Sync> {
 }
 
 /// With our account there filled in. One that wants an account leads nowhere before it has it.
-fn push_url(sync: &Object<'_, '_>) -> Option<String> {
+fn push_url<'t>(r: &Reader<'t>, sync: &Object<'_, 't>) -> Option<String> {
     let url = sync.read("push_url", Reader::plain)?;
-    match sync.text("account") {
-        Some(account) => Some(url.replace("{account}", &utf8_percent_encode(&account, RESERVED).to_string())),
-        None => Some(url).filter(|url| !url.contains("{account}")),
+    if !url.contains("{account}") {
+        return Some(url);
     }
+    let account = sync.text("account");
+    if account.is_none() {
+        r.warn(
+            sync.get("push_url").unwrap_or(sync.node),
+            "no browser is sent there, so nobody is matched by it: `account` is missing",
+            "add to `sync` what the exchange calls you, or set `push_url` to `null`",
+        );
+    }
+    Some(url.replace("{account}", &utf8_percent_encode(&account?, RESERVED).to_string()))
 }

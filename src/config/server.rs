@@ -24,6 +24,7 @@ use crate::base::id::ExchangeNo;
 use crate::base::limits::{CONFIG_BYTES_MAX, EXCHANGES_MAX};
 use crate::base::money::{Currency, Money, Rates};
 use crate::base::time::Span;
+use crate::model::eids::EidSources;
 use crate::model::exchange::Exchange;
 use crate::model::house::HouseBlock;
 use crate::model::traffic::{InvalidTraffic, Ranges};
@@ -57,6 +58,8 @@ pub struct Server {
     pub privacy: Privacy,
     /// What no advertiser may be shown on.
     pub house: House,
+    /// Which ids of `user.eids` are looked at.
+    pub eids: EidSources,
     /// What counts as invalid traffic.
     pub invalid_traffic: InvalidTraffic,
     /// Bounds.
@@ -176,6 +179,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<Server> {
         rates,
         privacy: privacy(r, &o)?,
         house: house(&o),
+        eids: eids(&o)?,
         invalid_traffic: invalid_traffic(&o),
         limits: limits(&o)?,
         compact: compact(&o),
@@ -290,6 +294,11 @@ const NETWORKS: Entries = Entries {
     problem: "not a network",
     remedy: "one network a line, such as `203.0.113.0/24` or `2001:db8::/32`; comments after `#`",
 };
+
+fn eids(server: &Object<'_, '_>) -> Option<EidSources> {
+    let o = server.inner("eids");
+    Some(EidSources::new(o.list("sources", Reader::words), o.boolean("others")?))
+}
 
 /// `null` in place of a number is no such test, in place of the whole no test at all.
 fn invalid_traffic(server: &Object<'_, '_>) -> InvalidTraffic {

@@ -318,6 +318,30 @@ fn keys_for_people_are_allowed_anywhere_and_syntax_has_one_fault() {
 }
 
 #[test]
+fn nothing_is_kept_longer_than_our_row_of_the_vendor_list_says() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let list = r#"{"vendors": {"7": {"purposes": [1, 3], "dataRetention": {"stdRetention": 60}}}}"#;
+    std::fs::write(dir.path().join("gvl.json"), list).expect("a list");
+    let read = |retention: &str| {
+        let text = format!(r#"{{"privacy": {{"gvl_vendor_id": 7, "gvl_file": "gvl.json"{retention}}}}}"#);
+        server_from_text("winback.json", dir.path(), &text)
+    };
+    let days = |retention| read(retention).expect("sound").0.privacy.retention;
+    assert_eq!((days(""), days(r#", "retention": "60d""#)), (Span::days(60), Span::days(60)));
+    assert_eq!(days(r#", "retention": "30d""#), Span::days(30));
+    let said = blamed(read(r#", "retention": "61d""#));
+    assert!(
+        matches!(&said[..], [one] if one.contains("longer than the row") && one.ends_with("at most `60d`")),
+        "{said:?}"
+    );
+    // No rule may look back further; this shop's does, by a month.
+    let (server, _) = read("").expect("sound");
+    let (_, found) = draft_advertiser("acme.json", dir.path(), ADVERTISER, &server);
+    let is_refused = |fault: &Fault| !fault.warning && fault.to_string().contains("at most `60d`, the server's `privacy.retention`");
+    assert!(found.iter().any(is_refused), "{found:?}");
+}
+
+#[test]
 fn an_open_exchange_needs_loopback() {
     let open = plant(SERVER, r#""auth": {"header": "X-Exchange-Key", "value_file": "demo-x-key"},"#, "");
     assert!(read_server(&open).is_ok());

@@ -1,7 +1,7 @@
 //! Known crawlers, by what their user agents say (`crawlers/user-agents.txt`).
 //!
 //! Crawlers that say so, that is: one that claims to be a browser is told by what it does. Never allocates,
-//! once it has been asked.
+//! once it has been prepared or asked.
 
 use std::sync::LazyLock;
 
@@ -17,6 +17,11 @@ static WORDS: LazyLock<AhoCorasick> = LazyLock::new(|| {
 fn words() -> impl Iterator<Item = &'static str> {
     let lines = include_str!("crawlers/user-agents.txt").lines();
     lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// Makes the list ready, so that no bid waits for that: to be called at start.
+pub fn prepare() {
+    LazyLock::force(&WORDS);
 }
 
 /// Whether a user agent is a known crawler's.

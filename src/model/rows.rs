@@ -18,6 +18,8 @@ pub enum Table {
     UserIds,
     /// Users who came with an id of ours, in a cookie or named by a shop: on disk only.
     Claims,
+    /// User key to what was last permitted (`privacy::grant`): on disk only.
+    Grants,
     /// User key and match key to the namespace, so that a user's matches can be found: on disk only.
     UserMatches,
     /// Part, advertiser and hash of `event_id` to when: on disk only.
@@ -51,12 +53,13 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 19] = [
+    pub const ALL: [Table; 20] = [
         Table::Users,
         Table::Exposures,
         Table::Matches,
         Table::UserIds,
         Table::Claims,
+        Table::Grants,
         Table::UserMatches,
         Table::EventIds,
         Table::Orders,
@@ -81,6 +84,7 @@ impl Table {
             Table::Matches => "matches",
             Table::UserIds => "user_ids",
             Table::Claims => "claims",
+            Table::Grants => "grants",
             Table::UserMatches => "user_matches",
             Table::EventIds => "event_ids",
             Table::Orders => "orders",

@@ -11,7 +11,7 @@ mod runs;
 mod values;
 
 pub use escapes::resolved;
-pub use values::{Chars, Eid, Elements, FormatEntry, Hints, List, Text, creatives, eids, elements, formats, hints, sizes, trusted_eids};
+pub use values::{Chars, Eid, Elements, FormatEntry, Hints, List, Text, creatives, eids, elements, formats, hints, sizes};
 
 use bytes::BufMut;
 

@@ -20,6 +20,7 @@ use crate::base::limits::EXCHANGES_MAX;
 use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch, Silent, Trace, decide};
 use crate::config::Server;
+use crate::model::crawlers;
 use crate::model::outcome::{NoBid, Outcome, Pick};
 use crate::openrtb::response::Form;
 use crate::state::State;
@@ -165,8 +166,9 @@ pub struct Parts {
 }
 
 impl Engine {
-    /// Puts it together; draws the secret of this process.
+    /// Puts it together; draws the secret of this process, and makes ready what a first request would wait for.
     pub fn new(parts: Parts) -> std::io::Result<Engine> {
+        crawlers::prepare();
         let Parts {
             world,
             state,

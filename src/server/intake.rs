@@ -278,5 +278,18 @@ fn event_of_query(query: Option<&str>) -> String {
     if item.contains_key("item_id") {
         event.insert("items".into(), serde_json::Value::Array(vec![item.into()]));
     }
-    serde_json::json!({"events": [event]}).to_string()
+    let said = stated(query);
+    let consent = [
+        ("gdpr", said.gdpr),
+        ("gdpr_consent", said.gdpr_consent),
+        ("gpp", said.gpp),
+        ("gpp_sid", said.gpp_sid),
+        ("us_privacy", said.us_privacy),
+        ("gpc", said.gpc),
+    ];
+    let consent: serde_json::Map<String, serde_json::Value> = consent
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
+        .collect();
+    serde_json::json!({"consent": consent, "events": [event]}).to_string()
 }

@@ -5,8 +5,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use metrics::{Counter, counter};
+use metrics::{Counter, counter, gauge};
 
+use super::ages::{Ages, BOUNDS_S};
 use crate::base::id::ExchangeNo;
 use crate::base::limits::{EXCHANGES_MAX, REFUSALS_MAX};
 use crate::model::outcome::{NoBid, Outcome};
@@ -32,9 +33,6 @@ struct OfExchange {
     recognitions: Vec<Counter>,
     grounds: Vec<Counter>,
 }
-
-/// Bounds of the histogram of ages of matches, in seconds: from an hour to a quarter of a year.
-const AGES_S: [u32; 9] = [3_600, 21_600, 86_400, 259_200, 604_800, 1_209_600, 2_592_000, 5_184_000, 7_776_000];
 
 /// Buckets whose bounds grow by the square root of two from one microsecond.
 struct Latency {
@@ -145,8 +143,19 @@ impl Meters {
     /// Counts how old a match was when it was made anew: the buckets of a histogram.
     pub fn match_age(&self, exchange: &str, age_s: u32) {
         let within = |most: &u32| (age_s <= *most).then(|| most.to_string());
-        for le in AGES_S.iter().filter_map(within).chain(["+Inf".to_owned()]) {
+        for le in BOUNDS_S.iter().filter_map(within).chain(["+Inf".to_owned()]) {
             counter!("winback_match_age_seconds_bucket", "exchange" => exchange.to_owned(), "le" => le).increment(1);
+        }
+    }
+
+    /// Says how old the matches are that are held.
+    pub fn matches(&self, world: &World, ages: &Ages) {
+        for exchange in world.exchanges() {
+            let of = ages.of(exchange.no);
+            for (le, count) in of.buckets() {
+                gauge!("winback_matches_by_age", "exchange" => exchange.id.clone(), "le" => le).set(count as f64);
+            }
+            gauge!("winback_matches_told_by_shops", "exchange" => exchange.id.clone()).set(of.told as f64);
         }
     }
 

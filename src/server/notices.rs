@@ -74,8 +74,9 @@ pub async fn pixel(engine: &Engine, token: &str, query: Option<&str>, invalid: O
     answer(recorded.err().unwrap_or(StatusCode::OK))
 }
 
-/// `GET /vast/{event}/{token}`: what a player reports of a spot. Counted, and no fact.
-pub fn beat(engine: &Engine, event: &str, token: &str, query: Option<&str>) -> Answer {
+/// `GET /vast/{event}/{token}`: what a player reports of a spot. Counted, and no fact; as invalid where nobody
+/// watches, which `invalid` says.
+pub fn beat(engine: &Engine, event: &str, token: &str, query: Option<&str>, invalid: Option<Invalid>) -> Answer {
     let Some(event) = BEATS.into_iter().find(|known| *known == event) else {
         let message = format!("an event is one of {}", BEATS.join(", "));
         return http::error(StatusCode::BAD_REQUEST, "unknown_event", &message);
@@ -88,6 +89,11 @@ pub fn beat(engine: &Engine, event: &str, token: &str, query: Option<&str>) -> A
     let exchange = world
         .exchange(opened.ticket.exchange)
         .map_or("unknown", |exchange| exchange.id.as_str());
+    if let Some(why) = invalid {
+        engine.state.count_invalid(why, 1);
+        engine.meters.noticed(exchange, event, Effect::Invalid.label());
+        return http::gif(StatusCode::OK);
+    }
     let is_late = Millis::wall_clock().to_secs().since(opened.ticket.at) > NOTICE_LIFE.0;
     engine.meters.noticed(exchange, event, if is_late { "expired" } else { "counted" });
     // Codes are VAST's, of three digits; anything else, a macro nobody replaced among it, is one.

@@ -61,8 +61,13 @@ async fn click(State(engine): Shared, Path(token): Path<String>, RawQuery(query)
     out(notices::click(&engine, &token, query.as_deref(), visitor.invalid).await)
 }
 
-async fn beat(State(engine): Shared, Path((event, token)): Path<(String, String)>, RawQuery(query): RawQuery) -> Response {
-    out(notices::beat(&engine, &event, &token, query.as_deref()))
+async fn beat(
+    State(engine): Shared,
+    Path((event, token)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    visitor: Visitor,
+) -> Response {
+    out(notices::beat(&engine, &event, &token, query.as_deref(), visitor.invalid))
 }
 
 /// Our opt-out cookie, or Global Privacy Control.

@@ -7,6 +7,7 @@
 mod marks;
 mod page;
 mod template;
+mod told;
 
 use std::sync::Arc;
 
@@ -17,17 +18,19 @@ use percent_encoding::utf8_percent_encode;
 
 use self::marks::Marks;
 use self::template::{Filling, Said};
+use self::told::Told;
 use super::engine::Engine;
 use super::http::{self, Answer};
 use super::public::{COOKIE_AGE_S, Shared, has_opted_out, out, renew_id, set_cookie, set_id, stated};
-use super::visitor::is_prefetch;
+use super::visitor::Visitor;
 use crate::base::limits::SYNCS_PER_PAGE_MAX;
 use crate::base::time::{Millis, Secs};
 use crate::model::exchange::Exchange;
 use crate::model::template::RESERVED;
+use crate::model::traffic::Invalid;
+use crate::privacy::grant::Grant;
 use crate::privacy::permission::{Ground, Use};
 use crate::privacy::signals::Stated;
-use crate::state::sight::is_nobody;
 use crate::state::world::World;
 use crate::track::fact::{Effect, Fact, IdRef};
 use crate::track::notice::parameter;
@@ -71,6 +74,7 @@ pub async fn one(
     Path(name): Path<String>,
     method: Method,
     RawQuery(query): RawQuery,
+    visitor: Visitor,
     headers: HeaderMap,
 ) -> Response {
     let world = engine.world.load_full();
@@ -82,7 +86,7 @@ pub async fn one(
     let Some((exchange, shape)) = found else {
         return out(http::status(StatusCode::NOT_FOUND));
     };
-    let call = Call::new(&engine, &world, method, query.as_deref(), &headers);
+    let call = Call::new(&engine, &world, method, visitor, query.as_deref(), &headers);
     match call.gate() {
         Gate::Enter(id) => call.meet(exchange, id, shape).await,
         stopped => call.stopped(stopped, &exchange.id, &format!("/sync/{name}"), shape),
@@ -90,9 +94,9 @@ pub async fn one(
 }
 
 /// `GET /sync`: a page that sends to the exchanges that are due, at once.
-pub async fn page(State(engine): Shared, method: Method, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+pub async fn page(State(engine): Shared, method: Method, RawQuery(query): RawQuery, visitor: Visitor, headers: HeaderMap) -> Response {
     let world = engine.world.load_full();
-    let call = Call::new(&engine, &world, method, query.as_deref(), &headers);
+    let call = Call::new(&engine, &world, method, visitor, query.as_deref(), &headers);
     match call.gate() {
         Gate::Enter(id) => {
             let mut visit = call.visit(id);
@@ -104,9 +108,9 @@ pub async fn page(State(engine): Shared, method: Method, RawQuery(query): RawQue
 }
 
 /// `GET /sync.gif`: a picture that leads over the exchanges that are due, one after the other.
-pub async fn chain(State(engine): Shared, method: Method, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+pub async fn chain(State(engine): Shared, method: Method, RawQuery(query): RawQuery, visitor: Visitor, headers: HeaderMap) -> Response {
     let world = engine.world.load_full();
-    let call = Call::new(&engine, &world, method, query.as_deref(), &headers);
+    let call = Call::new(&engine, &world, method, visitor, query.as_deref(), &headers);
     match call.gate() {
         Gate::Enter(id) => {
             let mut visit = call.visit(id);
@@ -122,6 +126,7 @@ struct Call<'a> {
     engine: &'a Engine,
     world: &'a World,
     method: Method,
+    visitor: Visitor,
     query: Option<&'a str>,
     headers: &'a HeaderMap,
     stated: Stated,
@@ -134,6 +139,8 @@ enum Gate<'a> {
     Enter(&'a str),
     /// Nobody looks at the answer.
     Prefetch,
+    /// A machine asks.
+    Machine(Invalid),
     OptedOut,
     Forbidden(Option<Ground>),
     /// The browser has no cookie of ours.
@@ -143,11 +150,19 @@ enum Gate<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(engine: &'a Engine, world: &'a World, method: Method, query: Option<&'a str>, headers: &'a HeaderMap) -> Call<'a> {
+    fn new(
+        engine: &'a Engine,
+        world: &'a World,
+        method: Method,
+        visitor: Visitor,
+        query: Option<&'a str>,
+        headers: &'a HeaderMap,
+    ) -> Call<'a> {
         Call {
             engine,
             world,
             method,
+            visitor,
             query,
             headers,
             stated: stated(query),
@@ -156,8 +171,10 @@ impl<'a> Call<'a> {
     }
 
     fn gate(&self) -> Gate<'a> {
-        if self.method == Method::HEAD || is_prefetch(self.headers) {
-            return Gate::Prefetch;
+        match self.visitor.invalid {
+            Some(why) if why != Invalid::Prefetch => return Gate::Machine(why),
+            _ if self.method == Method::HEAD || self.visitor.is_ahead => return Gate::Prefetch,
+            _ => {}
         }
         if has_opted_out(self.headers) {
             return Gate::OptedOut;
@@ -180,8 +197,12 @@ impl<'a> Call<'a> {
 
     /// The answer to a call that goes no further; `path` is ours.
     fn stopped(&self, gate: Gate<'_>, exchange: &str, path: &str, shape: Shape) -> Response {
+        if let Some(why) = self.visitor.invalid {
+            self.engine.state.count_invalid(why, 1);
+        }
         let result = match gate {
             Gate::Prefetch => "prefetch",
+            Gate::Machine(why) => why.label(),
             Gate::OptedOut => "opted_out",
             Gate::Forbidden(ground) => {
                 self.engine.meters.sync_forbidden(exchange, ground);
@@ -270,52 +291,6 @@ impl<'a> Call<'a> {
             (Shape::Page, _) => Then::Page(visit.send_to_due(SYNCS_PER_PAGE_MAX)),
         };
         visit.leave(then)
-    }
-}
-
-/// What an exchange tells of a browser.
-#[derive(Debug, PartialEq, Eq)]
-enum Told {
-    /// It does not tell, it asks.
-    Nothing,
-    /// It has no id.
-    Empty,
-    /// What it tells is nobody's id.
-    Nobody,
-    /// An error.
-    Error(String),
-    /// Its id, and the version of its ids.
-    Id { uid: String, version: Option<String> },
-}
-
-impl Told {
-    fn of(exchange: &Exchange, query: Option<&str>) -> Told {
-        let names = exchange.sync.as_ref().map(|sync| &sync.parameters);
-        let value = |name: Option<&String>| name.and_then(|name| parameter(query, name));
-        let error = value(names.and_then(|names| names.error.as_ref()));
-        if let Some(code) = error.filter(|code| !code.is_empty()) {
-            return Told::Error(code);
-        }
-        let uid = value(names.map(|names| &names.uid)).or_else(|| parameter(query, "uid"));
-        match uid {
-            None => Told::Nothing,
-            Some(uid) if uid.is_empty() => Told::Empty,
-            Some(uid) if is_nobody(uid.as_bytes()) => Told::Nobody,
-            Some(uid) => Told::Id {
-                uid,
-                version: value(names.and_then(|names| names.version.as_ref())).filter(|version| is_version(version)),
-            },
-        }
-    }
-
-    fn label(&self) -> &'static str {
-        match self {
-            Told::Nothing => "asked",
-            Told::Empty => "no_id",
-            Told::Nobody => "nobody",
-            Told::Error(_) => "error",
-            Told::Id { .. } => "told",
-        }
     }
 }
 
@@ -438,7 +413,10 @@ impl Visit<'_> {
         let ours = IdRef::Ours(hashes.user(self.id.as_bytes()), self.id.to_owned());
         let namespace = version.map_or_else(|| exchange.id.clone(), |version| format!("{}:{version}", exchange.id));
         let theirs = IdRef::Foreign(hashes.foreign(&exchange.id, uid.as_bytes()), namespace);
-        let effect = self.call.engine.facts.record(Fact::Match(vec![ours, theirs])).await.ok()?;
+        let signals = self.call.stated.signals();
+        let grant = Grant::of(self.call.world.privacy.permit(&signals), &signals, self.call.now);
+        let fact = Fact::Match(vec![ours, theirs], grant);
+        let effect = self.call.engine.facts.record(fact).await.ok()?;
         if effect != Effect::Repeat {
             self.note_age(exchange);
             self.marks.matched(exchange, self.call.now);
@@ -470,9 +448,4 @@ impl Visit<'_> {
 /// Ids we gave, or that could be: web-safe base64.
 fn is_cookie_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-}
-
-/// What can be told from an exchange's id in a row.
-fn is_version(text: &str) -> bool {
-    (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }

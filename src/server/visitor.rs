@@ -17,8 +17,10 @@ use crate::model::traffic::Invalid;
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visitor {
-    /// Why that is nobody, where it is.
+    /// Why that is nobody, where it is and is tested for.
     pub invalid: Option<Invalid>,
+    /// Whether what is asked for is loaded in advance and may never be looked at.
+    pub is_ahead: bool,
 }
 
 impl FromRequestParts<Arc<Engine>> for Visitor {
@@ -30,15 +32,17 @@ impl FromRequestParts<Arc<Engine>> for Visitor {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let ip = peer.map(|ConnectInfo(peer)| http::caller(*peer, headers, &settings.server.trusted_proxies));
         let tested = engine.world.load().invalid_traffic.clone();
+        let is_ahead = is_prefetch(headers);
         Ok(Visitor {
-            invalid: tested.of_sender(is_prefetch(headers), http::header(headers, "user-agent"), ip),
+            invalid: tested.of_sender(is_ahead, http::header(headers, "user-agent"), ip),
+            is_ahead,
         })
     }
 }
 
 /// Whether a browser loads in advance what may never be shown: `Sec-Purpose` (Fetch standard), and what
 /// browsers said before it.
-pub fn is_prefetch(headers: &HeaderMap) -> bool {
+fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
         let said = http::header(headers, name).unwrap_or("").to_ascii_lowercase();
         ["prefetch", "prerender", "preview"].iter().any(|word| said.contains(word))

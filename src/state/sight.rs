@@ -7,8 +7,12 @@ use crate::base::hash::{Hashes, NS_IFA};
 use crate::base::id::{MatchKey, UserKey, device_id};
 use crate::base::limits::EID_PROBES_MAX;
 use crate::model::outcome::NoBid;
+use crate::openrtb::attributes::plain;
+use crate::openrtb::eids::Chosen;
+use crate::openrtb::json::Text;
 use crate::privacy::permission::Ground;
 use crate::state::State;
+use crate::state::world::World;
 
 /// Ids of exchanges that are longer are nobody's.
 pub const FOREIGN_ID_BYTES_MAX: usize = 256;
@@ -34,11 +38,13 @@ pub enum Place {
     BuyerUid,
     /// `user.id`: the exchange's.
     UserId,
-    /// `user.eids`, the n-th id of all that are looked at.
+    /// `user.eids`, the n-th of those that are looked at.
     Eid(usize),
     /// `device.ifa`.
     Ifa,
 }
+
+const PLACES: usize = 3 + EID_PROBES_MAX;
 
 impl Place {
     /// The places, in the order in which they are looked at.
@@ -60,7 +66,11 @@ impl Place {
 /// What the ids of one request led to, and what forbade to look at them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sight {
-    led: [Led; 3 + EID_PROBES_MAX],
+    led: [Led; PLACES],
+    /// By which keys the places lead that lead to somebody, so that it can be told since when.
+    keys: [MatchKey; PLACES],
+    /// Which of the request's EIDs those are that are looked at, from 1.
+    numbers: [u16; EID_PROBES_MAX],
     /// The signal that forbade.
     pub ground: Option<Ground>,
 }
@@ -69,6 +79,16 @@ impl Sight {
     /// What the id of a place led to.
     pub fn led(&self, place: Place) -> Led {
         self.led[place.index()]
+    }
+
+    /// By which key a place led to a user, if it did.
+    pub fn key(&self, place: Place) -> Option<MatchKey> {
+        (self.led(place) == Led::Known).then(|| self.keys[place.index()])
+    }
+
+    /// The number of the n-th EID that is looked at, among all of the request, from 1.
+    pub fn number(&self, n: usize) -> u16 {
+        self.numbers.get(n).copied().unwrap_or_default()
     }
 
     /// Whether any place holds an id, somebody's or nobody's. A device id that is nobody's is none.
@@ -97,9 +117,12 @@ impl Sight {
         })
     }
 
-    fn note(&mut self, place: Place, led: Led) {
-        let known = &mut self.led[place.index()];
-        *known = led.max(*known);
+    fn note(&mut self, place: Place, led: Led, key: MatchKey) {
+        let at = place.index();
+        if led > self.led[at] {
+            self.led[at] = led;
+            self.keys[at] = key;
+        }
     }
 }
 
@@ -136,6 +159,11 @@ recognitions! {
     Nobody "nobody" "its ids are nobody's: macros that were not replaced, zeros, words such as `null`",
     UnknownId "unknown_id" "no id has been matched",
     NoEvents "no_events" "an id is matched, and no shop has told an event of the user that is still kept",
+}
+
+/// The bytes of an id, unescaped; none where it is empty.
+pub fn id_text<'s>(id: Text<'s>, memory: &'s mut String) -> Option<&'s [u8]> {
+    Some(id.unescape(memory).as_bytes()).filter(|id| !id.is_empty())
 }
 
 /// Whether an id is nobody's: empty, too long, a macro that was not replaced, zeros or a word for nobody. It would
@@ -176,7 +204,7 @@ impl Probe<'_> {
         self.keys.push(key);
         self.look(Place::BuyerUid, id, MatchKey(key.0));
         if self.state.users.contains(key.0) {
-            self.sight.note(Place::BuyerUid, Led::Known);
+            self.sight.note(Place::BuyerUid, Led::Known, MatchKey(key.0));
         }
     }
 
@@ -185,11 +213,29 @@ impl Probe<'_> {
         self.look(place, id, self.hashes.foreign(namespace, id));
     }
 
+    /// EIDs, those of a source in its namespace, else in that of the exchange, which vouches for it. Returns the user
+    /// of the first that is ours. `text` is memory for unescaping.
+    pub fn eids(&mut self, chosen: &[Chosen<'_>], world: &World, exchange: &str, text: &mut String) -> Option<UserKey> {
+        let mut ours = None;
+        for (n, Chosen { eid, number }) in chosen.iter().enumerate() {
+            let Some(id) = id_text(eid.id, text) else { continue };
+            self.sight.numbers[n] = *number;
+            if let Some(name) = plain(eid.source) {
+                if name == world.public_host {
+                    ours = ours.or(Some(self.hashes.user(id)));
+                }
+                self.theirs(Place::Eid(n), name, id);
+            }
+            self.theirs(Place::Eid(n), exchange, id);
+        }
+        ours
+    }
+
     /// A device's; one that is no such id, or the all-zero one of limited devices, is nobody's.
     pub fn device(&mut self, ifa: &[u8]) {
         match device_id(ifa) {
             Some(id) => self.look(Place::Ifa, &id, self.hashes.foreign(NS_IFA, &id)),
-            None => self.sight.note(Place::Ifa, Led::Nobody),
+            None => self.sight.note(Place::Ifa, Led::Nobody, MatchKey::default()),
         }
     }
 
@@ -201,7 +247,7 @@ impl Probe<'_> {
             None if is_nobody(id) => Led::Nobody,
             None => Led::Unknown,
         };
-        self.sight.note(place, led);
+        self.sight.note(place, led, key);
     }
 }
 

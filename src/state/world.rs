@@ -13,6 +13,7 @@ use crate::base::money::Rates;
 use crate::base::seal::Seals;
 use crate::base::time::Secs;
 use crate::model::advertiser::Shop;
+use crate::model::eids::EidSources;
 use crate::model::exchange::Exchange;
 use crate::model::house::HouseBlock;
 use crate::model::matched::Matched;
@@ -40,6 +41,8 @@ pub struct World {
     pub house: Arc<HouseBlock>,
     /// What privacy signals allow.
     pub privacy: Arc<Policy>,
+    /// Which ids of `user.eids` are looked at.
+    pub eids: Arc<EidSources>,
     /// What is taken for the doing of machines.
     pub invalid_traffic: Arc<InvalidTraffic>,
     exchanges: Vec<Option<Arc<Exchange>>>,
@@ -67,6 +70,7 @@ impl World {
             retention_s: 90 * 86_400,
             house: Arc::default(),
             privacy: Arc::default(),
+            eids: Arc::default(),
             invalid_traffic: Arc::default(),
             shops: Vec::new(),
             by_id: HashMap::new(),

@@ -92,6 +92,7 @@ impl Store {
             Table::Exposures,
             Table::UserIds,
             Table::Claims,
+            Table::Grants,
             Table::Handles,
             Table::Matches,
             Table::UserMatches,
@@ -155,7 +156,14 @@ pub fn when(value: &[u8]) -> Option<u32> {
 /// Whether a row is of somebody who is gone.
 pub fn is_of(gone: &Gone, hashes: &Hashes, table: &str, key: &[u8], value: &[u8]) -> bool {
     let is_gone = |key: Option<u64>| key.is_some_and(|key| gone.contains_key(&hashes.erased(key)));
-    const OF_USER: [Table; 5] = [Table::Users, Table::Exposures, Table::UserIds, Table::Claims, Table::Handles];
+    const OF_USER: [Table; 6] = [
+        Table::Users,
+        Table::Exposures,
+        Table::UserIds,
+        Table::Claims,
+        Table::Grants,
+        Table::Handles,
+    ];
     if OF_USER.iter().any(|of| of.name() == table) {
         return is_gone(head(key));
     }

@@ -21,6 +21,7 @@ use crate::model::advertiser::Shop;
 use crate::model::event::{Aspect, EventKind, Happening, Marks};
 use crate::model::product::Product;
 use crate::model::traffic::Invalid;
+use crate::privacy::grant::Grant;
 use crate::privacy::permission::Use;
 use crate::privacy::signals::Stated;
 use crate::state::world::World;
@@ -147,7 +148,9 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
         ));
     }
     let stated = raw.consent.map_or(Stated::default(), stated);
-    if !world.privacy.permit(&stated.signals()).allows(Use::Event) {
+    let signals = stated.signals();
+    let permission = world.privacy.permit(&signals);
+    if !permission.allows(Use::Event) {
         return Ok(refused(
             raw.events.len(),
             "/consent",
@@ -195,6 +198,7 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
         ids,
         fresh,
         events,
+        grant: Grant::of(permission, &signals, now.to_secs()),
         invalid: match sender {
             Sender::Browser { invalid, .. } => *invalid,
             Sender::Server | Sender::Objector => None,

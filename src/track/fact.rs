@@ -11,6 +11,7 @@ use crate::model::advertiser::Shop;
 use crate::model::event::Happening;
 use crate::model::ticket::Ticket;
 use crate::model::traffic::Invalid;
+use crate::privacy::grant::Grant;
 use crate::state::hand::Leaving;
 
 /// Something to be recorded.
@@ -18,8 +19,8 @@ use crate::state::hand::Leaving;
 pub enum Fact {
     /// What one user did on an advertiser's site.
     Events(EventBatch),
-    /// An exchange's id of a user of ours.
-    Match(Vec<IdRef>),
+    /// An exchange's id of a user of ours, and what was permitted with it.
+    Match(Vec<IdRef>, Grant),
     /// A sign of an impression.
     Evidence(Evidence),
     /// A user is erased everywhere, and opted out for good if so wished.
@@ -60,6 +61,8 @@ pub struct EventBatch {
     pub fresh: (UserKey, String),
     /// What they did.
     pub events: Vec<NewEvent>,
+    /// What was permitted with them.
+    pub grant: Grant,
     /// Why the sender is nobody, where it is not: nothing is remembered of whom it names.
     pub invalid: Option<Invalid>,
 }

@@ -3,6 +3,7 @@
 //! Pure but for reads of the disk. What is folded is seen by the facts after it, so two facts about one
 //! user in one batch compose; nothing is visible to anyone else before the commit.
 
+mod grants;
 mod handles;
 mod homes;
 mod matches;
@@ -180,6 +181,10 @@ impl<'a> Fold<'a> {
             return Ok(Effect::Recorded);
         }
         let browser = self.resolve(&ids, &batch.fresh, Trust::Shop)?;
+        // By an address alone it is not known which of a person's browsers it was.
+        if ids.iter().any(|id| !matches!(id, IdRef::Email(..))) {
+            self.permit(browser, batch.grant)?;
+        }
         for id in &ids {
             if let IdRef::Email(address, namespace) = id {
                 self.link(browser, advertiser, *address, namespace)?;

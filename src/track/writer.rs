@@ -121,12 +121,13 @@ impl Writer {
         for fact in facts {
             effects.push(match fact {
                 Fact::Events(batch) => fold.events(batch, now)?,
-                Fact::Match(ids) if ids.iter().any(|id| fold.is_opted_out(id)) => Effect::Repeat,
-                Fact::Match(ids) => match ids.first() {
+                Fact::Match(ids, _) if ids.iter().any(|id| fold.is_opted_out(id)) => Effect::Repeat,
+                Fact::Match(ids, grant) => match ids.first() {
                     Some(super::fact::IdRef::Ours(key, name)) => {
                         let own = fold.own(ids, None)?;
                         let user = fold.resolve(&own, &(*key, name.clone()), Trust::Browser)?;
                         fold.stamp(user, &own)?;
+                        fold.permit(user, *grant)?;
                         fold.meet(user);
                         fold.touch(user, now);
                         Effect::Recorded
@@ -189,7 +190,7 @@ fn install(folded: &Folded, state: &State, now: Secs) {
                 let impressions = &state.books.entry(*campaign).impressions;
                 impressions.store(impressions.load(Relaxed).saturating_sub(1), Relaxed);
             }
-            Change::Invalid(why, times) => drop(state.invalid[*why as usize].fetch_add(*times, Relaxed)),
+            Change::Invalid(why, times) => state.count_invalid(*why, *times),
             Change::Seen(user, tag, hold) => {
                 if !state.cap_holds.free(*user, *tag, now.to_millis()) && *hold == Hold::Expected {
                     state.cap_late.fetch_add(1, Relaxed);

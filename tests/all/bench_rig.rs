@@ -24,9 +24,10 @@ use winback::feed::{self, Shelf};
 use winback::model::advertiser::{FeedFormat, Shop};
 use winback::model::rows::{Row, Table};
 use winback::openrtb::response::Form;
+use winback::privacy::grant::Grant;
 use winback::state::State;
 use winback::state::world::World;
-use winback::track::events::{self, Sender};
+use winback::track::events::{self, Read, Sender};
 use winback::track::fact::{Effect, Fact};
 use winback::track::fold::Disk;
 use winback::track::writer::{Writer, install_row, restore};
@@ -159,6 +160,7 @@ impl Rig {
         world.retention_s = server.privacy.retention.0;
         world.house = Arc::new(server.house.block.clone());
         world.privacy = Arc::new(server.privacy.policy.clone());
+        world.eids = Arc::new(server.eids.clone());
         world.invalid_traffic = Arc::new(server.invalid_traffic.clone());
         let state = State::default();
         state.status.set_ready(true);
@@ -212,16 +214,27 @@ impl Rig {
 
     /// Records a batch as a shop's server sends it, at `at`; returns how many events were rejected.
     pub fn tell(&mut self, advertiser: &str, batch: &Value, at: Millis) -> usize {
+        let read = self.read(advertiser, batch, at);
+        if let Some(batch) = read.batch {
+            self.record(Fact::Events(batch), at);
+        }
+        read.rejected.len()
+    }
+
+    /// Reads a batch as a shop's server sends it, at `at`.
+    pub fn read(&mut self, advertiser: &str, batch: &Value, at: Millis) -> Read {
         self.users += 1;
         let name = format!("made-{}", self.users);
         let fresh = (self.world.hashes.user(name.as_bytes()), name);
         let shop = self.shop(advertiser);
         let read = events::read(&self.world, &shop, &Sender::Server, &batch.to_string(), at, fresh);
-        let read = read.unwrap_or_else(|problem| panic!("{problem}: {batch}"));
-        if let Some(batch) = read.batch {
-            self.record(Fact::Events(batch), at);
-        }
-        read.rejected.len()
+        read.unwrap_or_else(|problem| panic!("{problem}: {batch}"))
+    }
+
+    /// What a user last permitted.
+    pub fn granted(&self, user: UserKey) -> Option<Grant> {
+        let row = self.disk.get(Table::Grants, &user.0.to_be_bytes()).expect("memory has it");
+        row.as_deref().and_then(Grant::read)
     }
 
     /// Records a fact at `at`.

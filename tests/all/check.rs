@@ -37,11 +37,15 @@ fn planted_faults_come_in_one_run() {
     let folder = repository().join("tests/golden/check");
     let output = run(&folder, &["check", "winback.json"]);
     let said = text(&output.stderr);
+    let warned = text(&output.stdout);
     let golden = folder.join("said.txt");
+    let golden_warned = folder.join("warned.txt");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&golden, &said).expect("the golden text");
+        fs::write(&golden_warned, &warned).expect("the golden text");
     }
     let expected = fs::read_to_string(&golden).expect("the golden text");
+    assert_eq!(warned, fs::read_to_string(&golden_warned).expect("the golden text"));
     let differing: Vec<_> = said
         .lines()
         .zip(expected.lines())
@@ -53,7 +57,7 @@ fn planted_faults_come_in_one_run() {
     let differs = differing.len() + said.lines().count().abs_diff(expected.lines().count());
     let lines: Vec<&str> = said.lines().collect();
     let (summary, faults) = lines.split_last().expect("a summary");
-    println!("{summary}\n{}", text(&output.stdout));
+    println!("{summary}\n{warned}");
     let files: usize = summary.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or_default();
     let mut figures = Figures::new();
     figures.exactly("check.files", files, FILES);

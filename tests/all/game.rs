@@ -28,6 +28,9 @@ use winback::bid::{Ask, Scratch};
 use winback::model::outcome::Pick;
 use winback::openrtb::feedback::Verdict as Heard;
 use winback::openrtb::response::Form;
+use winback::privacy::grant::Grant;
+use winback::privacy::permission::Permission;
+use winback::privacy::signals::Signals;
 use winback::state::holds::{Limits, commit};
 use winback::track::fact::{Effect, Fact, IdRef, Sign};
 use winback::track::notice::{self, Opened};
@@ -129,7 +132,8 @@ impl Game {
         let hashes = &self.rig.world.hashes;
         let mut refs = vec![IdRef::Ours(hashes.user(b"idle"), "idle".to_owned())];
         refs.extend(ids.map(|(owner, id)| IdRef::Foreign(hashes.foreign(owner, id.as_bytes()), owner.clone())));
-        self.rig.record(Fact::Match(refs), Millis(self.now));
+        let grant = Grant::of(Permission::ALL, &Signals::default(), Millis(self.now).to_secs());
+        self.rig.record(Fact::Match(refs, grant), Millis(self.now));
         self.tell(last, 0, self.second() - 500);
         let ours = self.facts.people[last]
             .iter()

@@ -2,13 +2,16 @@
 //!
 //! Worlds of browsers, ids, shops, events, syncs and impressions are drawn from seeds; each is told in many
 //! random orders, some of it twice. However it is told, the same must be known of the same people: which ids are
-//! one person's, what every browser's record says of each shop, what it was shown.
+//! one person's, what every browser's record says of each shop, what it was shown, what it
+//! permitted last.
 //!
 //! Left out, because there is no such order: an id that one browser claims by a sync while it is another's, which
 //! leads to whoever claimed it last. Of events of the same second a record keeps the order they came in; they
 //! are compared as sets.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod world;
+
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -19,15 +22,17 @@ use winback::model::exposure::{Exposure, evidence};
 use winback::model::hold::WinShare;
 use winback::model::profile::Profile;
 use winback::model::ticket::Ticket;
+use winback::privacy::grant::Grant;
+use winback::privacy::signals::Signals;
 use winback::track::fact::{Evidence, Fact, IdRef, Paid, Sign};
 use winback::track::who::email_hash;
 
 use crate::bench_rig::{NOWHERE, Rig};
 use crate::figures::Figures;
 use crate::game::rng::Rng;
+use world::{CONSENTS, Id, Told, World};
 
 const NOW: Millis = Millis(1_790_000_000_000);
-const DAY_S: u64 = 86_400;
 const BROWSERS: u64 = 5;
 /// In how many orders each world is told.
 const ORDERS: usize = 20;
@@ -37,158 +42,6 @@ const SYNCED: [&str; 2] = ["x", "y"];
 /// How many orders are told in all: few where others wait for the test.
 fn interleavings() -> usize {
     std::env::var("INTERLEAVINGS").map_or(500, |n| n.parse().expect("a number"))
-}
-
-/// An id: of whom it is, and its text.
-type Id = (&'static str, String);
-
-/// Something to be told.
-#[derive(Clone, Debug)]
-enum Told {
-    /// A batch of a shop: who, and what.
-    Events(&'static str, Vec<Id>, Vec<Value>),
-    /// A browser's sync with an exchange.
-    Sync(String, &'static str, String),
-    /// A browser was shown an ad of a shop.
-    Shown(String, &'static str, u64),
-}
-
-/// A world: all there is to tell, and the ids that are asked after.
-struct World {
-    ids: BTreeSet<Id>,
-    /// Told first, in this order: ads are shown only to browsers that are known.
-    known: Vec<Told>,
-    told: Vec<Told>,
-}
-
-fn event(rng: &mut Rng, n: usize) -> Value {
-    let names = [
-        "page_view",
-        "view_item",
-        "view_item",
-        "add_to_cart",
-        "remove_from_cart",
-        "purchase",
-        "custom:quiz",
-    ];
-    // Few moments, so that some are shared.
-    let at = NOW.0 as u64 / 1_000 - rng.below(40) * DAY_S / 4;
-    let items: Vec<Value> = (0..1 + rng.below(3))
-        .map(|_| json!({"item_id": format!("i{}", rng.below(6)), "price": format!("{}.5", rng.below(9)), "quantity": 1 + rng.below(2)}))
-        .collect();
-    let name = names[rng.below(names.len() as u64) as usize];
-    json!({"event": name, "event_id": format!("e{n}"), "time": at, "items": items})
-}
-
-/// The ids of a browser: its own, at exchanges, of shops and of its device; never another's.
-fn own_ids(browser: u64) -> Vec<Id> {
-    let named = |owner, id: &str| (owner, format!("{id}{browser}"));
-    vec![
-        named("", "b"),
-        named("x", "x"),
-        named("y", "y"),
-        named("acme", "fa"),
-        named("brand", "fb"),
-        named("ifa", ""),
-    ]
-}
-
-/// Draws a world: batches of events that are told apart by their ids.
-struct Draw {
-    rng: Rng,
-    browsers: Vec<Vec<Id>>,
-    events: usize,
-}
-
-impl Draw {
-    fn one(&mut self, of: &[Id]) -> Id {
-        of[self.rng.below(of.len() as u64) as usize].clone()
-    }
-
-    fn batch(&mut self, shop: &'static str, ids: Vec<Id>, most: u64) -> Told {
-        let events = (0..1 + self.rng.below(most)).map(|_| {
-            self.events += 1;
-            event(&mut self.rng, self.events)
-        });
-        let events = events.collect();
-        Told::Events(shop, ids, events)
-    }
-
-    /// A batch of a browser's shop, by one of its ids or two.
-    fn visit(&mut self, browser: usize) -> Told {
-        let shop = SHOPS[self.rng.below(2) as usize];
-        let ids = self.browsers[browser].iter();
-        let fitting: Vec<Id> = ids.filter(|id| !SHOPS.contains(&id.0) || id.0 == shop).cloned().collect();
-        let mut named = vec![fitting[0].clone()];
-        match self.rng.below(6) {
-            0..2 => named = vec![self.one(&fitting)],
-            2 => named.push(self.one(&fitting[1..])),
-            3 => {}
-            // One browser with another's id of the shop: two become one.
-            4 => named.push((shop, format!("f{}{}", &shop[..1], self.rng.below(BROWSERS)))),
-            _ => named.extend(fitting.into_iter().find(|id| id.0 == shop)),
-        }
-        self.batch(shop, named, 2)
-    }
-
-    /// A batch with an address. Few users give one, or it would be one that is shared.
-    fn with_address(&mut self) -> Told {
-        let (browser, id) = (self.rng.below(2) as usize, self.rng.below(2) as usize);
-        let mut named = vec![self.browsers[browser][id].clone()];
-        named.truncate(self.rng.below(4) as usize);
-        named.push(("email", format!("m{}", self.rng.below(3))));
-        let shop = SHOPS[self.rng.below(2) as usize];
-        self.batch(shop, named, 2)
-    }
-
-    fn told(&mut self, n: u64, with_addresses: bool) -> Told {
-        let browser = self.rng.below(BROWSERS) as usize;
-        let ids = &self.browsers[browser];
-        match self.rng.below(10) {
-            0 if with_addresses => self.with_address(),
-            1 => {
-                let (exchange, theirs) = ids[1 + self.rng.below(2) as usize].clone();
-                Told::Sync(ids[0].1.clone(), exchange, theirs)
-            }
-            2 => Told::Shown(ids[0].1.clone(), SHOPS[self.rng.below(2) as usize], n),
-            _ => self.visit(browser),
-        }
-    }
-}
-
-impl World {
-    fn new(seed: u64) -> World {
-        let mut draw = Draw {
-            rng: Rng(seed),
-            browsers: (0..BROWSERS).map(own_ids).collect(),
-            events: 0,
-        };
-        let browsers = draw.browsers.clone();
-        let known = browsers.iter().map(|ids| draw.batch("acme", vec![ids[0].clone()], 2));
-        let known = known.collect();
-        let with_addresses = draw.rng.chance(60);
-        let count = 12 + draw.rng.below(30);
-        let mut told: Vec<Told> = (0..count).map(|n| draw.told(n, with_addresses)).collect();
-        // Shoppers with more events than are remembered, and with more impressions.
-        if draw.rng.chance(25) {
-            for ids in &browsers[..2] {
-                told.extend((0..8).map(|_| draw.batch("acme", vec![ids[0].clone()], 8)));
-            }
-        }
-        if !with_addresses && draw.rng.chance(40) {
-            let shown = |n: u64| Told::Shown(browsers[(n % 3) as usize][0].1.clone(), "acme", 1_000 + n);
-            told.extend((0..200).map(shown));
-        }
-        let again: Vec<Told> = told.iter().filter(|_| draw.rng.chance(15)).cloned().collect();
-        told.extend(again);
-        let mut ids: BTreeSet<Id> = browsers.iter().flatten().cloned().collect();
-        for one in &told {
-            if let Told::Events(_, named, _) = one {
-                ids.extend(named.iter().cloned());
-            }
-        }
-        World { ids, known, told }
-    }
 }
 
 /// A teller: tells a world under ids of its own, so that one rig serves for all.
@@ -220,7 +73,7 @@ impl Teller<'_> {
 
     fn tell(&mut self, told: &Told) {
         match told {
-            Told::Events(shop, ids, events) => {
+            Told::Events(shop, ids, events, said) => {
                 let mut user = json!({"exchange_ids": {}});
                 for id in ids {
                     match id.0 {
@@ -235,13 +88,19 @@ impl Teller<'_> {
                 for event in &mut events {
                     event["event_id"] = json!(format!("{}-{}", event["event_id"].as_str().expect("an id"), self.n));
                 }
-                assert_eq!(self.rig.tell(shop, &json!({"user": user, "events": events}), NOW), 0);
+                let consent: Value = serde_json::from_str(CONSENTS[said.0]).expect("json");
+                let batch = json!({"user": user, "consent": consent, "events": events});
+                let read = self.rig.read(shop, &batch, Millis(NOW.0 + 1_000 * i64::from(said.1)));
+                assert_eq!(read.rejected.len(), 0, "{:?}", read.rejected);
+                self.rig.record(Fact::Events(read.batch.expect("events")), NOW);
             }
-            Told::Sync(ours, exchange, theirs) => {
+            Told::Sync(ours, exchange, theirs, at) => {
                 let (ours, theirs) = (self.id(&("", ours.clone())), self.id(&(exchange, theirs.clone())));
                 let foreign = self.rig.world.hashes.foreign(exchange, theirs.as_bytes());
                 let ids = vec![IdRef::Ours(self.key(&ours), ours), IdRef::Foreign(foreign, (*exchange).to_owned())];
-                self.rig.record(Fact::Match(ids), NOW);
+                let signals = Signals::default();
+                let grant = Grant::of(self.rig.world.privacy.permit(&signals), &signals, Secs(NOW.to_secs().0 + *at));
+                self.rig.record(Fact::Match(ids, grant), NOW);
             }
             Told::Shown(ours, shop, tag) => {
                 let ticket = self.ticket(&self.id(&("", ours.clone())), shop, *tag);
@@ -333,8 +192,9 @@ impl Teller<'_> {
                     .filter(|key| self.rig.state.matched(MatchKey(key.0)) == Some(user) || **key == user);
                 let named = led.min().map(|least| *least == user);
                 out += &format!(
-                    "{id:?} {person} {named:?} {} {}\n",
+                    "{id:?} {person} {named:?} {} {:?} {}\n",
                     profile.seen.0,
+                    self.rig.granted(user),
                     self.words(&profile, &shown, None)
                 );
             }
@@ -391,6 +251,7 @@ fn rig() -> Rig {
         "public": {"listen": "127.0.0.1:0", "url": "https://ads.example"},
         "currencies": {"base": "USD", "rates": {}},
         "exchanges": [{"id": "x"}, {"id": "y"}],
+        "privacy": {"gvl_vendor_id": 10},
     });
     let mut rig = Rig::new(&server, Path::new(NOWHERE)).expect("a server");
     for id in SHOPS {
@@ -445,7 +306,7 @@ fn one_result_comes_of_links_and_events_in_any_order() {
             for one in world.known.iter().chain(&told) {
                 teller.tell(one);
                 match one {
-                    Told::Events(_, ids, events) => {
+                    Told::Events(_, ids, events, _) => {
                         tally.links += usize::from(ids.len() > 1);
                         tally.events += events.len();
                     }

@@ -49,6 +49,9 @@ fn what_is_kept_is_shown_to_whose_browser_it_is_and_to_nobody_else() {
         (&event["event"], &event["product"]),
         (&json!("add_to_cart"), &json!(title("acme", 7)))
     );
+    let permitted = &body["data"]["permitted"];
+    assert_eq!(permitted["by"], "nothing_said", "{permitted}");
+    assert_eq!(permitted["uses"], json!(["event", "sync", "profile", "bid", "track"]));
     let matches = json!({"the ad exchange x": 1, "the advertising id of a device": 1});
     assert_eq!(body["data"]["matches"], matches);
     let page = call(&mut visitor, "GET", "/mydata", &[mine, PAGE]);
@@ -139,6 +142,56 @@ fn an_opt_out_erases_and_stays_until_it_is_taken_back_on_our_own_page() {
     assert_eq!(undone.json(), json!({"opted_out": false, "gpc": false}));
     assert_eq!(cookies(&undone)[0].0, "optout");
     assert!(cookies(&undone)[0].1.starts_with("; Max-Age=0"));
+}
+
+/// What was permitted last is shown, whether an event or a sync brought it, and erased with the rest.
+#[test]
+fn what_was_permitted_last_is_shown_until_it_is_erased() {
+    const SOME: &str = "CQI9IYAQI9IYAAKABBENBkEgALAAAAAAAAYgAFABAAAAA";
+    let mut setup = Setup::acme();
+    setup.config["privacy"]["gvl_vendor_id"] = json!(10);
+    let server = Server::fresh(setup);
+    let (mut visitor, mut api) = (server.visitor(), server.api());
+    let mut batch = cart(json!({"id": "her-cookie"}), "acme", 7);
+    batch["consent"] = json!({"gdpr": 0});
+    tell(&mut server.shop(), "acme", &batch);
+    let mut told = |api: &mut Client| {
+        let mine = call(&mut visitor, "GET", "/mydata", &[("Cookie", "wb_uid=her-cookie"), JSON]).json();
+        let user = api.get("/api/users/her-cookie").expect("an answer").json();
+        let (mine, user) = (&mine["data"]["permitted"], &user["permission"]);
+        assert_eq!((&mine["by"], &mine["uses"]), (&user["by"], &user["uses"]));
+        assert!(
+            mine["on"]
+                .as_str()
+                .is_some_and(|on| user["at"].as_str().is_some_and(|at| at.starts_with(on))),
+            "{user}"
+        );
+        (mine["by"].clone(), mine["uses"].clone())
+    };
+    let all = json!(["event", "sync", "profile", "bid", "track"]);
+    assert_eq!(told(&mut api), (json!("gdpr_does_not_apply"), all));
+    // What comes in the same second counts as both.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let path = format!("/sync/x?uid=theirs&gdpr=1&gdpr_consent={SOME}");
+    let synced = call(&mut server.visitor(), "GET", &path, &[("Cookie", "wb_uid=her-cookie")]);
+    assert_eq!(synced.status, 200);
+    let (by, uses) = told(&mut api);
+    assert_eq!(by, "tcf");
+    assert!(
+        uses.as_array().is_some_and(|uses| uses.contains(&json!("sync")) && uses.len() < 5),
+        "{uses}"
+    );
+    assert_eq!(
+        api.send("DELETE", "/api/users/her-cookie", &[], b"").expect("an answer").status,
+        204
+    );
+    tell(
+        &mut server.shop(),
+        "acme",
+        &cart(json!({"exchange_ids": {"x": "theirs"}}), "acme", 7),
+    );
+    let anew = api.get("/api/users/x:theirs").expect("an answer").json();
+    assert_eq!(anew["permission"]["by"], "nothing_said", "nothing is left of before: {anew}");
 }
 
 #[test]

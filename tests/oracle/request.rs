@@ -86,24 +86,20 @@ pub fn identify(x: &Facts, r: &Value, exchange: &str) -> Result<usize, Why> {
     } else {
         &r["user"]["eids"]
     };
-    // What a publisher observed comes after the rest, what is inferred is passed over.
-    let with = |observed: bool| {
-        let method = |eid: &Value| int(&eid["mm"]).unwrap_or(0);
-        let of = each(eids)
+    // What a publisher observed comes after the rest, what is inferred is passed over; then it goes by source.
+    let order = ["ads.example", "uidapi.com", "pubcid.org"];
+    let mut trusted: Vec<(bool, usize, &str, String)> = Vec::new();
+    for eid in each(eids).iter().filter(|eid| int(&eid["mm"]) != Some(5)) {
+        let Some(source) = eid["source"].as_str() else { continue };
+        let rank = order.iter().position(|known| *known == source).unwrap_or(order.len());
+        let ids = each(&eid["uids"])
             .iter()
-            .filter(move |eid| method(eid) != 5 && (method(eid) == 4) == observed);
-        of.flat_map(|eid| {
-            each(&eid["uids"])
-                .iter()
-                .map(move |uid| (eid["source"].as_str(), text(if uid.is_object() { &uid["id"] } else { uid })))
-        })
-    };
+            .filter_map(|uid| text(if uid.is_object() { &uid["id"] } else { uid }));
+        trusted.extend(ids.map(|id| (int(&eid["mm"]) == Some(4), rank, source, id)));
+    }
+    trusted.sort_by_key(|(observed, rank, ..)| (*observed, *rank));
     let mut ours = Vec::new();
-    for (source, id) in with(false)
-        .chain(with(true))
-        .filter_map(|(source, id)| Some((source?, id?)))
-        .take(4)
-    {
+    for (.., source, id) in trusted.into_iter().take(8) {
         ids.extend([(source, id.clone()), (exchange, id.clone())]);
         ours.extend((source == "ads.example" && ours.is_empty()).then_some(("", id)));
     }

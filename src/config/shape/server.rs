@@ -64,6 +64,12 @@ pub(in crate::config) static SERVER: Shape = Shape {
             "{}",
             "What permission means here, and how long anything is kept.",
         ),
+        or(
+            "eids",
+            Kind::Object(&EIDS),
+            "{}",
+            "Whose ids of `user.eids` a shopper is looked for by; at most eight of a request, the most trusted.",
+        ),
         or("house", Kind::Object(&HOUSE), "{}", "What holds for all advertisers."),
         or(
             "invalid_traffic",
@@ -205,6 +211,30 @@ static PRIVACY: Shape = Shape {
             Kind::Span(Span::DAY, Span::days(400)),
             "\"90d\"",
             "How long anything about a user is kept; no rule may look back further.",
+        ),
+    ],
+    rules: &[],
+};
+
+static EIDS: Shape = Shape {
+    name: "eids",
+    help: "Whose ids of `user.eids` a shopper is looked for by. Ours, of the host of `public.url`, always count.",
+    base: None,
+    keys: &[
+        or(
+            "sources",
+            Kind::List(&Kind::Text(&TEXT)),
+            "[\"uidapi.com\", \"euid.eu\", \"id5-sync.com\", \"liveramp.com\", \"criteo.com\", \"pubcid.org\", \
+             \"adserver.org\", \"esp.pubmatic.com\", \"google.com\", \"liveintent.com\", \"bidswitch.net\", \"yahoo.com\", \
+             \"netid.de\", \"utiq.com\", \"33across.com\", \"audigent.com\", \"quantcast.com\", \"merkleinc.com\", \
+             \"zeotap.com\", \"neustar.biz\"]",
+            "Values of `source`, the most trusted first.",
+        ),
+        or(
+            "others",
+            Kind::Bool,
+            "true",
+            "Whether ids of other sources are looked at, too, after these: those of shops' own domains among them.",
         ),
     ],
     rules: &[],

@@ -312,19 +312,6 @@ pub struct Eid<'b> {
     pub method: Option<i64>,
 }
 
-/// `mm` of ids that the publisher observed by itself (AdCOM, ID Match Methods).
-const OBSERVED: i64 = 4;
-/// Of ids that are inferred, from an address or the like: they may be anybody's.
-const INFERRED: i64 = 5;
-
-/// The ids in a raw `eids` array that a shopper may be told by, the most trusted first: as they are given,
-/// then those that a publisher observed by itself; none that is inferred.
-pub fn trusted_eids(raw: &[u8]) -> impl Iterator<Item = Eid<'_>> {
-    let is_observed = |eid: &Eid<'_>| eid.method == Some(OBSERVED);
-    let others = eids(raw).filter(move |eid| !is_observed(eid) && eid.method != Some(INFERRED));
-    others.chain(eids(raw).filter(is_observed))
-}
-
 /// The ids in a raw `eids` array, each with its source, in order; those without either are passed over.
 pub fn eids(raw: &[u8]) -> impl Iterator<Item = Eid<'_>> {
     elements(std::str::from_utf8(raw).unwrap_or_default())

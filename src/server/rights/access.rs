@@ -15,6 +15,7 @@ use crate::model::exposure::{self, Exposure, evidence};
 use crate::model::matched::Matched;
 use crate::model::profile::{Profile, Section};
 use crate::model::rows::Table;
+use crate::privacy::grant::{Grant, label};
 use crate::server::engine::Engine;
 use crate::state::world::World;
 use crate::track::fold::Disk;
@@ -26,10 +27,23 @@ pub(super) struct Kept {
     pub last_seen: String,
     /// Whether the browser was taken for a machine.
     pub taken_for_a_machine: bool,
+    /// What was last permitted; none where only a shop's word by an address, or nobody's, led here.
+    pub permitted: Option<Permitted>,
     /// By shop.
     pub shops: Vec<AtShop>,
     /// Who else's id of this browser leads here, and how many ids.
     pub matches: BTreeMap<String, u32>,
+}
+
+/// What was last permitted.
+#[derive(Debug, Serialize)]
+pub(super) struct Permitted {
+    /// The day.
+    pub on: String,
+    /// By which kind of signal.
+    pub by: &'static str,
+    /// The uses that are allowed.
+    pub uses: Vec<&'static str>,
 }
 
 /// What one shop's visits left.
@@ -75,6 +89,7 @@ pub(super) fn kept(engine: &Engine, world: &World, cookie: &str) -> io::Result<O
     Ok(Some(Kept {
         last_seen: day_of(None, profile.seen).to_string(),
         taken_for_a_machine: profile.machine_until > profile.seen,
+        permitted: permitted(engine, user)?,
         shops: profile
             .sections
             .iter()
@@ -117,6 +132,15 @@ fn event(shop: Option<&Shop>, happening: &Happening) -> Event {
 fn day_of(shop: Option<&Shop>, at: Secs) -> Day {
     let utc = jiff::tz::TimeZone::UTC;
     at.to_millis().local_day(shop.map_or(&utc, |shop| &shop.advertiser.timezone))
+}
+
+fn permitted(engine: &Engine, user: UserKey) -> io::Result<Option<Permitted>> {
+    let row = engine.store.get(Table::Grants, &user.0.to_be_bytes())?;
+    Ok(row.as_deref().and_then(Grant::read).map(|grant| Permitted {
+        on: day_of(None, grant.at).to_string(),
+        by: grant.by.label(),
+        uses: grant.uses().map(label).collect(),
+    }))
 }
 
 fn matches(engine: &Engine, world: &World, user: UserKey) -> io::Result<BTreeMap<String, u32>> {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use html_escape::encode_text;
 
 use super::Standing;
-use super::access::{AtShop, Kept};
+use super::access::{AtShop, Kept, Permitted};
 use crate::base::time::Span;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem;color:#222;background:#fff}\
@@ -110,6 +110,9 @@ fn data(standing: Standing, retention: Span, kept: Option<&Kept>) -> String {
                     "<p>It did more than a person does, so it was taken for a machine and is shown no ads of ours for a day.</p>\n",
                 );
             }
+            if let Some(permitted) = &kept.permitted {
+                of_permission(&mut out, permitted);
+            }
             kept.shops.iter().for_each(|shop| of_shop(&mut out, shop));
             out.push_str("<h2>Whose ids lead here</h2>\n");
             if kept.matches.is_empty() {
@@ -128,6 +131,29 @@ fn data(standing: Standing, retention: Span, kept: Option<&Kept>) -> String {
         out.push_str(&button("optout", "Opt out and erase everything"));
     }
     out
+}
+
+/// What was permitted, and how that was told.
+fn of_permission(out: &mut String, permitted: &Permitted) {
+    let by = match permitted.by {
+        "tcf" => "by what you chose in a page's consent dialog",
+        "gpp" => "by what you chose in a page's privacy dialog",
+        "us_privacy" => "by a page's US privacy string, which says that you did not opt out",
+        "gdpr_does_not_apply" => "a page said that European law does not apply to your visit",
+        _ => "a page said nothing that forbids it",
+    };
+    let _ = write!(out, "<h2>What is permitted</h2>\n<p>As of {}: {by}.</p>\n<ul>", permitted.on);
+    for (label, may) in [
+        ("event", "to keep what this browser does at a shop"),
+        ("sync", "to know this browser again by a cookie, and by ids of ad exchanges"),
+        ("profile", "to look up what it did, when a page asks for an ad"),
+        ("bid", "to choose an ad by that"),
+        ("track", "to tell which ad led to which purchase"),
+    ] {
+        let answer = if permitted.uses.contains(&label) { "yes" } else { "no" };
+        let _ = write!(out, "<li>{may}: {answer}</li>");
+    }
+    out.push_str("</ul>\n<p>Every visit and every request for an ad is judged anew by what it brings.</p>\n");
 }
 
 fn of_shop(out: &mut String, shop: &AtShop) {
@@ -191,6 +217,11 @@ mod tests {
         let kept = Kept {
             last_seen: "2026-06-10".into(),
             taken_for_a_machine: false,
+            permitted: Some(Permitted {
+                on: "2026-06-09".into(),
+                by: "tcf",
+                uses: vec!["event", "sync"],
+            }),
             shops: vec![shop],
             matches: [("the ad exchange <x>".to_owned(), 1)].into(),
         };
@@ -208,6 +239,9 @@ mod tests {
             "<td>view item</td>",
             "erased 90 days after",
             "action=\"optout\"",
+            "As of 2026-06-09: by what you chose in a page's consent dialog",
+            "know this browser again by a cookie, and by ids of ad exchanges: yes",
+            "to choose an ad by that: no",
         ] {
             assert!(html.contains(text), "{text} is not in {html}");
         }

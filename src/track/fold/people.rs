@@ -151,6 +151,7 @@ impl Fold<'_> {
         self.put(Table::UserIds, user.0.to_be_bytes().to_vec(), None);
         self.put(Table::Claims, user.0.to_be_bytes().to_vec(), None);
         self.drop_handle(user);
+        self.drop_grant(user);
         for key in barred.iter().filter(|_| opt_out) {
             self.put(Table::OptedOut, key.to_be_bytes().to_vec(), Some(Vec::new()));
         }
@@ -259,6 +260,7 @@ impl Fold<'_> {
     /// Moves all that is known of `other` to `user`; `other` leads there from now on.
     pub(super) fn merge(&mut self, user: UserKey, other: UserKey) -> io::Result<()> {
         self.merge_handles(user, other)?;
+        self.merge_grants(user, other)?;
         self.merge_homes(user, other)?;
         if self.is_known(other) {
             let profile = std::mem::take(self.profile(other));

@@ -12,7 +12,7 @@ impl Rig {
     fn bring(&mut self, ours: &str, label: &str, theirs: &str) {
         let exchange = label.split(':').next().unwrap_or(label);
         let mut fact = self.matching(ours, exchange, theirs);
-        if let Fact::Match(ids) = &mut fact
+        if let Fact::Match(ids, _) = &mut fact
             && let Some(IdRef::Foreign(_, namespace)) = ids.last_mut()
         {
             label.clone_into(namespace);

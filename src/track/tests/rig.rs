@@ -18,6 +18,9 @@ use crate::model::profile::Profile;
 use crate::model::rows::{Row, Table, drops_through, head, tail};
 use crate::model::ticket::Ticket;
 use crate::model::traffic::InvalidTraffic;
+use crate::privacy::grant::Grant;
+use crate::privacy::permission::Permission;
+use crate::privacy::signals::Signals;
 use crate::state::world::World;
 use crate::state::{DayRow, State};
 use crate::track::events::{self, Read, Sender};
@@ -225,10 +228,8 @@ impl Rig {
 
     pub fn matching(&self, ours: &str, exchange: &str, theirs: &str) -> Fact {
         let foreign = self.world.hashes.foreign(exchange, theirs.as_bytes());
-        Fact::Match(vec![
-            IdRef::Ours(self.key(ours), ours.into()),
-            IdRef::Foreign(foreign, exchange.into()),
-        ])
+        let ids = vec![IdRef::Ours(self.key(ours), ours.into()), IdRef::Foreign(foreign, exchange.into())];
+        Fact::Match(ids, Grant::of(Permission::ALL, &Signals::default(), self.now.to_secs()))
     }
 
     pub fn matched(&self, namespace: &str, theirs: &str) -> Option<UserKey> {

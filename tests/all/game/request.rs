@@ -9,7 +9,7 @@ use winback::base::limits::BODY_BYTES_MAX;
 use super::facts::{Asked, Facts, TC_DENIES, TC_GRANTS};
 use super::rng::{Rng, one};
 use super::vendor;
-use super::world::SIZES;
+use super::world::{SIZES, strangers};
 
 const UAS: [&str; 4] = [
     "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Mobile Safari/537.36",
@@ -282,8 +282,8 @@ fn identify(rng: &mut Rng, facts: &Facts, exchange: usize, r: &mut Value) {
             "" if rng.chance(70) => r["user"]["buyeruid"] = json!(id),
             "" => eids.push(json!({"source": "ads.example", "uids": [{"id": id}]})),
             "ifa:" => r["device"]["ifa"] = json!(device(rng, id)),
-            "ids.example" => {
-                let mut eid = json!({"source": "ids.example", "uids": [{"id": id, "atype": 1}]});
+            source @ ("ids.example" | "uidapi.com") => {
+                let mut eid = json!({"source": source, "uids": [{"id": id, "atype": 1}]});
                 eid["mm"] = one(rng, &["null", "null", "null", "3", "3", "3", "\"3\"", "0", "4", "\"4\"", "4", "5"])
                     .parse()
                     .expect("json");
@@ -302,10 +302,13 @@ fn identify(rng: &mut Rng, facts: &Facts, exchange: usize, r: &mut Value) {
         r["user"]["buyeruid"] = json!("nobody");
     }
     if rng.chance(4) {
-        eids.insert(
-            0,
-            json!({"source": "other.example", "mm": one(rng, &[0, 4, 5]), "uids": [{"id": "z1"}, {"id": "z2"}, {"id": "z3"}]}),
-        );
+        let source = one(rng, &["other.example", "pubcid.org"]);
+        eids.insert(0, json!({"source": source, "mm": one(rng, &[0, 4, 5]), "uids": strangers(rng)}));
+    }
+    // An id of another, by a source that is trusted more.
+    if rng.chance(3) {
+        let id = format!("token-{}", rng.below(known));
+        eids.push(json!({"source": "uidapi.com", "mm": one(rng, &[3, 4]), "uids": [{"id": id}]}));
     }
     if !eids.is_empty() {
         let place = if rng.chance(70) {

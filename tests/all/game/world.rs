@@ -376,6 +376,7 @@ pub fn people(rng: &mut Rng) -> Vec<Vec<(String, String)>> {
             ("", "our-"),
             ("y", "y-"),
             ("ids.example", "eid-"),
+            ("uidapi.com", "token-"),
             ("ifa:", "0affcd1e00004000800000000000000"),
         ];
         ids.extend(
@@ -391,6 +392,12 @@ pub fn people(rng: &mut Rng) -> Vec<Vec<(String, String)>> {
     people[PEOPLE - 1].retain(|(owner, _)| !owner.is_empty());
     people[PEOPLE - 1].push((String::new(), "our-gone".to_owned()));
     people
+}
+
+/// Ids that lead nowhere, a few or more than are looked at.
+pub fn strangers(rng: &mut Rng) -> Vec<Value> {
+    let count = one(rng, &[3, 7, 8]);
+    (0..count).map(|n| json!({"id": format!("z{n}")})).collect()
 }
 
 /// Something that a person does at a shop.

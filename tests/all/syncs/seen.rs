@@ -270,3 +270,34 @@ fn a_match_holds_as_long_as_its_ttl() {
     figures.judge("sync.match_made_anew", is_anew, "=true", is_anew);
     figures.settle();
 }
+
+/// How old a match is: in explain of each, as a metric of all that are held.
+#[test]
+fn the_age_of_matches_is_seen() {
+    let mut setup = Setup::acme();
+    setup.config["exchanges"][0]["sync"] = json!({"ttl": "48s"});
+    let server = Server::fresh(setup);
+    tell(&mut server.shop(), "acme", &cart(theirs("told"), "acme", 1));
+    let mut browser = Browser::new(&server, [("wb_uid".to_owned(), "ours-1".to_owned())].into());
+    assert_eq!(browser.call("GET", &format!("/sync/{EXCHANGE}?uid=synced"), &[]).status, 200);
+    let told = |id: &str| {
+        let body = request("r", id, 1).to_string();
+        let answer = server.api().post(&format!("/api/explain/{EXCHANGE}"), body.as_bytes());
+        answer.expect("an answer").json()["identity"]["ids"][0].clone()
+    };
+    let (synced, by_shop) = (told("synced"), told("told"));
+    let explained = synced["age_s"].as_u64().is_some_and(|age_s| age_s < 48) && synced["matched_at"].is_string();
+    assert_eq!(
+        (&by_shop["led_to"], &by_shop["age_s"]),
+        (&json!("matched"), &Value::Null),
+        "a shop does not say"
+    );
+    let held = |name: &str, rest: &str| metric(&server, name).get(&format!("exchange=\"{EXCHANGE}\"{rest}")).copied();
+    let counted = comes(|| held("winback_matches_by_age", ",le=\"3600\"") == Some(1));
+    let all = held("winback_matches_by_age", ",le=\"+Inf\"");
+    let mut figures = Figures::new();
+    figures.judge("sync.match_age_explained", explained, "=true", explained);
+    figures.judge("sync.match_ages_held", counted, "=true", counted);
+    assert_eq!((all, held("winback_matches_told_by_shops", "")), (Some(1), Some(1)));
+    figures.settle();
+}
