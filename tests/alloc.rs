@@ -37,7 +37,7 @@ const TURNS: u64 = 250;
 /// Decisions counted of each reason that the game ends in.
 const OF_A_REASON: u64 = 1_000;
 /// Reasons that the game must end in.
-const REASONS_MIN: usize = 32;
+const REASONS_MIN: usize = 33;
 
 /// Decisions, and what they allocated.
 #[derive(Default)]

@@ -15,7 +15,7 @@ use crate::game::facts::{Asked, Verdict, Win};
 use crate::oracle::judge;
 
 const REQUESTS: u64 = 100_000;
-const BIDS_MIN: u64 = 29_000;
+const BIDS_MIN: u64 = 30_000;
 const OF_A_REASON_MIN: u64 = 200;
 /// Requests of one world, the last few of them to a server that is down.
 const TURNS: u64 = 400;

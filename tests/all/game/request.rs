@@ -17,7 +17,6 @@ const UAS: [&str; 4] = [
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36 Edg/137.0.0.0",
 ];
-/// Who crawls.
 const CRAWLER: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
 /// Letters that are written as escapes now and then: none of them stands in a literal or a number.
 const ESCAPED: [&str; 8] = ["/", "m", "d", "c", "I", "U", "w", "x"];
@@ -27,7 +26,7 @@ pub fn request(rng: &mut Rng, facts: &Facts, now: i64) -> Asked {
     let exchange = rng.below(2) as usize;
     let mut r = whole(rng);
     identify(rng, facts, exchange, &mut r);
-    for _ in 0..if rng.chance(34) { 1 + rng.below(2) } else { 0 } {
+    for _ in 0..if rng.chance(32) { 1 + rng.below(2) } else { 0 } {
         hinder(rng, facts, &mut r);
     }
     if rng.chance(15) {

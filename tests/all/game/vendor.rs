@@ -17,7 +17,7 @@ pub fn config(rng: &mut Rng, server: &mut Value, shops: &mut [Value]) {
         if rng.chance(30) {
             shop["billing_ids"] = drawn(rng, &[r#"{"y": ["33", "31"]}"#, r#"{"x": ["34"]}"#, r#"{"y": []}"#]);
         }
-        if rng.chance(75) {
+        if rng.chance(85) {
             continue;
         }
         let creative = rng.below(3) as usize;
@@ -38,7 +38,7 @@ pub fn offer(rng: &mut Rng, r: &mut Value) {
             imp["ext"]["billing_id"] = drawn(rng, &ids);
         }
         for list in ["allowed_restricted_category", "allowed_vendor_type"] {
-            if rng.chance(96) {
+            if rng.chance(99) {
                 imp["ext"][list] = drawn(rng, &[r#"[42, 10, "33"]"#, "[33, 42]", "[42, 33]", "[33]"]);
             }
         }
