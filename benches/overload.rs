@@ -91,12 +91,18 @@ fn unanswered(report: &Value) -> f64 {
 /// What an exchange with so many connections gets of a server that it asks half as much again as it can answer.
 fn beyond(bench: &Bench, server: &Server, connections: &str, rate: f64, seconds: usize) -> Value {
     let (rate, seconds) = (format!("{:.1}", rate * 1.5), seconds.to_string());
-    let how = ["--timeout-ms", TMAX_MS, "--wait-ms", WAIT_MS, "--connections", connections];
-    bench.load(
-        server,
-        3,
-        &[&["--rate", &rate, "--warmup", "1", "--seconds", &seconds], &how[..]].concat(),
-    )
+    let mut how = vec![
+        "--rate",
+        &rate,
+        "--warmup",
+        "1",
+        "--seconds",
+        &seconds,
+        "--connections",
+        connections,
+    ];
+    how.extend(["--timeout-ms", TMAX_MS, "--wait-ms", WAIT_MS]);
+    bench.load(server, 3, &how)
 }
 
 /// Overload at 1.5 times what can be answered, with a build of winback.

@@ -116,7 +116,7 @@ impl Bench {
     /// One round against a server; the servers of a pair share `seed`.
     fn round(&self, server: &Server, seed: usize, more: &[&str]) -> Round {
         let before = server.cpu_ns();
-        let report = self.load(server, seed, &[&["--rate", "max", "--warmup", "0"], more].concat());
+        let report = self.load(server, seed, &[&["--rate", "max", "--warmup", "0"][..], more].concat());
         let spent = server.cpu_ns() - before;
         let answered = report["answered"].as_f64().expect("a number");
         assert!(answered > 1_000.0 && report["errors"] == 0, "{report}");

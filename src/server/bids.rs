@@ -109,7 +109,7 @@ async fn until_some_keeps_up(engine: &Engine, doors: &[CoreDoor]) {
         let patience = world.exchanges().map(|exchange| exchange.patience_ms(None)).max();
         let half = Duration::from_millis(u64::from(patience.unwrap_or(u32::MAX) / 2));
         let now = Instant::now();
-        doors.iter().all(|door| door.lag.lately() > half && door.lag.behind(now) > half)
+        doors.iter().all(|door| door.lag.full(now) > half)
     };
     if is_behind() {
         metrics::counter!("winback_accepts_held_total").increment(1);

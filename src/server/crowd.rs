@@ -97,6 +97,8 @@ pub struct Life {
     /// Since when bytes of an answer have been waiting for the peer; 0 where none are.
     blocked: AtomicU64,
     told: AtomicU8,
+    /// Whether it is one of those that are open: until it ends, or is told to.
+    counts: AtomicBool,
     waker: OnceLock<Waker>,
 }
 
@@ -157,7 +159,14 @@ impl Life {
     fn end(&self, why: End) {
         if self.told.load(Relaxed) < Told::Close as u8 {
             self.ended(why);
+            self.uncount();
             self.tell(Told::Close);
+        }
+    }
+
+    fn uncount(&self) {
+        if self.counts.swap(false, Relaxed) {
+            self.crowd.open.fetch_sub(1, Relaxed);
         }
     }
 
@@ -195,7 +204,7 @@ impl std::ops::Deref for Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let Life { crowd, no, .. } = &*self.0;
-        crowd.open.fetch_sub(1, Relaxed);
+        self.0.uncount();
         // Freed without the lock.
         let _own = crowd.shard(*no).lock().remove(no);
     }
@@ -336,6 +345,7 @@ impl Crowd {
             moved: AtomicU64::new(now),
             blocked: AtomicU64::new(0),
             told: AtomicU8::new(if self.drains.load(Relaxed) { Told::Drain } else { Told::Nothing } as u8),
+            counts: AtomicBool::new(true),
             waker: OnceLock::new(),
         });
         self.shard(no).lock().insert(no, life.clone());

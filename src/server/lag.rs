@@ -51,6 +51,11 @@ impl Lag {
         self.due.store(self.since_began(next), Relaxed);
     }
 
+    /// By how much both of the last two beats were late: where one alone was, there was a stall, and it is over.
+    pub fn lasting(&self) -> Duration {
+        Duration::from_nanos(self.late[0].load(Relaxed).min(self.late[1].load(Relaxed)))
+    }
+
     /// By how much the beat was late lately: the most that [`Lag::behind`] can be while beats come.
     pub fn lately(&self) -> Duration {
         Duration::from_nanos(self.late[0].load(Relaxed).max(self.late[1].load(Relaxed)))
@@ -58,10 +63,17 @@ impl Lag {
 
     /// How long what is read now may have been waiting, at most.
     pub fn behind(&self, now: Instant) -> Duration {
-        let now = self.since_began(now);
-        let overdue = Duration::from_nanos(now.saturating_sub(self.due.load(Relaxed)));
-        let unseen = Duration::from_nanos(now.saturating_sub(self.fresh_from.load(Relaxed)));
-        unseen.min(overdue.max(self.lately()))
+        let overdue = self.since_began(now).saturating_sub(self.due.load(Relaxed));
+        self.unseen(now).min(Duration::from_nanos(overdue).max(self.lately()))
+    }
+
+    /// How long what is read now is likely to wait as long as there is as much to do as lately.
+    pub fn full(&self, now: Instant) -> Duration {
+        self.unseen(now).min(self.lasting())
+    }
+
+    fn unseen(&self, now: Instant) -> Duration {
+        Duration::from_nanos(self.since_began(now).saturating_sub(self.fresh_from.load(Relaxed)))
     }
 }
 
@@ -97,7 +109,7 @@ mod tests {
             assert_eq!(lag.behind(now), (now - began).min(MS(40)), "before the beat comes");
             lag.beat(now, now + BEAT);
         }
-        assert_eq!((lag.behind(now), lag.lately()), (MS(40), MS(40)));
+        assert_eq!((lag.behind(now), lag.lately(), lag.full(now)), (MS(40), MS(40), MS(40)));
         // One good beat may be luck; two are none.
         for (late, expected) in [(1, 40), (1, 1)] {
             now += BEAT + MS(late);
@@ -117,6 +129,7 @@ mod tests {
         assert_eq!(lag.behind(now + MS(2)), MS(297), "those behind it waited longer");
         lag.beat(now + MS(3), now + MS(3) + BEAT);
         assert_eq!(lag.behind(now + MS(4)), MS(298), "not all of them have been seen to");
+        assert_eq!(lag.full(now + MS(4)), MS(0), "there is not too much to do for all that");
         // It has slept since: what comes now is new.
         lag.woke(now + MS(6));
         assert_eq!(lag.behind(now + MS(6)), MS(0));

@@ -140,7 +140,7 @@ impl Valve {
             return Some((asker, left.min(half), Held::Rate));
         }
         let Pressure { lag, .. } = &*self.pressure;
-        let passed_over = lag.lately() > half && self.pressure.passes_over(lag.behind(Instant::now()), half);
+        let passed_over = lag.lasting() > half && self.pressure.passes_over(lag.full(Instant::now()), half);
         passed_over.then_some((asker, asker.tmax, Held::Lag))
     }
 }

@@ -108,6 +108,7 @@ fn the_idle_give_way_and_the_busy_do_not() {
     assert_eq!(told(&first[1]), Told::Close);
     fifth.enter(Phase::Body);
     assert!(crowd.admit().is_none(), "all are busy");
+    assert_eq!(crowd.open(), 3);
     drop(first);
     assert_eq!(crowd.open(), 2);
     assert!(crowd.admit().is_some());
