@@ -1,6 +1,6 @@
 # What there is to run. Every target does its own set-up; a Rust toolchain is all that is needed.
 
-.PHONY: help test show demo count bench-wire mutants sim crash scale ack fuzz fmt lint docs
+.PHONY: help test show demo count bench-wire overload mutants sim crash scale ack fuzz fmt lint docs
 .DEFAULT_GOAL := help
 
 # Which Show lines: an issue's name (a file of tools/shows) or all.
@@ -40,6 +40,10 @@ count: ## Instructions of a decision beside those recorded; a rise of more than 
 
 bench-wire: ## The canonical bench over sockets, beside a bare hyper server: PAIRS=16
 	@tools/bench-wire
+
+overload: ## Bids beyond what can be answered, and beside connections nobody needs: USERS=1000000 SECONDS_EACH=20 PERCENT=100
+	@tools/overload overload
+	@tools/overload floods
 
 scale: ## Many shoppers on one machine: bytes of each, load at start, bids while others leave: USERS=10000000
 	@tools/scale

@@ -20,6 +20,7 @@ mod count;
 mod formats;
 mod ingest;
 mod market;
+mod overload;
 mod ratios;
 mod scale;
 mod server;
@@ -321,6 +322,8 @@ fn main() {
             words[3].parse().expect("a number of seconds"),
             words[4].parse().expect("a number of users"),
         ),
+        Some("overload") => overload::overload(Path::new(&words[1]), &overload::Sizes::of(&words[2..])),
+        Some("floods") => overload::floods(Path::new(&words[1]), &overload::Sizes::of(&words[2..])),
         Some("mix") => count::of_mix(words[1].parse().expect("a number of decisions")),
         Some("reading") => count::of_reading(&words[1], words[2].parse().expect("a number of requests")),
         Some("person") => count::of_person(&words[1], words[2].parse().expect("a number of decisions")),

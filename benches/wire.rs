@@ -24,7 +24,7 @@ const USERS: usize = 1_000_000;
 /// Requests in a hundred that are for somebody who is known.
 const KNOWN: &str = "30";
 const SERVER_CORE: &str = "0";
-const GENERATOR_CORE: &str = "1";
+pub const GENERATOR_CORE: &str = "1";
 /// Seconds of one round.
 const ROUND: &str = "1";
 
@@ -42,19 +42,37 @@ struct Round {
     bid_percent: f64,
 }
 
-struct Bench {
-    winback: PathBuf,
-    users: usize,
+pub struct Bench {
+    pub winback: PathBuf,
+    pub users: usize,
     dir: tempfile::TempDir,
 }
 
 impl Bench {
-    /// Writes the canonical shops; returns the server's config.
-    fn config(&self) -> PathBuf {
+    /// With so many users.
+    pub fn new(winback: &Path, users: usize) -> Bench {
+        Bench {
+            winback: winback.to_owned(),
+            users,
+            dir: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// A server of the canonical shops on its core, told of all users; `more` is laid over its config.
+    pub fn serve(&self, more: &Value) -> Server {
         let folder = self.dir.path();
         server::write_shops(folder, CAMPAIGNS / CAMPAIGNS_PER_SHOP, CAMPAIGNS_PER_SHOP);
-        server::write_config(folder, &json!({}));
-        folder.join("winback.json")
+        server::write_config(folder, more);
+        let config = folder.join("winback.json");
+        let server = on_its_core(&self.winback, &["serve", "--config", config.to_str().expect("a path in UTF-8")], 3);
+        let began = Instant::now();
+        self.tell(server.addresses[1]);
+        println!(
+            "{} users told in {:.0} s, {CAMPAIGNS} campaigns, {KNOWN} % of requests known",
+            server.metric("winback_users "),
+            began.elapsed().as_secs_f64()
+        );
+        server
     }
 
     /// Tells every shop what its shoppers did: one body of NDJSON each.
@@ -75,21 +93,31 @@ impl Bench {
         }
     }
 
-    /// One round against a server. `seed` tells rounds apart; the servers of a pair share it.
-    fn round(&self, server: &Server, seed: usize, more: &[&str]) -> Round {
+    /// What the generator reports of a load against a server. `seed` tells loads apart.
+    pub fn load(&self, server: &Server, seed: usize, more: &[&str]) -> Value {
         let target = format!("http://{}/bid/{EXCHANGE}", server.addresses[0]);
         let (seed, users) = (seed.to_string(), self.users.to_string());
         let mut command = Command::new("taskset");
-        command
-            .args(["-c", GENERATOR_CORE])
-            .arg(&self.winback)
-            .args(["exchange", "--target", &target]);
-        command.args(["--rate", "max", "--no-auction", "--warmup", "0", "--json", "-", "--known", KNOWN]);
+        command.args(["-c", GENERATOR_CORE]).arg(&self.winback).args([
+            "exchange",
+            "--target",
+            &target,
+            "--no-auction",
+            "--json",
+            "-",
+            "--known",
+            KNOWN,
+        ]);
         command.args(["--seed", &seed, "--users", &users]).args(more);
-        let before = server.cpu_ns();
         let output = command.output().expect("the generator runs");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {output:?}"))
+    }
+
+    /// One round against a server; the servers of a pair share `seed`.
+    fn round(&self, server: &Server, seed: usize, more: &[&str]) -> Round {
+        let before = server.cpu_ns();
+        let report = self.load(server, seed, &[&["--rate", "max", "--warmup", "0"][..], more].concat());
         let spent = server.cpu_ns() - before;
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {output:?}"));
         let answered = report["answered"].as_f64().expect("a number");
         assert!(answered > 1_000.0 && report["errors"] == 0, "{report}");
         Round {
@@ -114,21 +142,9 @@ fn show(name: &str, figure: f64, bar: &str, ok: bool) {
 /// Runs so many pairs of rounds with a release build of winback and prints what they told; with fewer users
 /// than the figures are for, to look into something.
 pub fn wire(winback: &Path, pairs: usize, users: Option<usize>) {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let bench = Bench {
-        winback: winback.to_owned(),
-        users: users.unwrap_or(USERS),
-        dir,
-    };
-    let config = bench.config();
-    let ours = on_its_core(winback, &["serve", "--config", config.to_str().expect("a path in UTF-8")], 3);
-    let began = Instant::now();
-    bench.tell(ours.addresses[1]);
+    let bench = Bench::new(winback, users.unwrap_or(USERS));
+    let ours = bench.serve(&json!({}));
     let users = ours.metric("winback_users ");
-    println!(
-        "{users} users told in {:.0} s, {CAMPAIGNS} campaigns, {KNOWN} % of requests known",
-        began.elapsed().as_secs_f64()
-    );
 
     let answers = bench.dir.path().join("answers");
     let answers = answers.to_str().expect("a path in UTF-8");
@@ -178,7 +194,7 @@ pub fn wire(winback: &Path, pairs: usize, users: Option<usize>) {
 }
 
 /// Which commit, on what.
-fn machine() -> String {
+pub fn machine() -> String {
     let first = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().ok();
         output

@@ -26,9 +26,10 @@ use crate::base::limits::{EXCHANGES_MAX, FACTS_QUEUE_MAX};
 use crate::base::seal::Seals;
 use crate::base::time::Millis;
 use crate::config::{self, Fault, Server};
+use crate::server::crowd::Crowd;
 use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
 use crate::server::names::Names;
-use crate::server::{bids, compaction, public, shops, sizes};
+use crate::server::{bids, compaction, listener, public, shops, sizes};
 use crate::state::world::World;
 use crate::store::{Store, Trouble};
 
@@ -116,6 +117,7 @@ impl App {
             names,
         };
         let engine = Arc::new(Engine::new(parts).map_err(environment("cannot draw a secret"))?);
+        remarks.extend(crowded(&engine));
         let closing = Arc::new(AtomicBool::new(false));
         let writer = writer::spawn(engine.clone(), store, receiver, closing.clone()).map_err(environment("cannot start the writer"))?;
         let (stop, stopping) = watch::channel(false);
@@ -130,10 +132,15 @@ impl App {
         let addresses = (address(&bid)?, address(&public)?, address(&admin)?);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let bid_threads = bids::serve(&engine, bid, cores, &stopping).map_err(environment("cannot serve bids"))?;
-        let for_browsers = spawn_axum(&runtime, public, public::router(engine.clone()), stopping.clone())?;
+        let crowds = &engine.crowds;
+        let serve = |socket, router, crowd: &Arc<Crowd>, what| {
+            listener::serve(&runtime, socket, router, crowd.clone(), stopping.clone()).map_err(environment(what))
+        };
+        let for_browsers = serve(public, public::router(engine.clone()), &crowds.public, "cannot serve browsers")?;
         let config = config.to_owned();
         let admin_router = crate::admin::router(engine.clone(), prometheus, reloader(engine.clone(), config.clone()));
-        let axum = vec![for_browsers, spawn_axum(&runtime, admin, admin_router, stopping)?];
+        let axum = vec![for_browsers, serve(admin, admin_router, &crowds.admin, "cannot serve admins")?];
+        runtime.spawn(listener::look(engine.clone()));
         runtime.spawn(refresh_feeds(engine.clone()));
         runtime.spawn(sizes::keep(engine.clone()));
         runtime.spawn(compaction::nightly(engine.clone()));
@@ -228,6 +235,17 @@ fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
         Ok(TcpListener::from(socket))
     };
     open().map_err(environment(format!("cannot listen on {at}: choose another address")))
+}
+
+/// What is to be said where the system lets in far fewer connections than the config.
+fn crowded(engine: &Engine) -> Option<String> {
+    let (wanted, most) = (engine.settings.load().server.limits.connections, engine.crowds.most_bidding());
+    (most < wanted as usize / 2).then(|| {
+        format!(
+            "`limits.connections` is {wanted}, and this process may open too few files: at most {most} on the bid listener; \
+             raise `ulimit -n`"
+        )
+    })
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
@@ -329,25 +347,6 @@ fn seals(dir: &Path) -> Result<Seals, StartError> {
     let mut inert = [0; 32];
     getrandom::fill(&mut inert).map_err(|e| failed("draw")(io::Error::other(e.to_string())))?;
     Ok(Seals::new(&keys, &inert))
-}
-
-fn spawn_axum(
-    runtime: &tokio::runtime::Runtime,
-    listener: TcpListener,
-    router: axum::Router,
-    mut stop: watch::Receiver<bool>,
-) -> Result<tokio::task::JoinHandle<()>, StartError> {
-    listener.set_nonblocking(true).map_err(environment("cannot listen"))?;
-    let listener = {
-        let _inside = runtime.enter();
-        tokio::net::TcpListener::from_std(listener).map_err(environment("cannot listen"))?
-    };
-    Ok(runtime.spawn(async move {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let drained = async move { drop(stop.wait_for(|stop| *stop).await) };
-        // It ends when it is told to; errors of single connections are theirs.
-        let _ = axum::serve(listener, service).with_graceful_shutdown(drained).await;
-    }))
 }
 
 /// Reads config and feeds again, for SIGHUP and the API.

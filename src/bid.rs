@@ -99,6 +99,8 @@ pub struct Scratch {
     pub feedback: Vec<u8>,
     /// What ids the request carries, and what they led to.
     pub sight: Sight,
+    /// Milliseconds from arrival within which an answer is in time.
+    pub patience_ms: u32,
 }
 
 impl Scratch {
@@ -179,6 +181,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
         out,
         feedback,
         sight,
+        patience_ms,
     } = scratch;
     let mut furthest = Furthest(NoBid::NoAudience);
     trace.stage("admit");
@@ -186,6 +189,7 @@ fn path<T: Trace>(world: &World, state: &State, ask: &Ask<'_>, scratch: &mut Scr
     trace.stage("decode");
     let mut request = decode::lend(imps);
     let decoded = decode::decode(ask, exchange, memory, &mut request);
+    *patience_ms = exchange.patience_ms(request.tmax);
     let outcome = decoded.and_then(|()| {
         feedback.extend_from_slice(request.feedback);
         let case = Case {

@@ -46,6 +46,22 @@ pub async fn metrics(State(desk): Shared) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
+/// How far each core is behind, and who was answered in time.
+fn pressure(engine: &Engine, text: &mut String) {
+    let _ = writeln!(text, "# TYPE winback_loop_behind_seconds gauge");
+    for (core, lag) in engine.lags.get().into_iter().flatten().enumerate() {
+        let _ = writeln!(
+            text,
+            "winback_loop_behind_seconds{{core=\"{core}\"}} {:.6}",
+            lag.lately().as_secs_f64()
+        );
+    }
+    let _ = writeln!(text, "# TYPE winback_in_time_share gauge");
+    for (exchange, share) in engine.meters.in_time() {
+        let _ = writeln!(text, "winback_in_time_share{{exchange=\"{exchange}\"}} {share:.6}");
+    }
+}
+
 /// What is a state rather than an event: read off when asked for.
 fn gauges(engine: &Engine) -> String {
     let mut text = String::new();
@@ -96,5 +112,6 @@ fn gauges(engine: &Engine) -> String {
         }
     }
     losses::metrics(engine, &world, &mut text);
+    pressure(engine, &mut text);
     text
 }

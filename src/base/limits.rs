@@ -4,8 +4,28 @@ use super::time::Span;
 
 /// A bid request's body; `limits.body_kib` may lower it.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Bodies of bid requests that one core waits for at a time, as announced; beyond, no-bid `overloaded`.
+pub const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How long the body of a bid request may take from when its head is read, in milliseconds.
+pub const BODY_MS_MAX: u64 = 1_000;
+/// The head of a request; a larger one is answered 431.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Connections of a listener; `limits.connections` may lower it.
+pub const CONNECTIONS_MAX: u32 = 65_536;
+/// Connections of the admin listener.
+pub const ADMIN_CONNECTIONS_MAX: usize = 512;
+/// Files a process may have open that are no connections: the store's, feeds, listeners.
+pub const FILES_MIN: usize = 512;
+/// Idle connections among which the one that gives way is chosen.
+pub const GIVING_WAY_AMONG: usize = 64;
+/// Sockets that one turn of a core's loop hears of.
+pub const SOCKETS_PER_TURN_MAX: usize = 4_096;
 /// A batch of events, NDJSON.
 pub const EVENTS_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bodies that the public listener takes in at a time, as announced; beyond, callers get 503.
+pub const EVENTS_BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How long a body may take on the public listener, in milliseconds, however steadily it comes.
+pub const EVENTS_BODY_MS_MAX: u64 = 120_000;
 /// Events in one batch.
 pub const EVENTS_PER_BATCH_MAX: usize = 1_000;
 /// An advertiser's JSON.

@@ -24,19 +24,11 @@ pub fn take_back(request: Opportunity<'_>, imps: &mut Vec<Imp<'static>>) {
 /// Reads the request into `request`.
 pub fn decode<'b>(ask: &Ask<'b>, exchange: &Exchange, memory: &'b mut openrtb::Memory, request: &mut Opportunity<'b>) -> Result<(), NoBid> {
     openrtb::read(ask.form, ask.body, memory, request).map_err(|unreadable| unreadable.no_bid())?;
-    if ask.waited_ms >= patience_ms(request, exchange) {
+    if ask.waited_ms >= exchange.patience_ms(request.tmax) {
         return Err(NoBid::TooLate);
     }
     if exchange.test_only && !request.test {
         return Err(NoBid::TestOnly);
     }
     Ok(())
-}
-
-/// Milliseconds from arrival within which an answer is in time: the request's `tmax`, at most the
-/// exchange's, less what the network needs; half of a `tmax` that is shorter than that.
-fn patience_ms(request: &Opportunity<'_>, exchange: &Exchange) -> u32 {
-    let asked = request.tmax.filter(|tmax| *tmax > 0).and_then(|tmax| u32::try_from(tmax).ok());
-    let tmax = asked.map_or(exchange.tmax_ms, |tmax| tmax.min(exchange.tmax_ms));
-    tmax.saturating_sub(exchange.network_margin_ms).max(tmax / 2).max(1)
 }

@@ -50,6 +50,10 @@ pub struct Exchange {
     /// An answer that takes longer, from sending, is none.
     #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub timeout_ms: u64,
+    /// How long a request waits for a free connection; then it is not sent. As exchanges do that drop what they
+    /// cannot ask at once. Without it all are sent, late as they may be.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub wait_ms: Option<u64>,
     /// A line each second on standard error; without it where that is a terminal.
     #[arg(long)]
     pub progress: bool,
@@ -317,6 +321,7 @@ fn plan(arguments: &Exchange, target: &Target, config: Option<&Config>) -> Resul
         warmup: Duration::from_secs(arguments.warmup),
         measured: Duration::from_secs(arguments.seconds),
         timeout: Duration::from_millis(arguments.timeout_ms),
+        wait: arguments.wait_ms.map_or(Duration::MAX, Duration::from_millis),
         progress: arguments.progress || std::io::stderr().is_terminal(),
         record: arguments.record.is_some(),
     })

@@ -109,6 +109,12 @@ pub struct Limits {
     pub body_kib: u32,
     /// How long a fact waits for others before they are made durable together.
     pub commit_linger_ms: u32,
+    /// Connections of the bid listener, and of the public one.
+    pub connections: u32,
+    /// How long a connection may say nothing between two requests.
+    pub idle_s: u32,
+    /// How long a request or an answer may stand still.
+    pub stall_ms: u32,
 }
 
 /// `compact`: a time of the day on a clock.
@@ -327,6 +333,9 @@ fn limits(server: &Object<'_, '_>) -> Option<Limits> {
         memory_mib: o.integer("memory_mib"),
         body_kib: o.integer("body_kib")?,
         commit_linger_ms: o.integer("commit_linger_ms")?,
+        connections: o.integer("connections")?,
+        idle_s: o.integer("idle_s")?,
+        stall_ms: o.integer("stall_ms")?,
     })
 }
 

@@ -75,6 +75,17 @@ pub struct Exchange {
     pub sync: Option<Sync>,
 }
 
+impl Exchange {
+    /// Milliseconds from arrival within which an answer is in time: the `tmax` of a request, at most the
+    /// exchange's, less what the network needs; half of a `tmax` that is shorter than that. The longest is that of
+    /// a request without.
+    pub fn patience_ms(&self, tmax: Option<i64>) -> u32 {
+        let asked = tmax.filter(|tmax| *tmax > 0).and_then(|tmax| u32::try_from(tmax).ok());
+        let tmax = asked.map_or(self.tmax_ms, |tmax| tmax.min(self.tmax_ms));
+        tmax.saturating_sub(self.network_margin_ms).max(tmax / 2).max(1)
+    }
+}
+
 /// `auth`: whatever is given must match; [`Auth::is_none`] lets everybody in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Auth {

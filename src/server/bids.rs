@@ -1,7 +1,8 @@
 //! The bid listener: raw hyper, one single-threaded runtime a core, `/bid/` and notices.
 //!
 //! One thread accepts and gives each connection to the core with the fewest. Nothing here waits for a
-//! disk but a notice, whose fact is handed over. Overload and trouble are answered 204, never 5xx.
+//! disk but a notice, whose fact is handed over. Overload is met by not reading (`valve`), then by 204;
+//! trouble by 204, never 5xx.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -19,30 +20,32 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{mpsc, watch};
 
 use super::bodies::{self, Manner, Packer, Reader};
+use super::crowd::{End, Life, Open, Phase};
 use super::engine::{Door, Engine};
 use super::http::{self, Answer};
+use super::lag::{BEAT, Lag};
+use super::meters::Timing;
 use super::notices;
-use crate::base::limits::{BODY_BYTES_MAX, DRAIN_MS_MAX};
+use super::socket::{Socket, drive};
+use super::valve::{Pressure, Valve};
+use crate::base::id::ExchangeNo;
+use crate::base::limits::{BODY_BYTES_MAX, BODY_MS_MAX, DRAIN_MS_MAX, HEAD_BYTES_MAX, SOCKETS_PER_TURN_MAX};
 use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch};
 use crate::model::exchange::Exchange;
 use crate::model::outcome::{NoBid, Outcome};
 use crate::openrtb::decode::{self, Memory};
 use crate::openrtb::request::Opportunity;
-use crate::openrtb::response;
+use crate::openrtb::response::{self, Form};
 use crate::track::approval;
 
-/// Idle connections and slow headers are closed after this.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
-/// A body that has begun must be whole within this.
-const BODY_TIMEOUT: Duration = Duration::from_secs(1);
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// What most answers fit in.
 const ANSWER_BYTES_USUAL: usize = 8 * 1024;
+/// Between two looks whether a core has caught up, while all are too far behind to accept.
+const BEHIND_LOOK: Duration = Duration::from_millis(1);
 
 /// What one core works with, one request after the other.
 #[derive(Default)]
@@ -65,39 +68,73 @@ pub fn serve(
     let mut doors = Vec::new();
     for core in 0..cores.max(1) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let load = Arc::new(AtomicUsize::new(0));
-        doors.push((sender, load.clone()));
-        let (engine, stop) = (engine.clone(), stop.clone());
+        let (load, lag) = (Arc::new(AtomicUsize::new(0)), Arc::new(Lag::new(Instant::now())));
+        doors.push(CoreDoor {
+            sender,
+            load: load.clone(),
+            lag: lag.clone(),
+        });
+        let engine = engine.clone();
         threads.push(
             std::thread::Builder::new()
                 .name(format!("bid-{core}"))
-                .spawn(move || run_core(engine, receiver, load, stop))?,
+                .spawn(move || run_core(engine, receiver, load, lag))?,
         );
     }
+    let _ = engine.lags.set(doors.iter().map(|door| door.lag.clone()).collect());
     listener.set_nonblocking(true)?;
-    let stop = stop.clone();
+    let (engine, stop) = (engine.clone(), stop.clone());
     threads.push(
         std::thread::Builder::new()
             .name("bid-accept".into())
-            .spawn(move || accept(listener, doors, stop))?,
+            .spawn(move || accept(&engine, listener, doors, stop))?,
     );
     Ok(threads)
 }
 
-type Accepted = (std::net::TcpStream, SocketAddr);
-type CoreDoor = (mpsc::UnboundedSender<Accepted>, Arc<AtomicUsize>);
+type Accepted = (std::net::TcpStream, SocketAddr, Open);
+
+/// Where a core takes connections in.
+struct CoreDoor {
+    sender: mpsc::UnboundedSender<Accepted>,
+    load: Arc<AtomicUsize>,
+    lag: Arc<Lag>,
+}
+
+/// Returns once some core is behind by no more than half of what the most patient exchange waits: until then the
+/// kernel keeps who wants to come.
+async fn until_some_keeps_up(engine: &Engine, doors: &[CoreDoor]) {
+    let is_behind = || {
+        let world = engine.world.load();
+        let patience = world.exchanges().map(|exchange| exchange.patience_ms(None)).max();
+        let half = Duration::from_millis(u64::from(patience.unwrap_or(u32::MAX) / 2));
+        let now = Instant::now();
+        doors.iter().all(|door| door.lag.full(now) > half)
+    };
+    if is_behind() {
+        metrics::counter!("winback_accepts_held_total").increment(1);
+        while is_behind() {
+            tokio::time::sleep(BEHIND_LOOK).await;
+        }
+    }
+}
 
 /// Gives each connection to the core with the fewest. On stop it empties the backlog first.
-fn accept(listener: TcpListener, doors: Vec<CoreDoor>, mut stop: watch::Receiver<bool>) {
+fn accept(engine: &Engine, listener: TcpListener, doors: Vec<CoreDoor>, mut stop: watch::Receiver<bool>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
     };
     let give = |stream: std::net::TcpStream, peer| {
-        let fewest = doors.iter().min_by_key(|(_, load)| load.load(Ordering::Relaxed));
-        if let Some((door, load)) = fewest {
-            load.fetch_add(1, Ordering::Relaxed);
-            let _ = door.send((stream, peer));
+        let fewest = doors.iter().min_by_key(|door| door.load.load(Ordering::Relaxed));
+        // One that is not let in is closed.
+        if let Some((door, open)) = fewest.zip(engine.crowds.bid.admit()) {
+            door.load.fetch_add(1, Ordering::Relaxed);
+            let _ = door.sender.send((stream, peer, open));
         }
+    };
+    let next = async |listener: &tokio::net::TcpListener| {
+        until_some_keeps_up(engine, &doors).await;
+        listener.accept().await
     };
     runtime.block_on(async {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
@@ -105,7 +142,7 @@ fn accept(listener: TcpListener, doors: Vec<CoreDoor>, mut stop: watch::Receiver
         };
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
+                accepted = next(&listener) => match accepted {
                     Ok((stream, peer)) => { let _ = stream.into_std().map(|stream| give(stream, peer)); }
                     // Out of descriptors, most likely: let some be closed.
                     Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -116,22 +153,30 @@ fn accept(listener: TcpListener, doors: Vec<CoreDoor>, mut stop: watch::Receiver
         while let Ok(Ok((stream, peer))) = tokio::time::timeout(Duration::from_millis(1), listener.accept()).await {
             let _ = stream.into_std().map(|stream| give(stream, peer));
         }
+        engine.crowds.bid.drain();
     });
 }
 
-fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>, load: Arc<AtomicUsize>, stop: watch::Receiver<bool>) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        return;
-    };
+fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>, load: Arc<AtomicUsize>, lag: Arc<Lag>) {
+    let waking = lag.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_io_events_per_tick(SOCKETS_PER_TURN_MAX)
+        .on_thread_unpark(move || waking.woke(Instant::now()))
+        .build();
+    let Ok(runtime) = runtime else { return };
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
+        tokio::task::spawn_local(beat(lag.clone()));
         let desk = Rc::new(RefCell::new(Desk::default()));
+        let pressure = Pressure::new(lag);
         // Ends when the acceptor has gone and dropped its sender.
-        while let Some((stream, peer)) = receiver.recv().await {
-            let (engine, desk, load, stop) = (engine.clone(), desk.clone(), load.clone(), stop.clone());
+        while let Some((stream, peer, life)) = receiver.recv().await {
+            let (engine, desk, open) = (engine.clone(), desk.clone(), Counted(load.clone()));
+            let valve = Valve::new(engine.clone(), pressure.clone());
             tokio::task::spawn_local(async move {
-                let _open = Open(load);
-                connection(&engine, &desk, stream, peer, stop).await;
+                connection(&engine, &desk, &valve, stream, peer, &life).await;
+                drop(open);
             });
         }
         let deadline = Instant::now() + Duration::from_millis(DRAIN_MS_MAX);
@@ -141,49 +186,61 @@ fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>
     });
 }
 
-/// How connections are spoken to; what is measured beside this listener is spoken to likewise.
+/// Shows how late this core's tasks come to run.
+async fn beat(lag: Arc<Lag>) {
+    loop {
+        let due = Instant::now() + BEAT;
+        lag.beat(Instant::now(), due);
+        tokio::time::sleep_until(due.into()).await;
+    }
+}
+
+/// How connections are spoken to; what is measured beside this listener is spoken to likewise. Time is the crowd's.
 pub fn connections() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(BUFFER_BYTES_MAX);
+    builder.max_buf_size(HEAD_BYTES_MAX);
     builder
 }
 
-/// A connection that counts until it ends, however it ends.
-struct Open(Arc<AtomicUsize>);
+/// A connection that counts for its core until it ends, however it ends.
+struct Counted(Arc<AtomicUsize>);
 
-impl Drop for Open {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-async fn connection(engine: &Engine, desk: &RefCell<Desk>, stream: std::net::TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    engine: &Engine,
+    desk: &RefCell<Desk>,
+    valve: &Rc<Valve>,
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    life: &Arc<Life>,
+) {
     let prepared = stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true));
     let Ok(stream) = prepared.and_then(|()| tokio::net::TcpStream::from_std(stream)) else {
         return;
     };
-    let service = service_fn(|request| async move { Ok::<_, Infallible>(handle(engine, desk, peer, request).await) });
-    let served = connections().serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(served);
-    tokio::select! {
-        // How a connection ends is the peer's business.
-        _ = served.as_mut() => return,
-        _ = stop.wait_for(|stop| *stop) => served.as_mut().graceful_shutdown(),
-    }
-    let _ = served.await;
+    let service = service_fn(|request| async move {
+        life.enter(Phase::Served);
+        let answer = handle(engine, desk, valve, life, peer, request).await;
+        life.enter(Phase::Answered);
+        Ok::<_, Infallible>(answer)
+    });
+    let served = connections().serve_connection(Socket::new(stream, life.clone(), valve.clone()), service);
+    drive(life, served, |served| served.graceful_shutdown()).await;
 }
 
-async fn handle(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, request: Request<Incoming>) -> Answer {
+async fn handle(engine: &Engine, desk: &RefCell<Desk>, valve: &Valve, life: &Life, peer: SocketAddr, request: Request<Incoming>) -> Answer {
     let path = request.uri().path();
     if let Some(exchange) = path.strip_prefix("/bid/") {
         if request.method() != Method::POST {
             return http::status(StatusCode::METHOD_NOT_ALLOWED);
         }
         let exchange = exchange.to_owned();
-        return bid(engine, desk, peer, &exchange, request).await;
+        return bid(engine, desk, valve, life, peer, &exchange, request).await;
     }
     if let Some((kind, token)) = path.strip_prefix("/n/").and_then(|rest| rest.split_once('/')) {
         if !matches!(*request.method(), Method::GET | Method::POST) {
@@ -194,26 +251,47 @@ async fn handle(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, request
     http::status(StatusCode::NOT_FOUND)
 }
 
-async fn bid(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, exchange: &str, request: Request<Incoming>) -> Answer {
-    let arrived = Instant::now();
+/// Who asks, and in which form; else what a request is answered whose body is not read.
+fn asker(engine: &Engine, peer: SocketAddr, exchange: &str, headers: &HeaderMap) -> Result<(Arc<Exchange>, Manner), Box<Answer>> {
     let world = engine.world.load();
-    let Some(exchange) = world.exchange_by_id(exchange).cloned() else {
-        return http::status(StatusCode::NOT_FOUND);
-    };
-    drop(world);
-    if !enters(engine, &exchange, peer, request.headers()) {
-        return http::status(StatusCode::FORBIDDEN);
+    let exchange = world.exchange_by_id(exchange).cloned();
+    let exchange = exchange.ok_or_else(|| Box::new(http::status(StatusCode::NOT_FOUND)))?;
+    if !enters(engine, &exchange, peer, headers) {
+        return Err(Box::new(http::status(StatusCode::FORBIDDEN)));
     }
-    let Some(manner) = bodies::manner(request.headers()) else {
+    let manner = bodies::manner(headers).ok_or_else(|| {
         let remedy = "send the bid request as `application/json` or `application/x-protobuf`, plain or with `content-encoding: gzip`";
-        return http::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", remedy);
+        Box::new(http::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", remedy))
+    })?;
+    Ok((exchange, manner))
+}
+
+async fn bid(
+    engine: &Engine,
+    desk: &RefCell<Desk>,
+    valve: &Valve,
+    life: &Life,
+    peer: SocketAddr,
+    exchange: &str,
+    request: Request<Incoming>,
+) -> Answer {
+    let (exchange, manner) = match asker(engine, peer, exchange, request.headers()) {
+        Ok(asker) => asker,
+        Err(answer) => return *answer,
     };
     let limit = engine.settings.load().server.limits.body_kib as usize * 1024;
     let limit = limit.min(BODY_BYTES_MAX);
+    valve.asked(&exchange);
     let (parts, body) = request.into_parts();
-    let body = match body_of(&parts.headers, body, limit).await {
+    let body = match body_of(&parts.headers, body, limit, valve.pressure(), life).await {
         Ok(body) => body,
-        Err(status) => return http::status(status),
+        Err(Bodiless::Refused(status)) => return http::status(status),
+        Err(Bodiless::Crowded) => {
+            let scratch = &mut desk.borrow_mut().scratch;
+            scratch.patience_ms = exchange.patience_ms(None);
+            count(engine, &exchange, &Outcome::NoBid(NoBid::Overloaded), scratch, valve.arrived());
+            return http::status(StatusCode::NO_CONTENT);
+        }
     };
     let Desk {
         scratch,
@@ -221,42 +299,53 @@ async fn bid(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, exchange: 
         memory,
         packer,
     } = &mut *desk.borrow_mut();
-    let body = reader.plain(manner, &body, limit);
-    let outcome = match body {
-        Ok(body) => decide(engine, scratch, &exchange, body, manner, arrived),
-        Err(why) => Outcome::NoBid(why),
-    };
     let says_why = parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "nbr=1"));
+    // Unless it is read, and says otherwise.
+    scratch.patience_ms = exchange.patience_ms(None);
+    let now = Millis::wall_clock();
+    let waited_ms = valve.arrived().elapsed().as_millis() as u32;
+    let shed = engine.shed(&exchange, waited_ms, now);
+    let body = match shed {
+        // Not even unpacked.
+        Some(why) if !says_why => Err(why),
+        _ => reader.plain(manner, &body, limit),
+    };
+    let outcome = match (shed, body) {
+        (Some(why), _) | (None, Err(why)) => Outcome::NoBid(why),
+        (None, Ok(body)) => decide(engine, scratch, exchange.no, manner.form, body, now, waited_ms),
+    };
     let mut answer = match outcome {
         Outcome::Bid { .. } => with_answer(manner, packer, scratch),
-        Outcome::NoBid(NoBid::Malformed) => http::status(StatusCode::BAD_REQUEST),
-        Outcome::NoBid(NoBid::TooLarge) => http::status(StatusCode::PAYLOAD_TOO_LARGE),
-        Outcome::NoBid(why) if says_why => spoken_no_bid(manner, body.unwrap_or_default(), memory, why),
-        Outcome::NoBid(_) => http::status(StatusCode::NO_CONTENT),
+        Outcome::NoBid(why) => no_bid(why, says_why, manner, body.unwrap_or_default(), memory),
     };
     if let Some(version) = parts.headers.get("x-openrtb-version") {
         answer.headers_mut().insert("x-openrtb-version", version.clone());
     }
-    engine
-        .meters
-        .answered(exchange.no, &outcome, &scratch.sight, arrived.elapsed().as_micros() as u64);
+    count(engine, &exchange, &outcome, scratch, valve.arrived());
     if let Ok(body) = body {
-        engine.sizes.sample(manner.form, body, memory, Millis::wall_clock());
+        engine.sizes.sample(manner.form, body, memory, now);
     }
     answer
 }
 
-fn decide(engine: &Engine, scratch: &mut Scratch, exchange: &Exchange, body: &[u8], manner: Manner, arrived: Instant) -> Outcome {
+fn count(engine: &Engine, exchange: &Exchange, outcome: &Outcome, scratch: &Scratch, arrived: Instant) {
+    let timing = Timing {
+        arrived,
+        answered: Instant::now(),
+        patience_ms: scratch.patience_ms,
+    };
+    engine.meters.answered(exchange.no, outcome, &scratch.sight, timing);
+}
+
+fn decide(engine: &Engine, scratch: &mut Scratch, exchange: ExchangeNo, form: Form, body: &[u8], now: Millis, waited_ms: u32) -> Outcome {
     let world = engine.world.load();
-    let now = Millis::wall_clock();
-    let waited_ms = arrived.elapsed().as_millis() as u32;
     let ask = Ask {
-        exchange: exchange.no,
+        exchange,
         body,
-        form: manner.form,
+        form,
         now,
         waited_ms,
-        seed: engine.seed(exchange.no, now),
+        seed: engine.seed(exchange, now),
         barred: None,
         inert: false,
     };
@@ -264,7 +353,7 @@ fn decide(engine: &Engine, scratch: &mut Scratch, exchange: &Exchange, body: &[u
     scratch.out.reserve(ANSWER_BYTES_USUAL);
     let outcome = engine.bid(&world, ask, scratch);
     if !scratch.feedback.is_empty() {
-        for suspended in approval::of_feedback(&world, &engine.state, exchange.no, &scratch.feedback, now.to_secs()) {
+        for suspended in approval::of_feedback(&world, &engine.state, exchange, &scratch.feedback, now.to_secs()) {
             engine.meters.suspended(&world, &suspended);
         }
     }
@@ -279,6 +368,15 @@ fn with_answer(manner: Manner, packer: &mut Packer, scratch: &mut Scratch) -> An
         answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     answer
+}
+
+fn no_bid(why: NoBid, says_why: bool, manner: Manner, body: &[u8], memory: &mut Memory) -> Answer {
+    match why {
+        NoBid::Malformed => http::status(StatusCode::BAD_REQUEST),
+        NoBid::TooLarge => http::status(StatusCode::PAYLOAD_TOO_LARGE),
+        why if says_why => spoken_no_bid(manner, body, memory, why),
+        _ => http::status(StatusCode::NO_CONTENT),
+    }
 }
 
 /// `?nbr=1`: 200 with the reason in place of 204.
@@ -303,16 +401,30 @@ fn enters(engine: &Engine, exchange: &Exchange, peer: SocketAddr, headers: &Head
     door.admits(http::caller(peer, headers, &settings.server.trusted_proxies), value)
 }
 
-async fn body_of(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Bytes, StatusCode> {
+/// Why there is no body.
+enum Bodiless {
+    /// It is at fault.
+    Refused(StatusCode),
+    /// Too many are waited for.
+    Crowded,
+}
+
+async fn body_of(headers: &HeaderMap, body: Incoming, limit: usize, pressure: &Rc<Pressure>, life: &Life) -> Result<Bytes, Bodiless> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        return Err(Bodiless::Refused(StatusCode::PAYLOAD_TOO_LARGE));
     }
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        _ => Err(StatusCode::BAD_REQUEST),
-    }
+    let _room = pressure.room(announced.unwrap_or(limit)).ok_or(Bodiless::Crowded)?;
+    let whole = tokio::time::timeout(Duration::from_millis(BODY_MS_MAX), Limited::new(body, limit).collect());
+    Err(Bodiless::Refused(match whole.await {
+        Ok(Ok(body)) => return Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => StatusCode::PAYLOAD_TOO_LARGE,
+        Ok(Err(_)) => StatusCode::BAD_REQUEST,
+        Err(_) => {
+            life.ended(End::SlowBody);
+            StatusCode::BAD_REQUEST
+        }
+    }))
 }

@@ -5,11 +5,16 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
+use super::crowd::Crowds;
+use super::lag::Lag;
+use super::listener;
 use super::meters::Meters;
 use super::names::Names;
 use super::sizes::Sizes;
@@ -21,6 +26,7 @@ use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch, Silent, Trace, decide};
 use crate::config::Server;
 use crate::model::crawlers;
+use crate::model::exchange::Exchange;
 use crate::model::outcome::{NoBid, Outcome, Pick};
 use crate::openrtb::response::Form;
 use crate::state::State;
@@ -49,6 +55,10 @@ pub struct Engine {
     pub sizes: Sizes,
     /// The shops' tag.
     pub tag: tag::Kept,
+    /// Who is connected.
+    pub crowds: Crowds,
+    /// How far each core of the bid listener is behind, once it listens.
+    pub lags: OnceLock<Vec<Arc<Lag>>>,
     /// One change of config at a time.
     pub edits: tokio::sync::Mutex<()>,
     rates: Vec<Rate>,
@@ -61,6 +71,13 @@ pub struct Engine {
 pub(super) struct Rate(AtomicU64);
 
 impl Rate {
+    /// What is left of this second, if `most` were counted in it.
+    fn until_within(&self, most: u32, now: Millis) -> Option<Duration> {
+        let seen = self.0.load(Ordering::Relaxed);
+        let is_spent = seen >> 32 == (now.0 / 1000) as u64 & 0xffff_ffff && seen & 0xffff_ffff >= u64::from(most);
+        is_spent.then(|| Duration::from_millis(1000 - now.0.rem_euclid(1000) as u64))
+    }
+
     /// Counts a request; false beyond `most` in this second.
     fn admits(&self, most: u32, now: Millis) -> bool {
         self.count(now) <= u64::from(most)
@@ -177,6 +194,7 @@ impl Engine {
             store,
             names,
         } = parts;
+        let crowds = Crowds::new(&settings.server.limits, listener::descriptors());
         Ok(Engine {
             meters: Meters::new(&world),
             sizes: Sizes::open(&settings.server.data_dir),
@@ -187,6 +205,8 @@ impl Engine {
             store,
             names,
             tag: tag::Kept::default(),
+            crowds,
+            lags: OnceLock::new(),
             edits: tokio::sync::Mutex::default(),
             rates: (0..EXCHANGES_MAX).map(|_| Rate::default()).collect(),
             secret: Hashes::drawn()?,
@@ -215,14 +235,25 @@ impl Engine {
         (self.world.load().hashes.user(id.as_bytes()), id)
     }
 
-    /// Decides on a request and takes its holds, within the exchange's `max_qps`. Refused, it decides once more; refused again, the
-    /// answer is no-bid `contended`.
-    pub fn bid(&self, world: &World, mut ask: Ask<'_>, scratch: &mut Scratch) -> Outcome {
-        let most = world.exchange(ask.exchange).and_then(|exchange| exchange.max_qps);
-        let rate = self.rates.get(usize::from(ask.exchange.0));
-        if most.zip(rate).is_some_and(|(most, rate)| !rate.admits(most, ask.now)) {
-            return Outcome::NoBid(NoBid::Overloaded);
+    /// How long an exchange has to wait until it may ask more than `most` times a second again; none where it may now.
+    pub fn until_within(&self, exchange: ExchangeNo, most: u32, now: Millis) -> Option<Duration> {
+        self.rates.get(usize::from(exchange.0))?.until_within(most, now)
+    }
+
+    /// Why a request is not looked at: none of this exchange could be answered in time by now, or it has asked more
+    /// often than `max_qps` this second.
+    pub fn shed(&self, exchange: &Exchange, waited_ms: u32, now: Millis) -> Option<NoBid> {
+        if waited_ms >= exchange.patience_ms(None) {
+            return Some(NoBid::TooLate);
         }
+        let rate = self.rates.get(usize::from(exchange.no.0));
+        let is_within = exchange.max_qps.zip(rate).is_none_or(|(most, rate)| rate.admits(most, now));
+        (!is_within).then_some(NoBid::Overloaded)
+    }
+
+    /// Decides on a request and takes its holds. Refused, it decides once more; refused again, the answer is no-bid
+    /// `contended`.
+    pub fn bid(&self, world: &World, mut ask: Ask<'_>, scratch: &mut Scratch) -> Outcome {
         for attempt in 0..2 {
             let outcome = decide(world, &self.state, &ask, scratch, &mut Silent);
             // Once a request, however often it is decided.
@@ -297,6 +328,9 @@ mod tests {
         let at = |ms: i64| Millis(1_790_000_000_000 + ms);
         let admitted = (0..10).filter(|n| rate.admits(3, at(*n))).count();
         assert_eq!(admitted, 3);
+        assert_eq!(rate.until_within(3, at(400)), Some(Duration::from_millis(600)));
+        assert_eq!(rate.until_within(11, at(400)), None);
+        assert_eq!(rate.until_within(3, at(1_000)), None);
         assert!(rate.admits(3, at(1_000)));
     }
 }

@@ -4,10 +4,12 @@
 //! is kept in plain buckets of our own, as histograms of the crate grow until they are read.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use metrics::{Counter, counter, gauge};
 
 use super::ages::{Ages, BOUNDS_S};
+use super::share::Share;
 use crate::base::id::ExchangeNo;
 use crate::base::limits::{EXCHANGES_MAX, REFUSALS_MAX};
 use crate::model::outcome::{NoBid, Outcome};
@@ -20,8 +22,33 @@ use crate::track::fact::Paid;
 const BUCKETS: usize = 40;
 const OUTCOMES: [&str; 2] = ["bid", "no_bid"];
 
+/// Why a connection is not read from for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Its exchange asks more often than `max_qps`.
+    Rate,
+    /// The core is behind.
+    Lag,
+}
+
+impl Held {
+    const LABELS: [&str; 2] = ["max_qps", "lag"];
+}
+
+/// When a request was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Since when it may have been waiting.
+    pub arrived: Instant,
+    /// Now.
+    pub answered: Instant,
+    /// Milliseconds within which an answer is in time.
+    pub patience_ms: u32,
+}
+
 /// All of them.
 pub struct Meters {
+    began: Instant,
     exchanges: Vec<Option<OfExchange>>,
     latency: [Latency; OUTCOMES.len()],
 }
@@ -32,6 +59,10 @@ struct OfExchange {
     reasons: Vec<Counter>,
     recognitions: Vec<Counter>,
     grounds: Vec<Counter>,
+    held: Vec<Counter>,
+    late: Counter,
+    share: Share,
+    id: String,
 }
 
 /// Buckets whose bounds grow by the square root of two from one microsecond.
@@ -58,6 +89,7 @@ impl Meters {
             let request = |outcome| counter!("winback_requests_total", "exchange" => id.clone(), "outcome" => outcome);
             let recognition = |of: &Recognition| counter!("winback_match_total", "exchange" => id.clone(), "result" => of.label());
             let ground = |of: &Ground| counter!("winback_consent_refusals_total", "exchange" => id.clone(), "ground" => of.label());
+            let held = |why| counter!("winback_reads_held_total", "exchange" => id.clone(), "why" => why);
             let reason = |why: &NoBid| counter!("winback_no_bids_total", "exchange" => id.clone(), "reason" => why.label());
             if let Some(place) = exchanges.get_mut(usize::from(exchange.no.0)) {
                 *place = Some(OfExchange {
@@ -66,18 +98,31 @@ impl Meters {
                     reasons: NoBid::ALL.iter().map(reason).collect(),
                     recognitions: Recognition::ALL.iter().map(recognition).collect(),
                     grounds: Ground::ALL.iter().map(ground).collect(),
+                    held: Held::LABELS.map(held).into(),
+                    late: counter!("winback_late_total", "exchange" => id.clone()),
+                    share: Share::default(),
+                    id: exchange.id.clone(),
                 });
             }
         }
         Meters {
+            began: Instant::now(),
             exchanges,
             latency: Default::default(),
         }
     }
 
-    /// Counts one answer that took `us` microseconds, and what the ids of the request came to.
-    pub fn answered(&self, exchange: ExchangeNo, outcome: &Outcome, sight: &Sight, us: u64) {
+    /// Counts one answer, when it was given, and what the ids of the request came to.
+    pub fn answered(&self, exchange: ExchangeNo, outcome: &Outcome, sight: &Sight, timing: Timing) {
+        let took = timing.answered.saturating_duration_since(timing.arrived);
+        let us = took.as_micros() as u64;
         if let Some(Some(of)) = self.exchanges.get(usize::from(exchange.0)) {
+            let is_late = us >= u64::from(timing.patience_ms) * 1_000;
+            of.share
+                .count(timing.answered.saturating_duration_since(self.began).as_secs(), is_late);
+            if is_late {
+                of.late.increment(1);
+            }
             match outcome {
                 Outcome::Bid { .. } => of.bids.increment(1),
                 Outcome::NoBid(why) => {
@@ -97,6 +142,20 @@ impl Meters {
         let bucket = bucket.min(BUCKETS - 1);
         latency.counts[bucket].fetch_add(1, Relaxed);
         latency.sum_us.fetch_add(us, Relaxed);
+    }
+
+    /// Counts a connection of an exchange that is not read from for a while.
+    pub fn held(&self, exchange: ExchangeNo, why: Held) {
+        if let Some(Some(of)) = self.exchanges.get(usize::from(exchange.0)) {
+            of.held[why as usize].increment(1);
+        }
+    }
+
+    /// Of each exchange that was answered lately, the share of answers in time.
+    pub fn in_time(&self) -> impl Iterator<Item = (&str, f64)> {
+        let second = self.began.elapsed().as_secs();
+        let exchanges = self.exchanges.iter().flatten();
+        exchanges.filter_map(move |of| Some((of.id.as_str(), of.share.in_time(second)?)))
     }
 
     /// Counts a creative that an exchange has refused too often, and says so.

@@ -77,8 +77,11 @@ pub struct Load {
     pub warmup: Duration,
     /// Counted.
     pub measured: Duration,
-    /// An answer that takes longer is none; counted from sending.
+    /// An answer that takes longer is none, counted from sending; one that comes later than this after it was due is
+    /// late.
     pub timeout: Duration,
+    /// A request that finds no free connection for longer is not sent.
+    pub wait: Duration,
     /// Says each second on standard error how it goes.
     pub progress: bool,
     /// Keeps status and length of every answer.
@@ -264,6 +267,12 @@ impl Run {
                 return None;
             }
             let due = self.queue.borrow_mut().pop_front();
+            if let Some(Due { at, counts }) = due
+                && at.elapsed() > self.load.wait
+            {
+                self.tally.borrow_mut().unsent += u64::from(counts);
+                continue;
+            }
             if due.is_some() || self.is_over.get() {
                 return due;
             }
@@ -301,6 +310,7 @@ impl Run {
             if due.counts {
                 tally.took(due.at, now);
                 tally.answer(reply.status, bids, reply.bytes);
+                tally.in_time(bids, now.saturating_duration_since(due.at), self.load.timeout);
             }
         }
         if self.load.record {

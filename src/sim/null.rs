@@ -2,24 +2,28 @@
 //! generator on this machine could do at best is measured against it.
 //!
 //! Assumes a loopback address and callers who mean it. Speaks to connections as the bid listener does
-//! (the same hyper settings, one thread); looks at no path, no header and no byte of a body.
+//! (the same hyper settings, one thread), and keeps its time by hyper's own timer; looks at no path, no
+//! header and no byte of a body.
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::base::limits::BODY_BYTES_MAX;
 use crate::server::bids::connections;
 use crate::server::http::{self, Answer};
 
+/// Idle connections and slow headers are closed after this.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// The longest answer of a list.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
@@ -67,7 +71,7 @@ pub async fn null(listener: TcpListener, answers: Answers) {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::task::spawn_local(connection(stream, answers.clone(), next.clone()))),
             // Out of descriptors, most likely: let some be closed.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
         }
     }
 }
@@ -87,7 +91,9 @@ async fn connection(stream: TcpStream, answers: Rc<Answers>, next: Rc<Cell<usize
         }
     });
     // How a connection ends is the peer's business.
-    let _ = connections().serve_connection(TokioIo::new(stream), service).await;
+    let mut connections = connections();
+    connections.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    let _ = connections.serve_connection(TokioIo::new(stream), service).await;
 }
 
 fn answer(answers: &Answers, next: &Cell<usize>) -> Answer {

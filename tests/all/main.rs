@@ -18,6 +18,7 @@ mod erase;
 mod exchange;
 mod feeds;
 mod figures;
+mod floods;
 mod frequency;
 mod fuzz;
 mod game;

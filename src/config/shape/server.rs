@@ -3,7 +3,7 @@
 use super::exchange::EXCHANGE;
 use super::form::{ADDRESS, BASE_URL, CLOCK, COUNTRY, CURRENCY, CURRENCY_KEY, NETWORK, PATH, TEXT, TIMEZONE, URL};
 use super::{Kind, Literals, Shape, may, or};
-use crate::base::limits::{BODY_BYTES_MAX, COMMIT_LINGER_MS_MAX};
+use crate::base::limits::{BODY_BYTES_MAX, COMMIT_LINGER_MS_MAX, CONNECTIONS_MAX};
 use crate::base::time::Span;
 
 /// Counts a minute or a day that count as invalid traffic.
@@ -347,6 +347,24 @@ static LIMITS: Shape = Shape {
             Kind::Integer(0, COMMIT_LINGER_MS_MAX),
             "2",
             "Milliseconds a fact waits for others before they are made durable together: more is fewer writes and later answers.",
+        ),
+        or(
+            "connections",
+            Kind::Integer(1, CONNECTIONS_MAX),
+            "16384",
+            "Connections of the bid listener, and as many of the public one; beyond, idle ones give way. No more than the files that the process may open.",
+        ),
+        or(
+            "idle_s",
+            Kind::Integer(1, 86_400),
+            "75",
+            "Seconds that a connection may say nothing between two requests: more than exchanges keep theirs, which is 60 at times.",
+        ),
+        or(
+            "stall_ms",
+            Kind::Integer(10, 600_000),
+            "5000",
+            "Milliseconds within which the head of a request must be whole, and for which a body or the taking of an answer may stand still.",
         ),
     ],
     rules: &[],

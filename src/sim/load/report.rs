@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::tally::Tally;
@@ -50,6 +51,10 @@ pub struct Report {
     pub bid_percent: f64,
     /// Answers of status 200 or 204 without any.
     pub no_bids: u64,
+    /// Answers that came later after their request was due than anybody waits.
+    pub late: u64,
+    /// Bids in them.
+    pub late_bids: u64,
     /// Connections that broke, and answers that are none.
     pub errors: u64,
     /// The first of them.
@@ -64,6 +69,8 @@ pub struct Report {
     pub bytes_received: u64,
     /// Microseconds from when a request was due to its answer.
     pub latency_us: Latency,
+    /// The same of answers with bids alone.
+    pub bid_latency_us: Latency,
     /// The generator itself.
     pub generator: Generator,
     /// Status and body length of each answer, in the order of arrivals.
@@ -86,6 +93,20 @@ pub struct Latency {
     pub p99_99: u64,
     /// The worst.
     pub max: u64,
+}
+
+impl Latency {
+    fn of(latency: &Histogram<u64>) -> Latency {
+        let at = |quantile| latency.value_at_quantile(quantile);
+        Latency {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            p99_99: at(0.9999),
+            max: latency.max(),
+        }
+    }
 }
 
 /// What the generator's own thread did.
@@ -134,20 +155,16 @@ impl Report {
             bids: tally.bids,
             bid_percent: rounded(tally.with_bids as f64 * 100.0 / answered.max(1) as f64),
             no_bids: good - tally.with_bids.min(good),
+            late: tally.late,
+            late_bids: tally.late_bids,
             errors: tally.errors,
             first_error: tally.first_error.clone(),
             timeouts: tally.timeouts,
             unsent: tally.unsent,
             bytes_sent: tally.bytes_sent,
             bytes_received: tally.bytes_received,
-            latency_us: Latency {
-                p50: tally.latency_us(0.5),
-                p90: tally.latency_us(0.9),
-                p99: tally.latency_us(0.99),
-                p99_9: tally.latency_us(0.999),
-                p99_99: tally.latency_us(0.9999),
-                max: tally.latency.max(),
-            },
+            latency_us: Latency::of(&tally.latency),
+            bid_latency_us: Latency::of(&tally.bid_latency),
             generator: Generator {
                 busy_percent: rounded(own.core.ran.saturating_sub(own.spun).as_secs_f64() * 100.0 / wall),
                 waited_percent: rounded(own.core.waited.as_secs_f64() * 100.0 / wall),
@@ -245,6 +262,7 @@ impl Report {
             "unanswered",
             format!("{} errors, {} timeouts, {} unsent", self.errors, self.timeouts, self.unsent),
         );
+        line("late", format!("{} answers, with {} bids", self.late, self.late_bids));
         if let Some(fault) = &self.first_error {
             line("first error", fault.clone());
         }

@@ -22,6 +22,10 @@ pub struct Tally {
     pub bids: u64,
     /// Answers with any.
     pub with_bids: u64,
+    /// Answers that came too late after their request was due.
+    pub late: u64,
+    /// Bids in them.
+    pub late_bids: u64,
     /// Connections that broke, and answers that are none.
     pub errors: u64,
     /// The first of them, as a sentence.
@@ -40,6 +44,8 @@ pub struct Tally {
     pub ever: u64,
     /// Microseconds from due to answered.
     pub latency: Histogram<u64>,
+    /// Of answers with bids alone.
+    pub bid_latency: Histogram<u64>,
     /// Microseconds from due to released by the pacer.
     pub lag: Histogram<u64>,
 }
@@ -52,6 +58,8 @@ impl Tally {
             by_status: BTreeMap::new(),
             bids: 0,
             with_bids: 0,
+            late: 0,
+            late_bids: 0,
             errors: 0,
             first_error: None,
             timeouts: 0,
@@ -61,6 +69,7 @@ impl Tally {
             in_window: 0,
             ever: 0,
             latency: histogram()?,
+            bid_latency: histogram()?,
             lag: histogram()?,
         })
     }
@@ -86,6 +95,17 @@ impl Tally {
         self.bids += bids;
         self.with_bids += u64::from(bids > 0);
         self.bytes_received += bytes as u64;
+    }
+
+    /// Notes how long an answer took, of at most so long.
+    pub fn in_time(&mut self, bids: u64, took: Duration, most: Duration) {
+        if took > most {
+            self.late += 1;
+            self.late_bids += bids;
+        }
+        if bids > 0 {
+            self.bid_latency.saturating_record(micros(took));
+        }
     }
 
     /// Notes a connection that broke.

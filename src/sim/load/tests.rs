@@ -86,6 +86,7 @@ fn plan(address: SocketAddr, rate: Rate, connections: usize) -> Load {
         warmup: Duration::from_millis(200),
         measured: Duration::from_millis(1_000),
         timeout: Duration::from_millis(1_000),
+        wait: Duration::from_secs(60),
         progress: false,
         record: false,
     }
@@ -97,6 +98,28 @@ fn run(plan: Load) -> Report {
     let report = LocalSet::new().block_on(&runtime, load(plan, source, None)).expect("a report");
     println!("{}", report.table());
     report
+}
+
+#[test]
+fn who_does_not_wait_for_a_connection_is_late_for_none() {
+    let slow = server(Manner::Slow(Duration::from_millis(40)));
+    let impatient = Load {
+        timeout: Duration::from_millis(100),
+        wait: Duration::from_millis(5),
+        ..plan(slow, Rate::Constant(200.0), 4)
+    };
+    let patient = Load {
+        wait: Duration::from_secs(60),
+        ..impatient.clone()
+    };
+    let (impatient, patient) = (run(impatient), run(patient));
+    assert_eq!(impatient.sent + impatient.unsent, 200);
+    assert!(
+        impatient.unsent >= 80,
+        "four connections can take half of them: {}",
+        impatient.unsent
+    );
+    assert!(patient.late > impatient.late + 20, "{} and {}", patient.late, impatient.late);
 }
 
 #[test]

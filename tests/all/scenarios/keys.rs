@@ -29,7 +29,7 @@ pub type Key = (Of, String);
 
 /// Keys that scenarios cannot feel, by how they begin, and the test with a case that holds and one that
 /// does not.
-const ELSEWHERE: [(Of, &str, &str); 16] = [
+const ELSEWHERE: [(Of, &str, &str); 20] = [
     (Of::Server, "admin", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "advertisers", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "bid", "doors::listeners_and_files_are_where_the_config_says"),
@@ -38,8 +38,16 @@ const ELSEWHERE: [(Of, &str, &str); 16] = [
     (Of::Server, "seal_keys_dir", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "exchanges[].auth", "doors::exchanges_come_by_header_network_or_both"),
     (Of::Server, "trusted_proxies", "doors::exchanges_come_by_header_network_or_both"),
-    (Of::Server, "exchanges[].max_qps", "doors::an_exchange_beyond_its_rate_is_told_no"),
+    (
+        Of::Server,
+        "exchanges[].max_qps",
+        "floods::an_exchange_beyond_its_rate_is_read_less_often",
+    ),
     (Of::Server, "exchanges[].sync", "syncs::journeys_end_as_the_table_says"),
+    (Of::Server, "limits.body_kib", "doors::bodies_are_as_long_as_is_said"),
+    (Of::Server, "limits.connections", "floods::the_idle_give_way_and_the_busy_do_not"),
+    (Of::Server, "limits.idle_s", "floods::whoever_is_slow_or_silent_is_closed"),
+    (Of::Server, "limits.stall_ms", "floods::whoever_is_slow_or_silent_is_closed"),
     (Of::Server, "limits", "doors::bodies_are_as_long_as_is_said"),
     (Of::Server, "compact", "winback::server::compaction::tests"),
     (
