@@ -16,6 +16,7 @@ pub mod names;
 pub mod notices;
 pub mod public;
 mod rights;
+pub mod samples;
 pub mod shops;
 pub mod sizes;
 pub mod sync;

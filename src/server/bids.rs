@@ -263,6 +263,7 @@ fn decide(engine: &Engine, scratch: &mut Scratch, exchange: &Exchange, body: &[u
     // The last answer was given away with its memory: room for the next in one piece.
     scratch.out.reserve(ANSWER_BYTES_USUAL);
     let outcome = engine.bid(&world, ask, scratch);
+    engine.samples.offer(&ask, &outcome, scratch);
     if !scratch.feedback.is_empty() {
         for suspended in approval::of_feedback(&world, &engine.state, exchange.no, &scratch.feedback, now.to_secs()) {
             engine.meters.suspended(&world, &suspended);

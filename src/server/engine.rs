@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::meters::Meters;
 use super::names::Names;
+use super::samples::Samples;
 use super::sizes::Sizes;
 use super::tag;
 use crate::base::hash::Hashes;
@@ -47,6 +48,8 @@ pub struct Engine {
     pub meters: Meters,
     /// Sizes asked for.
     pub sizes: Sizes,
+    /// Requests kept for a replay.
+    pub samples: Samples,
     /// The shops' tag.
     pub tag: tag::Kept,
     /// One change of config at a time.
@@ -180,6 +183,7 @@ impl Engine {
         Ok(Engine {
             meters: Meters::new(&world),
             sizes: Sizes::open(&settings.server.data_dir),
+            samples: Samples::new(&settings.server),
             world: ArcSwap::from_pointee(world),
             state,
             settings: ArcSwap::from_pointee(settings),

@@ -35,6 +35,7 @@ mod merge;
 #[path = "../oracle.rs"]
 mod oracle;
 mod presets;
+mod replay;
 mod prices;
 mod permission;
 mod protos;

@@ -29,7 +29,7 @@ pub type Key = (Of, String);
 
 /// Keys that scenarios cannot feel, by how they begin, and the test with a case that holds and one that
 /// does not.
-const ELSEWHERE: [(Of, &str, &str); 16] = [
+const ELSEWHERE: [(Of, &str, &str); 17] = [
     (Of::Server, "admin", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "advertisers", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "bid", "doors::listeners_and_files_are_where_the_config_says"),
@@ -42,6 +42,7 @@ const ELSEWHERE: [(Of, &str, &str); 16] = [
     (Of::Server, "exchanges[].sync", "syncs::journeys_end_as_the_table_says"),
     (Of::Server, "limits", "doors::bodies_are_as_long_as_is_said"),
     (Of::Server, "compact", "winback::server::compaction::tests"),
+    (Of::Server, "sampling", "winback::server::samples::tests"),
     (
         Of::Advertiser,
         "event_key_file",
