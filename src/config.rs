@@ -25,6 +25,7 @@ mod reader;
 pub mod schema;
 mod secret;
 pub mod server;
+pub mod settings;
 mod shape;
 mod spend;
 mod structure;

@@ -30,7 +30,7 @@ use std::time::Duration;
 pub use business::{Business, Config, Habits, Kind, Outcomes, Sent, Site, Span, secret};
 pub use demo::demo;
 pub use exchange::{Bid, Response};
-pub use load::{Latency, Load, Rate, Report, Source, load};
+pub use load::{Latency, Load, PlottedRun, Rate, Report, Source, load, plot};
 pub use macros::{Macros, Paying};
 pub use null::{Answers, null};
 pub use request::{Offer, Slot};

@@ -3,6 +3,9 @@
 //! Reads arguments and files, runs one thread, prints a table and, where asked, JSON. Exit 1 where the
 //! answers say that the target was asked wrongly, 3 where nobody answers.
 
+mod compare;
+mod profile;
+
 use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -13,7 +16,9 @@ use tokio::task::LocalSet;
 use url::Url;
 
 use super::Failure;
-use crate::sim::{Answers, Business, Config, Habits, Load, Mix, Outcomes, Rate, Report, Source, Span, Traffic, load, null, secret};
+use crate::sim::{
+    Answers, Business, Config, Habits, Load, Mix, Outcomes, PlottedRun, Rate, Report, Source, Span, Traffic, load, null, plot, secret,
+};
 
 /// How long the target may take to accept a first connection.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -29,10 +34,12 @@ hundred requests a second it looks at the clock all the time: leave it a core of
 Examples:
   winback exchange --target http://127.0.0.1:8080/bid/demo-x --config winback.json --rate 2000 --seconds 30
   winback exchange --target http://127.0.0.1:8080/bid/demo-x --rate max --no-auction --header-file X-Exchange-Key=key --json -
+  winback exchange --profile evening --plot evening.html --json evening.json
+  winback exchange --compare morning.json evening.json --plot both.html
   winback exchange --null 127.0.0.1:9999 --answers answers.txt")]
 pub struct Exchange {
     /// Where bid requests are sent: http://HOST:PORT/bid/EXCHANGE.
-    #[arg(long, value_name = "URL", required_unless_present = "null")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["null", "compare", "profile"])]
     pub target: Option<String>,
     /// Requests a second, evenly spaced; or max: as fast as the connections allow, each sending when it
     /// has its answer (closed loop).
@@ -56,6 +63,18 @@ pub struct Exchange {
     /// The same figures as JSON into a file, or on standard output in place of the table: -.
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<String>,
+    /// A page with the latencies drawn, by percentile and over time: one file, to be opened in a browser.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Asks nobody, but holds two runs against one another, of which --json wrote these files.
+    #[arg(long, value_names = ["A", "B"], num_args = 2, conflicts_with_all = ["target", "null"])]
+    pub compare: Vec<PathBuf>,
+    /// Settings of this name in the file of --profiles; what is given here wins.
+    #[arg(long, value_name = "NAME", conflicts_with = "null")]
+    pub profile: Option<String>,
+    /// Names, each with the options of a run: {"evening": {"rate": 2000, "known": 30}}.
+    #[arg(long, value_name = "FILE", default_value = "profiles.json")]
+    pub profiles: PathBuf,
     /// `status length` of every answer, warm-up too, a line each in the order of arrivals; 0 0 for none.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -228,6 +247,38 @@ impl Target {
 
 /// `winback exchange`.
 pub fn exchange(arguments: &Exchange) -> Result<(), Failure> {
+    if let [a, b] = arguments.compare.as_slice() {
+        return hold_against(arguments, a, b);
+    }
+    match &arguments.profile {
+        None => run(arguments),
+        Some(name) => {
+            // The line again, for what was given there and what is a default cannot be told apart any more.
+            let own = std::env::args_os().skip_while(|word| word != "exchange").skip(1);
+            run(&profile::settled(&arguments.profiles, name, own)?)
+        }
+    }
+}
+
+/// Two runs beside one another.
+fn hold_against(arguments: &Exchange, a: &Path, b: &Path) -> Result<(), Failure> {
+    let names = [a, b].map(|path| path.display().to_string());
+    let names = [names[0].as_str(), names[1].as_str()];
+    let (a, b) = (compare::report(a)?, compare::report(b)?);
+    let comparison = compare::compare(&a, &b);
+    if let Some(path) = &arguments.plot {
+        draw(path, &[(names[0], &a), (names[1], &b)])?;
+    }
+    show(arguments, &json!(comparison), comparison.table(names))
+}
+
+/// Writes the page of some runs.
+fn draw(path: &Path, runs: &[(&str, &Report)]) -> Result<(), Failure> {
+    let runs: Vec<PlottedRun<'_>> = runs.iter().map(|(name, report)| PlottedRun { name, report }).collect();
+    write(path, plot(&runs).map_err(wrong)?.as_bytes())
+}
+
+fn run(arguments: &Exchange) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| Failure::Environment {
         what: "cannot start",
@@ -385,9 +436,17 @@ fn tell(arguments: &Exchange, report: &Report, totals: Option<&Outcomes>) -> Res
             .collect();
         write(path, lines.as_bytes())?;
     }
+    if let Some(path) = &arguments.plot {
+        draw(path, &[("this run", report)])?;
+    }
     let mut figures = json!(report);
     figures["auction"] = totals.map_or(Value::Null, |totals| json!(totals));
     let table = report.table() + &totals.map(Outcomes::table).unwrap_or_default();
+    show(arguments, &figures, table)
+}
+
+/// A table on standard output; JSON where it was asked for, there or into a file.
+fn show(arguments: &Exchange, figures: &Value, table: String) -> Result<(), Failure> {
     let text = match arguments.json.as_deref() {
         Some("-") => format!("{figures}\n"),
         Some(path) => {

@@ -364,12 +364,7 @@ fn whoever_is_erased_is_nobody_in_a_replay() {
     let mut figures = Figures::new();
     figures.exactly("replay.handles", handles.len(), 2);
     figures.at_least("replay.of_the_fewest", fewest, 10);
-    figures.judge(
-        "replay.erased_are_nobody",
-        gained,
-        "=asked",
-        handles.values().any(|n| *n == gained),
-    );
+    figures.judge("replay.erased_are_nobody", gained, "=asked", handles.values().any(|n| *n == gained));
     figures.exactly("replay.known_before", count(&then["differences"]), 0);
     figures.exactly("replay.known_when_stopped", usize::from(strip(stopped) != strip(now)), 0);
     figures.settle();

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::series::Step;
 use super::tally::Tally;
 use super::{Load, Own, Rate};
 
@@ -18,7 +19,7 @@ const BUSY_MAX: f64 = 90.0;
 const WAITED_MAX: f64 = 10.0;
 
 /// The figures of a run. Names and units are stable.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Where it went.
     pub target: String,
@@ -64,6 +65,12 @@ pub struct Report {
     pub bytes_received: u64,
     /// Microseconds from when a request was due to its answer.
     pub latency_us: Latency,
+    /// The same by percentile, for a curve.
+    #[serde(default)]
+    pub percentiles: Vec<Percentile>,
+    /// By the second.
+    #[serde(default)]
+    pub series: Vec<Step>,
     /// The generator itself.
     pub generator: Generator,
     /// Status and body length of each answer, in the order of arrivals.
@@ -71,8 +78,17 @@ pub struct Report {
     pub answers: Vec<(u16, usize)>,
 }
 
+/// One point of the distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Percentile {
+    /// Of so many requests in a hundred.
+    pub percent: f64,
+    /// At most this.
+    pub us: u64,
+}
+
 /// Latencies, in microseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Latency {
     /// Of half of the requests at most this.
     pub p50: u64,
@@ -89,7 +105,7 @@ pub struct Latency {
 }
 
 /// What the generator's own thread did.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Generator {
     /// Of its core it was at work, in percent; not what it spent looking at the clock.
     pub busy_percent: f64,
@@ -99,6 +115,19 @@ pub struct Generator {
     pub late_us_p99: u64,
     /// The worst.
     pub late_us_max: u64,
+}
+
+/// Eight points for each nine, as far as there are requests to tell them by.
+fn percentiles(tally: &Tally) -> Vec<Percentile> {
+    let steps = (tally.latency.len().max(1) as f64).log10() * 8.0;
+    let point = |step: u32| {
+        let share = 1.0 - 10f64.powf(-f64::from(step) / 8.0);
+        Percentile {
+            percent: (share * 1e8).round() / 1e6,
+            us: tally.latency_us(share),
+        }
+    };
+    (0..=steps as u32).map(point).collect()
 }
 
 /// To two decimals: nobody needs more, and lines stay short.
@@ -148,6 +177,8 @@ impl Report {
                 p99_99: tally.latency_us(0.9999),
                 max: tally.latency.max(),
             },
+            percentiles: percentiles(tally),
+            series: tally.series.steps(),
             generator: Generator {
                 busy_percent: rounded(own.core.ran.saturating_sub(own.spun).as_secs_f64() * 100.0 / wall),
                 waited_percent: rounded(own.core.waited.as_secs_f64() * 100.0 / wall),
