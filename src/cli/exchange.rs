@@ -5,6 +5,7 @@
 
 mod compare;
 mod profile;
+mod values;
 
 use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -17,8 +18,10 @@ use url::Url;
 
 use super::Failure;
 use crate::sim::{
-    Answers, Business, Config, Habits, Load, Mix, Outcomes, PlottedRun, Rate, Report, Source, Span, Traffic, load, null, plot, secret,
+    Answers, Business, Config, Habits, Load, Mix, Model, Outcomes, PlottedRun, Rate, Report, Source, Span, Traffic, load, null, plot,
+    secret,
 };
+use values::{FORMS, formats, forms, header, header_file, percent, rate, share, sound_header, span};
 
 /// How long the target may take to accept a first connection.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -103,6 +106,12 @@ pub struct Exchange {
     /// Requests in a hundred that come from apps.
     #[arg(long, value_name = "PERCENT", default_value_t = 35, value_parser = percent(), help_heading = "Requests")]
     pub apps: u64,
+    /// How the requests of exchanges are written, each with its share: openrtb26, openrtb25, google, xandr, prebid_server, texts.
+    #[arg(long, value_name = "NAME=SHARE,...", value_parser = forms, help_heading = "Requests", default_value = FORMS)]
+    pub forms: [u64; 6],
+    /// What placements are for, each with its share: banner, native, video.
+    #[arg(long, value_name = "NAME=SHARE,...", value_parser = formats, help_heading = "Requests", default_value = "banner=1")]
+    pub formats: [u64; 3],
     /// Requests in a hundred where GDPR applies or tracking is limited.
     #[arg(long, value_name = "PERCENT", default_value_t = 3, value_parser = percent(), help_heading = "Requests")]
     pub private: u64,
@@ -131,9 +140,18 @@ pub struct Exchange {
     /// Views that are clicked, of one.
     #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = share, help_heading = "Auctions")]
     pub ctr: f64,
+    /// What is left of that for each placement further down a request.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = share, help_heading = "Auctions")]
+    pub click_position: f64,
+    /// What is left of it for each view of the same viewer before.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = share, help_heading = "Auctions")]
+    pub click_repeat: f64,
     /// Clicks that end in a purchase, of one.
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share, help_heading = "Auctions")]
     pub cvr: f64,
+    /// What is left of that for each purchase of the same viewer before.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = share, help_heading = "Auctions")]
+    pub buy_again: f64,
     /// Connections for notices, views, clicks and purchases.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000), help_heading = "Auctions")]
     pub follow_connections: u16,
@@ -153,51 +171,6 @@ pub struct Exchange {
     /// What it answers in turn, `status length` a line, as --record writes it.
     #[arg(long, value_name = "FILE", requires = "null", help_heading = "A bidder that decides nothing")]
     pub answers: Option<PathBuf>,
-}
-
-fn percent() -> clap::builder::RangedU64ValueParser {
-    clap::value_parser!(u64).range(0..=100)
-}
-
-fn rate(text: &str) -> Result<Rate, String> {
-    if text == "max" {
-        return Ok(Rate::Max);
-    }
-    let number = text.parse().ok().filter(|rate: &f64| *rate >= 0.1 && *rate <= 10_000_000.0);
-    number.map(Rate::Constant).ok_or_else(|| "requests a second, or max".to_owned())
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|share: &f64| (0.0..=1.0).contains(share));
-    number.ok_or_else(|| "a share from 0 to 1, such as 0.005".to_owned())
-}
-
-fn span(text: &str) -> Result<Span, String> {
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    match (from.trim().parse(), to.trim().parse()) {
-        (Ok(from), Ok(to)) if from <= to && to <= 86_400_000 => Ok((from, to)),
-        _ => Err("milliseconds from and to, such as 50-300".to_owned()),
-    }
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("a header such as 'X-Exchange-Key: VALUE'")?;
-    sound_header(name.trim(), value.trim())
-}
-
-fn sound_header(name: &str, value: &str) -> Result<(String, String), String> {
-    let is_sound = hyper::header::HeaderName::from_bytes(name.as_bytes()).is_ok() && hyper::header::HeaderValue::from_str(value).is_ok();
-    let pair = (name.to_owned(), value.to_owned());
-    is_sound
-        .then_some(pair)
-        .ok_or_else(|| format!("`{name}` is no header, or its value is none"))
-}
-
-fn header_file(text: &str) -> Result<(String, PathBuf), String> {
-    let (name, file) = text
-        .split_once('=')
-        .ok_or("a header's name and the file of its value, such as X-Exchange-Key=x-key")?;
-    Ok((name.trim().to_owned(), file.into()))
 }
 
 /// What a target is made of.
@@ -381,6 +354,8 @@ fn source(arguments: &Exchange) -> Result<Source, Failure> {
             seed: arguments.seed,
             app_percent: arguments.apps,
             privacy_percent: arguments.private,
+            dialects: arguments.forms,
+            formats: arguments.formats,
             ..Mix::default()
         }))));
     };
@@ -408,8 +383,13 @@ fn habits(arguments: &Exchange, target: &Target, config: Option<Config>) -> Resu
         view_ms: arguments.view_ms,
         click_ms: arguments.click_ms,
         conversion_ms: arguments.conversion_ms,
-        ctr: arguments.ctr,
-        cvr: arguments.cvr,
+        model: Model {
+            ctr: arguments.ctr,
+            position: arguments.click_position,
+            repeat: arguments.click_repeat,
+            cvr: arguments.cvr,
+            again: arguments.buy_again,
+        },
         connections: usize::from(arguments.follow_connections),
         public: given.or(config.as_ref().and_then(|config| config.public)),
         seed: arguments.seed,
