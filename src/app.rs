@@ -7,6 +7,7 @@
 mod hand;
 mod lapse;
 mod load;
+pub mod still;
 mod writer;
 
 use std::io;
@@ -29,9 +30,10 @@ use crate::config::{self, Fault, Server};
 use crate::server::crowd::Crowd;
 use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
 use crate::server::names::Names;
-use crate::server::{bids, compaction, listener, public, shops, sizes};
+use crate::server::{bids, compaction, listener, public, samples, shops, sizes};
 use crate::state::world::World;
 use crate::store::{Store, Trouble};
+pub use still::Still;
 
 /// How often it is looked whether a feed is due.
 const FEED_TICK: Duration = Duration::from_secs(10);
@@ -81,6 +83,8 @@ pub struct App {
     axum: Vec<tokio::task::JoinHandle<()>>,
     closing: Arc<AtomicBool>,
     hand: JoinHandle<()>,
+    sampled: Arc<AtomicBool>,
+    sampler: JoinHandle<()>,
     writer: JoinHandle<()>,
 }
 
@@ -120,6 +124,8 @@ impl App {
         remarks.extend(crowded(&engine));
         let closing = Arc::new(AtomicBool::new(false));
         let writer = writer::spawn(engine.clone(), store, receiver, closing.clone()).map_err(environment("cannot start the writer"))?;
+        let sampled = Arc::new(AtomicBool::new(false));
+        let sampler = sampler(engine.clone(), sampled.clone()).map_err(environment("cannot start the sampler"))?;
         let (stop, stopping) = watch::channel(false);
         let hand = hand::spawn(engine.clone(), stopping.clone()).map_err(environment("cannot start the hand"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -158,6 +164,8 @@ impl App {
             axum,
             closing,
             hand,
+            sampled,
+            sampler,
             writer,
         })
     }
@@ -195,6 +203,8 @@ impl App {
             }
         });
         sizes::write(&self.engine);
+        self.sampled.store(true, Ordering::Release);
+        let _ = self.sampler.join();
         let _ = self.hand.join();
         // Nobody is left to send facts; what the writer has is committed before it ends.
         self.closing.store(true, Ordering::Release);
@@ -220,6 +230,14 @@ fn giving_way<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     };
     let done = std::thread::scope(|scope| scope.spawn(work).join());
     done.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
+}
+
+/// Starts the thread that rewrites and keeps samples; it ends when it is told to close and nothing is left.
+fn sampler(engine: Arc<Engine>, closing: Arc<AtomicBool>) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("sampler".into()).spawn(move || {
+        give_way();
+        samples::keep(&engine, &closing);
+    })
 }
 
 fn faults(faults: Vec<Fault>) -> StartError {
@@ -379,6 +397,7 @@ pub async fn reload(engine: &Arc<Engine>, config: &Path) -> Vec<String> {
         apply_server(&mut world, &server);
         let (world, found) = shops::load_all(world, &server, &engine.names);
         remarks.extend(found);
+        engine.samples.configure(&settings.server);
         engine.settings.store(Arc::new(settings));
         engine.world.store(Arc::new(world));
         remarks

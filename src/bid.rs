@@ -88,7 +88,8 @@ pub struct Scratch {
     text: String,
     recall: Recall,
     keys: Vec<UserKey>,
-    known: Known,
+    /// Whom the last request was about, where it got beyond `lookup`.
+    pub known: Known,
     narrowed: narrow::Narrowed,
     ads: render::Ads,
     /// The bids made; what `commit` takes holds for.

@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod exchange;
 mod init;
+mod replay;
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -23,6 +24,7 @@ pub use backup::{Backup, Compact, Restore, backup, compact, restore};
 pub use check::check;
 pub use exchange::{Exchange, exchange};
 pub use init::{Init, init};
+pub use replay::{Replay, replay};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

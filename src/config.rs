@@ -25,6 +25,7 @@ mod reader;
 pub mod schema;
 mod secret;
 pub mod server;
+pub mod settings;
 mod shape;
 mod spend;
 mod structure;
@@ -63,4 +64,8 @@ pub trait Numbers {
     fn campaign(&self, advertiser: &str, campaign: &str) -> CampaignNo;
     /// A creative's number within its advertiser.
     fn creative(&self, advertiser: &str, creative: &str) -> CreativeNo;
+    /// Whether event keys that are missing are made: not for whoever only looks.
+    fn makes_keys(&self) -> bool {
+        true
+    }
 }

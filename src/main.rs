@@ -16,7 +16,7 @@ struct Arguments {
     /// How the log on standard error is written.
     #[arg(long, global = true, default_value = "text")]
     log: Log,
-    /// What of it: error, warn, info, debug; without it info, and of the demo, which tells its own story, warn.
+    /// What of it: error, warn, info, debug; without it info, and of the demo and a replay, which tell their own story, warn.
     #[arg(long, global = true)]
     log_level: Option<String>,
     #[command(subcommand)]
@@ -52,6 +52,8 @@ enum Command {
     Backup(cli::Backup),
     /// Puts a backup into an empty `data_dir`; whoever was erased since stays erased.
     Restore(cli::Restore),
+    /// Decides on sampled requests again, under one config or two, and tells what would change. Leaves no trace.
+    Replay(cli::Replay),
     /// Writes the store anew, so that what was erased is no longer on the disk, while the server runs or not.
     Compact(cli::Compact),
     /// Serves.
@@ -60,7 +62,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let usual = if matches!(arguments.command, Command::Demo(_)) {
+    let usual = if matches!(arguments.command, Command::Demo(_) | Command::Replay(_)) {
         "warn"
     } else {
         "info"
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Exchange(exchange) => cli::exchange(&exchange),
         Command::Backup(backup) => cli::backup(&backup),
         Command::Restore(restore) => cli::restore(&restore),
+        Command::Replay(replay) => cli::replay(&replay),
         Command::Compact(compact) => cli::compact(&compact),
         Command::Serve(serve) => cli::serve(&serve),
     };

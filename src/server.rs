@@ -19,6 +19,7 @@ pub mod names;
 pub mod notices;
 pub mod public;
 mod rights;
+pub mod samples;
 mod share;
 pub mod shops;
 pub mod sizes;

@@ -27,16 +27,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use business::{Business, Config, Habits, Kind, Outcomes, Sent, Site, Span, secret};
+pub use business::{Business, Config, Habits, Kind, Model, Outcomes, Sent, Site, Span, secret};
 pub use demo::demo;
 pub use exchange::{Bid, Response};
-pub use load::{Latency, Load, Rate, Report, Source, load};
+pub use load::{Latency, Load, PlottedRun, Rate, Report, Source, load, plot};
 pub use macros::{Macros, Paying};
 pub use null::{Answers, null};
 pub use request::{Offer, Slot};
 pub use shop::{Listen, write_config};
 pub use storefront::storefront;
-pub use traffic::{Asked, Dialect, Mix, Traffic, known_uid};
+pub use traffic::{Asked, Dialect, FORMATS, Mix, Traffic, format_name, known_uid};
 
 /// The server as the world finds it.
 #[derive(Clone, Debug)]

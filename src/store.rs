@@ -5,6 +5,7 @@
 //! synced before they are answered. Never interprets a value, but for the rows it is told to erase.
 
 pub mod backup;
+mod copy;
 mod erased;
 mod journal;
 mod manifest;
@@ -36,6 +37,7 @@ use mark::Mark;
 use since::Since;
 use tables::{Tables, View};
 
+pub use copy::copy;
 pub use open::VERSION;
 pub use trouble::Trouble;
 pub use turn::{Step, Turned};

@@ -187,6 +187,11 @@ pub const FAULTS_MAX: usize = 200;
 /// Banner sizes counted in one hour.
 pub const SIZES_SEEN_MAX: usize = 256;
 
+/// Sampled requests that wait to be rewritten; beyond, samples are dropped and counted.
+pub const SAMPLES_QUEUE_MAX: usize = 4_096;
+/// Bytes of their bodies.
+pub const SAMPLES_QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// How long a drain may take, in milliseconds.
 pub const DRAIN_MS_MAX: u64 = 8_000;
 

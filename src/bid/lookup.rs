@@ -18,11 +18,11 @@ pub fn lookup(case: &Case<'_>, keys: &[UserKey], known: &mut Known) -> Result<()
         if !state.recall(*key, profile, shown, memory) {
             continue;
         }
+        known.key = *key;
         let says = [plain(device.ua), plain(device.ip)];
         if is_machine(world, state, *key, profile, says, now) {
             return Err(NoBid::InvalidTraffic);
         }
-        known.key = *key;
         return Ok(());
     }
     Err(NoBid::UnknownUser)

@@ -32,7 +32,7 @@ pub fn price<T: Trace>(
     let Narrowed {
         candidates, offers, ranks, ..
     } = narrowed;
-    let currency = answer_currency(case).ok_or(NoBid::Currency)?;
+    let currency = case.request.answer_currency(&case.world.rates).ok_or(NoBid::Currency)?;
     let (mut of_imp, mut of_shop, mut of_candidate) = (None, None, None);
     offers.retain_mut(|offer| {
         let Some(shop) = case.world.shop(offer.shop) else { return false };
@@ -68,26 +68,14 @@ pub fn price<T: Trace>(
 
 /// Whether there are rates for an answer, and for a floor; what has none is no offer.
 pub fn has_rates(case: &Case<'_>, amount: Option<Money>, of: Option<Currency>) -> bool {
-    answer_currency(case).is_some_and(|currency| floor(case, amount, of, currency).is_ok())
+    let currency = case.request.answer_currency(&case.world.rates);
+    currency.is_some_and(|currency| floor(case, amount, of, currency).is_ok())
 }
 
 /// When the user last did anything at a shop.
 fn last_event(known: &Known, shop: &Shop) -> Option<Secs> {
     let section = known.profile.section(shop.advertiser.no)?;
     known.profile.events(section).first().map(|event| event.at)
-}
-
-/// The first of the request's currencies that has a rate; the default is US dollars.
-fn answer_currency(case: &Case<'_>) -> Option<Currency> {
-    let rated = |currency: &Currency| case.world.rates.conversion(*currency, *currency).is_some();
-    if case.request.cur.is_empty() {
-        return Some(Currency::USD).filter(rated);
-    }
-    case.request
-        .cur
-        .iter()
-        .filter_map(|code| Currency::parse(code.plain()?))
-        .find(rated)
 }
 
 /// What is bid for an offer, and in which way: the first that is worth its floor.

@@ -115,7 +115,7 @@ pub fn compact(arguments: &Compact) -> Result<(), Failure> {
     Ok(())
 }
 
-fn server(config: &Path) -> Result<Server, Failure> {
+pub(super) fn server(config: &Path) -> Result<Server, Failure> {
     let read = config::server(config);
     let (server, _) = read.map_err(|faults| Failure::Faults(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     Ok(server)
@@ -147,7 +147,7 @@ fn broken(file: &Path, problem: &str) -> Failure {
 }
 
 /// Makes a call of the running server, whose answer goes to `out`; false where none answers.
-fn ask(server: &Server, call: &str, out: &mut dyn Write) -> Result<bool, String> {
+pub(super) fn ask(server: &Server, call: &str, out: &mut dyn Write) -> Result<bool, String> {
     let Ok(token) = fs::read_to_string(&server.token_file) else {
         return Ok(false);
     };

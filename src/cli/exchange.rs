@@ -3,6 +3,10 @@
 //! Reads arguments and files, runs one thread, prints a table and, where asked, JSON. Exit 1 where the
 //! answers say that the target was asked wrongly, 3 where nobody answers.
 
+mod compare;
+mod profile;
+mod values;
+
 use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -13,7 +17,11 @@ use tokio::task::LocalSet;
 use url::Url;
 
 use super::Failure;
-use crate::sim::{Answers, Business, Config, Habits, Load, Mix, Outcomes, Rate, Report, Source, Span, Traffic, load, null, secret};
+use crate::sim::{
+    Answers, Business, Config, Habits, Load, Mix, Model, Outcomes, PlottedRun, Rate, Report, Source, Span, Traffic, load, null, plot,
+    secret,
+};
+use values::{FORMS, formats, forms, header, header_file, percent, rate, share, sound_header, span};
 
 /// How long the target may take to accept a first connection.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -29,10 +37,12 @@ hundred requests a second it looks at the clock all the time: leave it a core of
 Examples:
   winback exchange --target http://127.0.0.1:8080/bid/demo-x --config winback.json --rate 2000 --seconds 30
   winback exchange --target http://127.0.0.1:8080/bid/demo-x --rate max --no-auction --header-file X-Exchange-Key=key --json -
+  winback exchange --profile evening --plot evening.html --json evening.json
+  winback exchange --compare morning.json evening.json --plot both.html
   winback exchange --null 127.0.0.1:9999 --answers answers.txt")]
 pub struct Exchange {
     /// Where bid requests are sent: http://HOST:PORT/bid/EXCHANGE.
-    #[arg(long, value_name = "URL", required_unless_present = "null")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["null", "compare", "profile"])]
     pub target: Option<String>,
     /// Requests a second, evenly spaced; or max: as fast as the connections allow, each sending when it
     /// has its answer (closed loop).
@@ -60,6 +70,18 @@ pub struct Exchange {
     /// The same figures as JSON into a file, or on standard output in place of the table: -.
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<String>,
+    /// A page with the latencies drawn, by percentile and over time: one file, to be opened in a browser.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Asks nobody, but holds two runs against one another, of which --json wrote these files.
+    #[arg(long, value_names = ["A", "B"], num_args = 2, conflicts_with_all = ["target", "null"])]
+    pub compare: Vec<PathBuf>,
+    /// Settings of this name in the file of --profiles; what is given here wins.
+    #[arg(long, value_name = "NAME", conflicts_with = "null")]
+    pub profile: Option<String>,
+    /// Names, each with the options of a run: {"evening": {"rate": 2000, "known": 30}}.
+    #[arg(long, value_name = "FILE", default_value = "profiles.json")]
+    pub profiles: PathBuf,
     /// `status length` of every answer, warm-up too, a line each in the order of arrivals; 0 0 for none.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -88,6 +110,12 @@ pub struct Exchange {
     /// Requests in a hundred that come from apps.
     #[arg(long, value_name = "PERCENT", default_value_t = 35, value_parser = percent(), help_heading = "Requests")]
     pub apps: u64,
+    /// How the requests of exchanges are written, each with its share: openrtb26, openrtb25, google, xandr, prebid_server, texts.
+    #[arg(long, value_name = "NAME=SHARE,...", value_parser = forms, help_heading = "Requests", default_value = FORMS)]
+    pub forms: [u64; 6],
+    /// What placements are for, each with its share: banner, native, video.
+    #[arg(long, value_name = "NAME=SHARE,...", value_parser = formats, help_heading = "Requests", default_value = "banner=1")]
+    pub formats: [u64; 3],
     /// Requests in a hundred where GDPR applies or tracking is limited.
     #[arg(long, value_name = "PERCENT", default_value_t = 3, value_parser = percent(), help_heading = "Requests")]
     pub private: u64,
@@ -116,9 +144,18 @@ pub struct Exchange {
     /// Views that are clicked, of one.
     #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = share, help_heading = "Auctions")]
     pub ctr: f64,
+    /// What is left of that for each placement further down a request.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = share, help_heading = "Auctions")]
+    pub click_position: f64,
+    /// What is left of it for each view of the same viewer before.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = share, help_heading = "Auctions")]
+    pub click_repeat: f64,
     /// Clicks that end in a purchase, of one.
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share, help_heading = "Auctions")]
     pub cvr: f64,
+    /// What is left of that for each purchase of the same viewer before.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = share, help_heading = "Auctions")]
+    pub buy_again: f64,
     /// Connections for notices, views, clicks and purchases.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000), help_heading = "Auctions")]
     pub follow_connections: u16,
@@ -138,51 +175,6 @@ pub struct Exchange {
     /// What it answers in turn, `status length` a line, as --record writes it.
     #[arg(long, value_name = "FILE", requires = "null", help_heading = "A bidder that decides nothing")]
     pub answers: Option<PathBuf>,
-}
-
-fn percent() -> clap::builder::RangedU64ValueParser {
-    clap::value_parser!(u64).range(0..=100)
-}
-
-fn rate(text: &str) -> Result<Rate, String> {
-    if text == "max" {
-        return Ok(Rate::Max);
-    }
-    let number = text.parse().ok().filter(|rate: &f64| *rate >= 0.1 && *rate <= 10_000_000.0);
-    number.map(Rate::Constant).ok_or_else(|| "requests a second, or max".to_owned())
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|share: &f64| (0.0..=1.0).contains(share));
-    number.ok_or_else(|| "a share from 0 to 1, such as 0.005".to_owned())
-}
-
-fn span(text: &str) -> Result<Span, String> {
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    match (from.trim().parse(), to.trim().parse()) {
-        (Ok(from), Ok(to)) if from <= to && to <= 86_400_000 => Ok((from, to)),
-        _ => Err("milliseconds from and to, such as 50-300".to_owned()),
-    }
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("a header such as 'X-Exchange-Key: VALUE'")?;
-    sound_header(name.trim(), value.trim())
-}
-
-fn sound_header(name: &str, value: &str) -> Result<(String, String), String> {
-    let is_sound = hyper::header::HeaderName::from_bytes(name.as_bytes()).is_ok() && hyper::header::HeaderValue::from_str(value).is_ok();
-    let pair = (name.to_owned(), value.to_owned());
-    is_sound
-        .then_some(pair)
-        .ok_or_else(|| format!("`{name}` is no header, or its value is none"))
-}
-
-fn header_file(text: &str) -> Result<(String, PathBuf), String> {
-    let (name, file) = text
-        .split_once('=')
-        .ok_or("a header's name and the file of its value, such as X-Exchange-Key=x-key")?;
-    Ok((name.trim().to_owned(), file.into()))
 }
 
 /// What a target is made of.
@@ -232,6 +224,38 @@ impl Target {
 
 /// `winback exchange`.
 pub fn exchange(arguments: &Exchange) -> Result<(), Failure> {
+    if let [a, b] = arguments.compare.as_slice() {
+        return hold_against(arguments, a, b);
+    }
+    match &arguments.profile {
+        None => run(arguments),
+        Some(name) => {
+            // The line again, for what was given there and what is a default cannot be told apart any more.
+            let own = std::env::args_os().skip_while(|word| word != "exchange").skip(1);
+            run(&profile::settled(&arguments.profiles, name, own)?)
+        }
+    }
+}
+
+/// Two runs beside one another.
+fn hold_against(arguments: &Exchange, a: &Path, b: &Path) -> Result<(), Failure> {
+    let names = [a, b].map(|path| path.display().to_string());
+    let names = [names[0].as_str(), names[1].as_str()];
+    let (a, b) = (compare::report(a)?, compare::report(b)?);
+    let comparison = compare::compare(&a, &b);
+    if let Some(path) = &arguments.plot {
+        draw(path, &[(names[0], &a), (names[1], &b)])?;
+    }
+    show(arguments, &json!(comparison), comparison.table(names))
+}
+
+/// Writes the page of some runs.
+fn draw(path: &Path, runs: &[(&str, &Report)]) -> Result<(), Failure> {
+    let runs: Vec<PlottedRun<'_>> = runs.iter().map(|(name, report)| PlottedRun { name, report }).collect();
+    write(path, plot(&runs).map_err(wrong)?.as_bytes())
+}
+
+fn run(arguments: &Exchange) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| Failure::Environment {
         what: "cannot start",
@@ -335,6 +359,8 @@ fn source(arguments: &Exchange) -> Result<Source, Failure> {
             seed: arguments.seed,
             app_percent: arguments.apps,
             privacy_percent: arguments.private,
+            dialects: arguments.forms,
+            formats: arguments.formats,
             ..Mix::default()
         }))));
     };
@@ -362,8 +388,13 @@ fn habits(arguments: &Exchange, target: &Target, config: Option<Config>) -> Resu
         view_ms: arguments.view_ms,
         click_ms: arguments.click_ms,
         conversion_ms: arguments.conversion_ms,
-        ctr: arguments.ctr,
-        cvr: arguments.cvr,
+        model: Model {
+            ctr: arguments.ctr,
+            position: arguments.click_position,
+            repeat: arguments.click_repeat,
+            cvr: arguments.cvr,
+            again: arguments.buy_again,
+        },
         connections: usize::from(arguments.follow_connections),
         public: given.or(config.as_ref().and_then(|config| config.public)),
         seed: arguments.seed,
@@ -390,9 +421,17 @@ fn tell(arguments: &Exchange, report: &Report, totals: Option<&Outcomes>) -> Res
             .collect();
         write(path, lines.as_bytes())?;
     }
+    if let Some(path) = &arguments.plot {
+        draw(path, &[("this run", report)])?;
+    }
     let mut figures = json!(report);
     figures["auction"] = totals.map_or(Value::Null, |totals| json!(totals));
     let table = report.table() + &totals.map(Outcomes::table).unwrap_or_default();
+    show(arguments, &figures, table)
+}
+
+/// A table on standard output; JSON where it was asked for, there or into a file.
+fn show(arguments: &Exchange, figures: &Value, table: String) -> Result<(), Failure> {
     let text = match arguments.json.as_deref() {
         Some("-") => format!("{figures}\n"),
         Some(path) => {

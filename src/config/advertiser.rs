@@ -2,7 +2,7 @@
 //!
 //! A file with faults takes no numbers and makes no key file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
@@ -45,7 +45,8 @@ pub fn advertiser(name: &str, dir: &Path, text: &str, context: &Context<'_>) -> 
     let advertiser = read(&reader, &root, context.server, context.hashes);
     let (mut advertiser, warnings) = sound(advertiser, name, reader.finish())?;
     number(&mut advertiser, &reader, &root, context);
-    if let Some(path) = event_key_file(&reader, &root) {
+    let is_wanted = |path: &PathBuf| context.numbers.makes_keys() || path.exists();
+    if let Some(path) = event_key_file(&reader, &root).filter(is_wanted) {
         let problem = |e: std::io::Error| format!("event key file {} cannot be used: {e}", path.display());
         let key = secret(&path).map_err(|e| vec![Fault::of_file(name, 0, 0, problem(e))])?;
         advertiser.event_key = Some(key);

@@ -22,7 +22,7 @@ use super::shape::server::SERVER;
 use crate::base::country::Country;
 use crate::base::id::ExchangeNo;
 use crate::base::limits::{CONFIG_BYTES_MAX, EXCHANGES_MAX};
-use crate::base::money::{Currency, Money, Rates};
+use crate::base::money::{Currency, Money, Rates, Ratio};
 use crate::base::time::Span;
 use crate::model::eids::EidSources;
 use crate::model::exchange::Exchange;
@@ -66,6 +66,8 @@ pub struct Server {
     pub limits: Limits,
     /// When the store is written anew; `None` where it is only when asked for.
     pub compact: Option<Compact>,
+    /// What is kept of requests, if anything.
+    pub sampling: Option<Sampling>,
     /// Whose `X-Forwarded-*` is read.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -115,6 +117,17 @@ pub struct Limits {
     pub idle_s: u32,
     /// How long a request or an answer may stand still.
     pub stall_ms: u32,
+}
+
+/// `sampling`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// Of all requests.
+    pub share: Ratio,
+    /// Kept of one day at most.
+    pub day_bytes: u64,
+    /// Kept in all at most.
+    pub total_bytes: u64,
 }
 
 /// `compact`: a time of the day on a clock.
@@ -189,6 +202,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<Server> {
         invalid_traffic: invalid_traffic(&o),
         limits: limits(&o)?,
         compact: compact(&o),
+        sampling: sampling(&o),
         trusted_proxies: o.list("trusted_proxies", |r, n| form::network(r.string(n)?)),
     };
     check_open_exchanges(r, &o, &server);
@@ -347,6 +361,16 @@ fn compact(server: &Object<'_, '_>) -> Option<Compact> {
     Some(Compact {
         at: o.read("at", |r, n| form::clock(r.string(n)?))?,
         timezone: o.read("timezone", |r, n| TimeZone::get(r.string(n)?).ok())?,
+    })
+}
+
+fn sampling(server: &Object<'_, '_>) -> Option<Sampling> {
+    let o = server.object("sampling")?;
+    let bytes = |key| Some(u64::from(o.integer(key)?) << 20);
+    Some(Sampling {
+        share: o.ratio("share")?,
+        day_bytes: bytes("day_mib")?,
+        total_bytes: bytes("total_mib")?,
     })
 }
 

@@ -227,7 +227,7 @@ fn device_kind(request: &Opportunity<'_>, hints: &Hints<'_>) -> Option<Device> {
 }
 
 /// The host of `site.page`, whose slashes may be escaped.
-fn page_host<'r>(request: &Opportunity<'r>) -> Option<&'r str> {
+pub fn page_host<'r>(request: &Opportunity<'r>) -> Option<&'r str> {
     let page = std::str::from_utf8(request.place.page.raw()).ok()?;
     let rest = &page[page.find("//").map(|at| at + 2).or_else(|| page.find("\\/\\/").map(|at| at + 4))?..];
     let authority = rest.split(['/', '\\', '?', '#']).next()?;

@@ -1,9 +1,10 @@
-//! Floors as requests write them: of imps, of players and of deals.
+//! Floors as requests write them: of imps, of players and of deals; and the currency of their answers.
 //!
 //! Reads amounts and currencies leniently; converts nothing.
 
 use super::json::{Scanner, Text, elements};
-use crate::base::money::{Currency, Money, MoneyFault};
+use super::request::Opportunity;
+use crate::base::money::{Currency, Money, MoneyFault, Rates};
 
 /// A floor beyond what money can hold: no bid reaches it, and rates can still be applied to it.
 pub const FLOOR_UNREACHABLE: Money = Money(i128::MAX / 1_000_000_000_000);
@@ -69,6 +70,17 @@ pub fn floor_of(text: Text<'_>) -> Option<Money> {
 fn beyond_money(text: &str) -> Option<Money> {
     let number: f64 = text.parse().ok()?;
     (number >= 1.0).then_some(FLOOR_UNREACHABLE)
+}
+
+impl Opportunity<'_> {
+    /// The currency of an answer: the first of the request's that has a rate; the default is US dollars.
+    pub fn answer_currency(&self, rates: &Rates) -> Option<Currency> {
+        let rated = |currency: &Currency| rates.conversion(*currency, *currency).is_some();
+        if self.cur.is_empty() {
+            return Some(Currency::USD).filter(rated);
+        }
+        self.cur.iter().filter_map(|code| Currency::parse(code.plain()?)).find(rated)
+    }
 }
 
 /// US dollars where none is named (OpenRTB 2.6 §3.2.4); `None` where what is named is no code.

@@ -352,6 +352,7 @@ fn decide(engine: &Engine, scratch: &mut Scratch, exchange: ExchangeNo, form: Fo
     // The last answer was given away with its memory: room for the next in one piece.
     scratch.out.reserve(ANSWER_BYTES_USUAL);
     let outcome = engine.bid(&world, ask, scratch);
+    engine.samples.offer(&ask, &outcome, scratch);
     if !scratch.feedback.is_empty() {
         for suspended in approval::of_feedback(&world, &engine.state, exchange, &scratch.feedback, now.to_secs()) {
             engine.meters.suspended(&world, &suspended);

@@ -17,6 +17,7 @@ use super::lag::Lag;
 use super::listener;
 use super::meters::Meters;
 use super::names::Names;
+use super::samples::Samples;
 use super::sizes::Sizes;
 use super::tag;
 use crate::base::hash::Hashes;
@@ -53,6 +54,8 @@ pub struct Engine {
     pub meters: Meters,
     /// Sizes asked for.
     pub sizes: Sizes,
+    /// Requests kept for a replay.
+    pub samples: Samples,
     /// The shops' tag.
     pub tag: tag::Kept,
     /// Who is connected.
@@ -198,6 +201,7 @@ impl Engine {
         Ok(Engine {
             meters: Meters::new(&world),
             sizes: Sizes::open(&settings.server.data_dir),
+            samples: Samples::new(&settings.server),
             world: ArcSwap::from_pointee(world),
             state,
             settings: ArcSwap::from_pointee(settings),

@@ -20,6 +20,7 @@ use crate::track::fold::Disk;
 pub struct Names {
     inner: Mutex<Inner>,
     failed: AtomicBool,
+    makes_keys: bool,
 }
 
 struct Inner {
@@ -88,7 +89,14 @@ impl Names {
         Ok(Names {
             inner: Mutex::new(inner),
             failed: AtomicBool::new(false),
+            makes_keys: true,
         })
+    }
+
+    /// For whoever only looks: nothing is made beside configs that are read with it.
+    #[must_use]
+    pub fn without_keys(self) -> Names {
+        Names { makes_keys: false, ..self }
     }
 
     /// Whether a number could not be given since [`Names::begin`]: what was read with it must not be used.
@@ -173,6 +181,10 @@ impl Numbers for Names {
     fn creative(&self, advertiser: &str, creative: &str) -> CreativeNo {
         let number = self.number(CREATIVE, &format!("{advertiser}/{creative}"));
         CreativeNo(u8::try_from(number).unwrap_or(u8::MAX))
+    }
+
+    fn makes_keys(&self) -> bool {
+        self.makes_keys
     }
 }
 

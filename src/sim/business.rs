@@ -5,8 +5,9 @@
 //! connections of its own. Bounded: what finds no place is counted as dropped, never forgotten silently.
 //! Everything is drawn from the seed but the order in which answers come.
 
-mod shops;
+mod model;
 mod outcomes;
+mod shops;
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -29,6 +30,8 @@ use super::traffic::Asked;
 use crate::base::money::{Money, Round};
 use crate::base::time::Millis;
 
+pub use model::Model;
+use model::Viewers;
 pub use outcomes::{Kind, Outcomes, Sent};
 pub use shops::{Config, Site, secret};
 
@@ -56,10 +59,8 @@ pub struct Habits {
     pub click_ms: Span,
     /// From the click to the purchase.
     pub conversion_ms: Span,
-    /// Views that are clicked, of one.
-    pub ctr: f64,
-    /// Clicks that end in a purchase, of one.
-    pub cvr: f64,
+    /// How likely clicks and purchases are.
+    pub model: Model,
     /// Connections that notices and all else go over.
     pub connections: usize,
     /// Where all that is called, in place of what the URLs say.
@@ -127,6 +128,7 @@ impl Ord for Timed {
 pub struct Business {
     habits: Habits,
     rng: RefCell<Rng>,
+    viewers: RefCell<Viewers>,
     totals: RefCell<Outcomes>,
     waiting: RefCell<BinaryHeap<Reverse<Timed>>>,
     due: RefCell<VecDeque<Step>>,
@@ -146,6 +148,7 @@ impl Business {
         let business = Rc::new(Business {
             // Not the traffic's own: auctions must not change what is asked.
             rng: RefCell::new(Rng::new(habits.seed ^ 0x00a0_c710)),
+            viewers: RefCell::default(),
             totals: RefCell::new(Outcomes::new(&habits)),
             waiting: RefCell::default(),
             due: RefCell::default(),
@@ -177,6 +180,7 @@ impl Business {
                 continue;
             };
             let rivals = rivals(&mut rng);
+            self.totals.borrow_mut().sound(slot.format);
             let (paid, lost) = match auction(asked.offer.at, slot, price, &rivals) {
                 Verdict::Won(paid) => (paid, None),
                 Verdict::Lost(to) => (to, Some(true)),
@@ -206,11 +210,14 @@ impl Business {
         let billed = told + within(rng, habits.notice_ms);
         let viewed = billed + within(rng, habits.view_ms);
         let clicked = viewed + within(rng, habits.click_ms);
-        let clicks = happens(rng, habits.ctr);
-        let buyer = self.shop_of(bid).filter(|_| happens(rng, habits.cvr)).map(|shop| Buyer {
-            shop,
-            user: asked.user.clone(),
-        });
+        let (mut viewers, user) = (self.viewers.borrow_mut(), &asked.user);
+        let place = asked.offer.imps.iter().position(|slot| slot.id == bid.impid).unwrap_or(0);
+        let clicks = happens(rng, viewers.view(&habits.model, user, place));
+        let buys = happens(rng, viewers.purchase(&habits.model, user));
+        let buyer = self.shop_of(bid).filter(|_| buys).map(|shop| Buyer { shop, user: user.clone() });
+        if clicks && buyer.is_some() {
+            viewers.bought(user);
+        }
         self.plan(told, Step::Call(Kind::Nurl, macros.fill(&bid.nurl), Money::ZERO));
         self.plan(billed, Step::Call(Kind::Burl, macros.fill(&bid.burl), paid));
         // The pixel and the click are below the address that the notices are below.

@@ -13,6 +13,7 @@ use super::macros::escape;
 use super::request::{BLOCKED_DOMAIN, Offer, Slot};
 use super::rng::Rng;
 use crate::base::money::{Money, Round};
+use crate::model::targeting::Format;
 
 /// The longest notice URL that this exchange stores.
 const NOTICE_CHARS_MAX: usize = 400;
@@ -170,7 +171,8 @@ fn problems(offer: &Offer, bid: &Bid, public_url: &str) -> Vec<String> {
         bid.price().is_some_and(|price| price >= slot.floor && price > Money::ZERO),
         "price is below the floor",
     );
-    claim(slot.sizes.contains(&(bid.w, bid.h)), "size was not offered");
+    let is_of_size = slot.format != Format::Banner || slot.sizes.contains(&(bid.w, bid.h));
+    claim(is_of_size, "size was not offered");
     claim(!bid.crid.is_empty() && bid.crid.len() <= 80, "crid is missing or longer than 80");
     claim(!bid.cid.is_empty(), "cid is missing");
     claim(
@@ -190,9 +192,22 @@ fn problems(offer: &Offer, bid: &Bid, public_url: &str) -> Vec<String> {
     problems
 }
 
+/// Addresses in a native ad, which is JSON, or a spot, which has them as text of its document.
+fn addresses(markup: &str) -> Vec<String> {
+    let is_address = |text: &&str| text.starts_with("http:") || text.starts_with("https:");
+    if markup.starts_with('{') {
+        return markup.split('"').filter(is_address).map(str::to_owned).collect();
+    }
+    let texts = markup
+        .split("<![CDATA[")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once("]]>")?.0.trim()));
+    texts.filter(is_address).map(str::to_owned).collect()
+}
+
 /// Addresses in attributes of markup, character references resolved.
 fn urls(markup: &str) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found = addresses(markup);
     for name in ["src=", "href=", "srcset="] {
         for (at, _) in markup.match_indices(name) {
             let value = &markup[at + name.len()..];

@@ -5,7 +5,9 @@
 //! unsent. Latency counts from when a request was due. With [`Rate::Max`] the loop is closed, and the
 //! report says so. Never believes itself: what the generator's own core did is in the report.
 
+mod plot;
 mod report;
+mod series;
 mod tally;
 mod wire;
 
@@ -27,6 +29,7 @@ use super::traffic::{Asked, Traffic, decimal};
 use tally::{Core, Tally, bids_in, micros};
 use wire::{Reply, Wire};
 
+pub use plot::{Run as PlottedRun, page as plot};
 pub use report::{Latency, Report};
 
 /// Between two arrivals that wait at least: the timer wakes to the millisecond, so the rest is spun.
@@ -231,7 +234,7 @@ impl Run {
             composed: Cell::new(0),
             stirred: Cell::new(0),
             spun: Cell::new(Duration::ZERO),
-            tally: RefCell::new(Tally::new()?),
+            tally: RefCell::new(Tally::new(begin, load.measured)?),
             answers: RefCell::default(),
             load,
         })

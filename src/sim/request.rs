@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::rng::Rng;
 use crate::base::money::Money;
+use crate::model::targeting::Format;
 
 /// A request and what the exchange has to remember of it.
 #[derive(Clone, Debug)]
@@ -34,7 +35,9 @@ pub struct Offer {
 pub struct Slot {
     /// `imp.id`.
     pub id: String,
-    /// Sizes accepted.
+    /// What it is for.
+    pub format: Format,
+    /// Sizes accepted, of a banner.
     pub sizes: &'static [(u64, u64)],
     /// `bidfloor`, CPM. One in another currency than USD counts by its figure, which is less than it is
     /// worth for those we write, so that no bid is refused for the rate of the bidder.
@@ -112,6 +115,7 @@ impl Ask {
             let sizes = if phone { rng.pick(&NARROW) } else { rng.pick(&WIDE) };
             slots.push(Slot {
                 id: (at + 1).to_string(),
+                format: Format::Banner,
                 sizes: sizes.copied().unwrap_or_default(),
                 // Whole cents from 0.10 to 1.09.
                 floor: Money(i128::from(10 + rng.below(100)) * 10_000_000),

@@ -16,6 +16,7 @@ use super::shopper::{Habit, Identity, Shopper, event, purchase};
 use super::table::settled;
 use super::world::{Bid, Landing, World};
 use crate::base::money::{Money, Round};
+use crate::model::targeting::Format;
 
 /// The width of the story.
 const WIDTH: usize = 62;
@@ -87,6 +88,7 @@ async fn leave(world: &mut World<'_>, out: Out<'_>, linh: &Shopper, shop: &Shop,
 fn request(world: &mut World<'_>, out: Out<'_>, linh: &Shopper) -> Result<Ask, String> {
     let slot = Slot {
         id: "1".to_owned(),
+        format: Format::Banner,
         sizes: &[(300, 250)],
         floor: FLOOR,
     };

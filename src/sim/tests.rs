@@ -11,6 +11,7 @@ use super::shop::{FILES, SERVER, rates, shops};
 use super::shopper::{Habit, Shopper};
 use super::*;
 use crate::base::money::Money;
+use crate::model::targeting::Format;
 
 const PUBLIC: &str = "http://127.0.0.1:8081";
 
@@ -78,6 +79,7 @@ fn one_seed_makes_one_world() {
 fn the_highest_bid_wins_and_pays_by_the_auctions_rule() {
     let slot = Slot {
         id: "1".to_owned(),
+        format: Format::Banner,
         sizes: &[(300, 250)],
         floor: money("0.50"),
     };

@@ -14,6 +14,7 @@ pub(super) use frame::decimal;
 use super::request::{Offer, Slot};
 use super::rng::Rng;
 use crate::base::money::Money;
+use crate::model::targeting::Format;
 use frame::{Frame, Hole};
 use stock::Size;
 
@@ -38,6 +39,8 @@ pub struct Mix {
     pub seed: u64,
     /// How often each dialect comes, in the order of [`Dialect::ALL`].
     pub dialects: [u64; 6],
+    /// How often a placement is for each format, in the order of [`FORMATS`].
+    pub formats: [u64; 3],
     /// Requests in a hundred that come from apps.
     pub app_percent: u64,
     /// Requests in a hundred where GDPR applies or tracking is limited.
@@ -55,11 +58,25 @@ impl Default for Mix {
             known_percent: 20,
             seed: 1,
             dialects: [26, 20, 22, 10, 16, 6],
+            formats: [1, 0, 0],
             app_percent: 35,
             privacy_percent: 3,
             second_price_percent: 20,
             euro_percent: 4,
         }
+    }
+}
+
+/// Formats that placements are for.
+pub const FORMATS: [Format; 3] = [Format::Banner, Format::Native, Format::Video];
+
+/// A format's name in tables and options.
+pub const fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Banner => "banner",
+        Format::Native => "native",
+        Format::Video => "video",
+        Format::Audio => "audio",
     }
 }
 
@@ -105,6 +122,9 @@ struct Kit {
     devices: [Vec<Frame>; 3],
     /// For the same three, of each list of sizes, [`PLACEMENTS`] each.
     imps: [Vec<Frame>; 3],
+    /// For native ads and for spots, [`PLACEMENTS`] each.
+    natives: Vec<Frame>,
+    videos: Vec<Frame>,
 }
 
 const WIDE: usize = 0;
@@ -130,8 +150,11 @@ impl Kit {
             let each = sizes.iter().flat_map(|(sizes, _)| (0..PLACEMENTS).map(move |n| (*sizes, n)));
             each.map(|(sizes, n)| frame(dialect::imp(dialect, sizes, is_app, n))).collect()
         };
+        let others = |format| (0..PLACEMENTS).map(|n| frame(dialect::imp_for(dialect, format, n))).collect();
         Kit {
             dialect,
+            natives: others(Format::Native),
+            videos: others(Format::Video),
             requests: [false, true].map(|is_app| frame(dialect::request(dialect, is_app))),
             sites: (0..SITES).map(|n| frame(dialect::site(dialect, n))).collect(),
             apps: (0..APPS).map(|n| frame(dialect::app(dialect, n))).collect(),
@@ -223,12 +246,12 @@ impl<'a> Draw<'a> {
             lmt: private && !gdpr,
             rng,
         };
-        draw.place();
+        draw.place(&mix.formats);
         draw
     }
 
     /// Draws the placements: most requests have one, those of apps always.
-    fn place(&mut self) {
+    fn place(&mut self, formats: &[u64; 3]) {
         let count = match self.rng.below(100) {
             _ if self.asked.is_app => 1,
             0..70 => 1,
@@ -244,10 +267,19 @@ impl<'a> Draw<'a> {
                 // 0.10 to 1.50, the low ones likelier.
                 _ => 10 + self.rng.below(141).min(self.rng.below(141)),
             };
-            *slot = (list * PLACEMENTS as usize + self.rng.below(PLACEMENTS) as usize, cents);
+            let placement = self.rng.below(PLACEMENTS) as usize;
+            // Of banners alone nothing more is drawn.
+            let format = match formats {
+                [_, 0, 0] => Format::Banner,
+                shares => FORMATS[weighted(self.rng, shares.iter().copied())],
+            };
+            let is_banner = format == Format::Banner;
+            let frame = if is_banner { list * PLACEMENTS as usize } else { 0 } + placement;
+            *slot = (frame, cents);
             self.asked.offer.imps.push(Slot {
                 id: imp_id(self.kit.dialect, n),
-                sizes: lists[list].0,
+                format,
+                sizes: if is_banner { lists[list].0 } else { &[] },
                 floor: Money(i128::from(cents) * 10_000_000),
             });
         }
@@ -290,7 +322,12 @@ impl<'a> Draw<'a> {
                 out.push(b',');
             }
             self.slot = slot;
-            let frame = &kit.imps[self.screen][self.slots[slot].0];
+            let frames = match self.asked.offer.imps[slot].format {
+                Format::Native => &kit.natives,
+                Format::Video | Format::Audio => &kit.videos,
+                Format::Banner => &kit.imps[self.screen],
+            };
+            let frame = &frames[self.slots[slot].0];
             frame.write(out, |hole, out| self.fill(hole, out));
         }
     }

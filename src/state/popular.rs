@@ -49,7 +49,8 @@ impl Week {
     }
 }
 
-type Rankings = HashMap<AdvertiserNo, Ranking>;
+/// The ranking of each advertiser that has views.
+pub type Rankings = HashMap<AdvertiserNo, Ranking>;
 
 /// What is popular, by advertiser.
 #[derive(Default)]
@@ -75,6 +76,11 @@ impl Popular {
 
     /// Makes the rankings anew, as of `now`, and forgets what nobody viewed for a week.
     pub fn rank(&self, world: &World, now: Secs) {
+        self.install(self.ranked(world, now));
+    }
+
+    /// The rankings of a World as of `now`; forgets likewise.
+    pub fn ranked(&self, world: &World, now: Secs) -> Arc<Rankings> {
         let mut counted: Vec<(AdvertiserNo, Vec<(ProductKey, u32)>)> = Vec::new();
         {
             let mut views = self.views.lock();
@@ -88,7 +94,12 @@ impl Popular {
             views.retain(|_, of| !of.is_empty());
         }
         let rank = |(no, viewed)| Some((no, Ranking::new(&world.shop(no)?.catalog, viewed)));
-        self.rankings.store(Arc::new(counted.into_iter().filter_map(rank).collect()));
+        Arc::new(counted.into_iter().filter_map(rank).collect())
+    }
+
+    /// Puts rankings in the place of those that stand.
+    pub fn install(&self, rankings: Arc<Rankings>) {
+        self.rankings.store(rankings);
     }
 
     /// The rankings as they stand.

@@ -34,6 +34,8 @@ pub enum Fact {
     Evict(Vec<Leaving>),
     /// Matches are older than they hold; those made anew since stay.
     Lapse(Vec<(UserKey, MatchKey)>),
+    /// Users are to be told of who have no handle yet.
+    Draw(Vec<UserKey>),
 }
 
 /// One id of a person.

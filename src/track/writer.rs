@@ -138,6 +138,7 @@ impl Writer {
                 Fact::Forget { user, opt_out } => fold.erase(*user, *opt_out, now).map(|()| Effect::Recorded)?,
                 Fact::Evict(leaving) if fold.evict(leaving)? => Effect::Recorded,
                 Fact::Lapse(matches) if fold.lapse(matches)? => Effect::Recorded,
+                Fact::Draw(users) => fold.draw(users).map(|()| Effect::Recorded)?,
                 Fact::Evict(_) | Fact::Lapse(_) => Effect::Repeat,
             });
         }

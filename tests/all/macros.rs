@@ -150,6 +150,7 @@ fn offer() -> Offer {
         at: 1,
         imps: vec![Slot {
             id: "imp-3".to_owned(),
+            format: winback::model::targeting::Format::Banner,
             sizes: &[(300, 250)],
             floor: money("0"),
         }],

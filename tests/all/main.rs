@@ -36,6 +36,7 @@ mod merge;
 #[path = "../oracle.rs"]
 mod oracle;
 mod presets;
+mod replay;
 mod prices;
 mod permission;
 mod protos;

@@ -19,6 +19,8 @@ use crate::shop::{Setup, cart, item, request};
 
 const VALUES_MIN: usize = 15;
 const CALLS_MIN: usize = 60;
+/// Of the requests that are decided on, one of each user.
+const SAMPLES_MIN: usize = 3;
 
 /// Our own id of the user: kept, so that the cookie can be told from others.
 const OURS: &str = "our-own-id-of-hers-0123456789";
@@ -305,6 +307,7 @@ fn nothing_of_whom_it_was_is_left_in_the_data_or_the_log() {
     let mut setup = Setup::acme();
     setup.config["trusted_proxies"] = json!(["127.0.0.0/8"]);
     setup.config["invalid_traffic"] = json!({});
+    setup.config["sampling"] = json!({"share": 1});
     setup.write();
     // What else stands in the folder was written by people: what the server writes is the log and the data.
     let mut caller = Caller {
@@ -316,6 +319,20 @@ fn nothing_of_whom_it_was_is_left_in_the_data_or_the_log() {
     ads(&mut caller);
     desk(&mut caller);
     let sought: Vec<Sought> = values().into_iter().map(|(value, bytes)| Sought::new(value, bytes)).collect();
+    let samples = setup.path().join("data/samples");
+    let written = || {
+        fs::read_dir(&samples)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| fs::read(entry.ok()?.path()).ok())
+    };
+    let lines = || written().flatten().filter(|byte| *byte == b'\n').count();
+    for _ in 0..100 {
+        if lines() >= SAMPLES_MIN {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     let running = search(setup.path(), &sought);
     // Everything into tables; what is in journals is another form of it.
     let mut api = caller.server.api();
@@ -340,6 +357,7 @@ fn nothing_of_whom_it_was_is_left_in_the_data_or_the_log() {
     let mut figures = Figures::new();
     figures.at_least("traces.values", sought.len(), VALUES_MIN);
     figures.at_least("traces.calls", caller.calls, CALLS_MIN);
+    figures.at_least("traces.samples", lines(), SAMPLES_MIN);
     figures.exactly("traces.left", running.len() + compacted.len() + ended.len(), 0);
     figures.at_least("traces.own_id_found", seen.len(), 1);
     figures.exactly("traces.planted_found", forms.1, forms.0);

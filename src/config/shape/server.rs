@@ -2,7 +2,7 @@
 
 use super::exchange::EXCHANGE;
 use super::form::{ADDRESS, BASE_URL, CLOCK, COUNTRY, CURRENCY, CURRENCY_KEY, NETWORK, PATH, TEXT, TIMEZONE, URL};
-use super::{Kind, Literals, Shape, may, or};
+use super::{Kind, Literals, SHARE, Shape, may, must, or};
 use crate::base::limits::{BODY_BYTES_MAX, COMMIT_LINGER_MS_MAX, CONNECTIONS_MAX};
 use crate::base::time::Span;
 
@@ -83,6 +83,11 @@ pub(in crate::config) static SERVER: Shape = Shape {
             Kind::Object(&COMPACT),
             "{}",
             "When the store is written anew so that what was erased leaves the disk; `null` leaves that to `winback compact`.",
+        ),
+        may(
+            "sampling",
+            Kind::Object(&SAMPLING),
+            "Requests kept for `winback replay`, ids replaced by handles. Default: none.",
         ),
         or(
             "trusted_proxies",
@@ -322,6 +327,28 @@ static COMPACT: Shape = Shape {
     keys: &[
         or("at", Kind::Text(&CLOCK), "\"03:00\"", "The time of the day."),
         or("timezone", Kind::Text(&TIMEZONE), "\"UTC\"", "On whose clock, as IANA names it."),
+    ],
+    rules: &[],
+};
+
+static SAMPLING: Shape = Shape {
+    name: "sampling",
+    help: "Requests kept in `data_dir/samples` for `winback replay`, for as long as `privacy.retention` says.",
+    base: None,
+    keys: &[
+        must("share", SHARE, "Of all requests this share, from above 0 to 1."),
+        or(
+            "day_mib",
+            Kind::Integer(1, 1 << 20),
+            "64",
+            "Mebibytes of one day (UTC); what comes beyond is not kept.",
+        ),
+        or(
+            "total_mib",
+            Kind::Integer(1, 1 << 20),
+            "1024",
+            "Mebibytes of all days; the oldest go first.",
+        ),
     ],
     rules: &[],
 };

@@ -9,8 +9,10 @@ use serde::{Serialize, Serializer};
 
 use super::Habits;
 use crate::base::money::Money;
+use crate::model::targeting::Format;
 use crate::sim::exchange::kind_of;
 use crate::sim::http::Answer;
+use crate::sim::traffic::format_name;
 
 /// Reasons of refusals that are told.
 const REASONS_MAX: usize = 5;
@@ -77,6 +79,8 @@ pub struct Outcomes {
     /// Why, with how often; a bid may have several.
     #[serde(serialize_with = "topmost")]
     pub refusals: BTreeMap<String, u64>,
+    /// The sound ones by format.
+    pub by_format: BTreeMap<&'static str, u64>,
     /// Auctions won.
     pub won: u64,
     /// Auctions lost.
@@ -127,6 +131,7 @@ impl Outcomes {
             sound: 0,
             refused: 0,
             refusals: BTreeMap::new(),
+            by_format: BTreeMap::new(),
             won: 0,
             lost: 0,
             won_value: Money::ZERO,
@@ -148,6 +153,11 @@ impl Outcomes {
         for fault in faults {
             *self.refusals.entry(kind_of(fault).to_owned()).or_insert(0) += 1;
         }
+    }
+
+    /// Notes the format of a sound bid.
+    pub(super) fn sound(&mut self, format: Format) {
+        *self.by_format.entry(format_name(format)).or_insert(0) += 1;
     }
 
     /// Notes an auction's end.

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::series::Step;
 use super::tally::Tally;
 use super::{Load, Own, Rate};
 
@@ -19,7 +20,7 @@ const BUSY_MAX: f64 = 90.0;
 const WAITED_MAX: f64 = 10.0;
 
 /// The figures of a run. Names and units are stable.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Where it went.
     pub target: String,
@@ -70,7 +71,14 @@ pub struct Report {
     /// Microseconds from when a request was due to its answer.
     pub latency_us: Latency,
     /// The same of answers with bids alone.
+    #[serde(default)]
     pub bid_latency_us: Latency,
+    /// The same by percentile, for a curve.
+    #[serde(default)]
+    pub percentiles: Vec<Percentile>,
+    /// By the second.
+    #[serde(default)]
+    pub series: Vec<Step>,
     /// The generator itself.
     pub generator: Generator,
     /// Status and body length of each answer, in the order of arrivals.
@@ -78,8 +86,17 @@ pub struct Report {
     pub answers: Vec<(u16, usize)>,
 }
 
+/// One point of the distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Percentile {
+    /// Of so many requests in a hundred.
+    pub percent: f64,
+    /// At most this.
+    pub us: u64,
+}
+
 /// Latencies, in microseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Latency {
     /// Of half of the requests at most this.
     pub p50: u64,
@@ -110,7 +127,7 @@ impl Latency {
 }
 
 /// What the generator's own thread did.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Generator {
     /// Of its core it was at work, in percent; not what it spent looking at the clock.
     pub busy_percent: f64,
@@ -120,6 +137,19 @@ pub struct Generator {
     pub late_us_p99: u64,
     /// The worst.
     pub late_us_max: u64,
+}
+
+/// Eight points for each nine, as far as there are requests to tell them by.
+fn percentiles(tally: &Tally) -> Vec<Percentile> {
+    let steps = (tally.latency.len().max(1) as f64).log10() * 8.0;
+    let point = |step: u32| {
+        let share = 1.0 - 10f64.powf(-f64::from(step) / 8.0);
+        Percentile {
+            percent: (share * 1e8).round() / 1e6,
+            us: tally.latency_us(share),
+        }
+    };
+    (0..=steps as u32).map(point).collect()
 }
 
 /// To two decimals: nobody needs more, and lines stay short.
@@ -165,6 +195,8 @@ impl Report {
             bytes_received: tally.bytes_received,
             latency_us: Latency::of(&tally.latency),
             bid_latency_us: Latency::of(&tally.bid_latency),
+            percentiles: percentiles(tally),
+            series: tally.series.steps(),
             generator: Generator {
                 busy_percent: rounded(own.core.ran.saturating_sub(own.spun).as_secs_f64() * 100.0 / wall),
                 waited_percent: rounded(own.core.waited.as_secs_f64() * 100.0 / wall),

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use memchr::memmem;
 
+use super::series::Series;
+
 /// The longest latency told apart, in microseconds.
-const LATENCY_US_MAX: u64 = 600_000_000;
+pub const LATENCY_US_MAX: u64 = 600_000_000;
 
 /// The counts of a run.
 #[derive(Debug)]
@@ -46,13 +48,15 @@ pub struct Tally {
     pub latency: Histogram<u64>,
     /// Of answers with bids alone.
     pub bid_latency: Histogram<u64>,
+    /// The same by the second.
+    pub series: Series,
     /// Microseconds from due to released by the pacer.
     pub lag: Histogram<u64>,
 }
 
 impl Tally {
-    /// Nothing counted yet.
-    pub fn new() -> Result<Tally, String> {
+    /// Nothing counted yet of a load whose measured part begins then and lasts so long.
+    pub fn new(begin: Instant, measured: Duration) -> Result<Tally, String> {
         let histogram = || Histogram::new_with_bounds(1, LATENCY_US_MAX, 3).map_err(|fault| format!("cannot make a histogram: {fault}"));
         Ok(Tally {
             by_status: BTreeMap::new(),
@@ -70,6 +74,7 @@ impl Tally {
             ever: 0,
             latency: histogram()?,
             bid_latency: histogram()?,
+            series: Series::new(begin, measured)?,
             lag: histogram()?,
         })
     }
@@ -86,7 +91,9 @@ impl Tally {
 
     /// Notes how long a request took, or was waited for.
     pub fn took(&mut self, due: Instant, now: Instant) {
-        self.latency.saturating_record(micros(now.saturating_duration_since(due)));
+        let took = now.saturating_duration_since(due);
+        self.latency.saturating_record(micros(took));
+        self.series.took(due, took);
     }
 
     /// Notes one answer.

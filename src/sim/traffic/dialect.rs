@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::stock::{City, KINDS, Machine, Size, WORDS};
+use crate::model::targeting::Format;
 use crate::sim::request::BLOCKED_DOMAIN;
 
 /// The forms of requests.
@@ -268,4 +269,40 @@ pub fn imp(dialect: Dialect, sizes: &[Size], is_app: bool, n: u64) -> Value {
     };
     imp.extend(object(more));
     Value::Object(imp)
+}
+
+/// A placement for a native ad, or for a spot; of any other format, for a banner.
+pub fn imp_for(dialect: Dialect, format: Format, n: u64) -> Value {
+    let mut imp = object(imp(dialect, &[], false, n));
+    let (key, asked) = match format {
+        Format::Native => ("native", json!({"ver": "1.2", "request": native_request().to_string()})),
+        Format::Video => ("video", video()),
+        Format::Banner | Format::Audio => return Value::Object(imp),
+    };
+    imp.remove("banner");
+    imp.insert(key.to_owned(), asked);
+    let tag = format!("/2041/{key}-{n}");
+    if let Some(ext) = imp
+        .get_mut("ext")
+        .and_then(Value::as_object_mut)
+        .filter(|ext| ext.contains_key("gpid"))
+    {
+        ext.insert("gpid".to_owned(), json!(tag));
+    }
+    imp.insert("tagid".to_owned(), json!(tag));
+    Value::Object(imp)
+}
+
+fn native_request() -> Value {
+    json!({"ver": "1.2", "context": 1, "plcmttype": 1, "plcmtcnt": 1, "assets": [
+        {"id": 1, "required": 1, "title": {"len": 90}},
+        {"id": 2, "required": 1, "img": {"type": 3, "wmin": 300, "hmin": 157}},
+        {"id": 3, "data": {"type": 2, "len": 140}},
+        {"id": 4, "data": {"type": 12, "len": 15}}
+    ], "eventtrackers": [{"event": 1, "methods": [1]}]})
+}
+
+fn video() -> Value {
+    json!({"mimes": ["video/mp4", "video/webm"], "minduration": 5, "maxduration": 30, "protocols": [2, 3, 5, 6, 7, 8],
+        "w": 640, "h": 360, "startdelay": 0, "plcmt": 1, "linearity": 1, "skip": 0, "playbackmethod": [2], "api": [2]})
 }

@@ -1,4 +1,4 @@
-//! The handles that facts name users by: random numbers, drawn with a user's first fact, kept in a table of
+//! The handles that facts name users by: random numbers, drawn with a user's first fact or sample, kept in a table of
 //! their own. Whose facts they were nobody can tell once the row is gone.
 //!
 //! On disk only: one read for a fact. Users who turn out to be one person keep one handle; that the other was
@@ -18,6 +18,11 @@ fn text(handle: u64) -> String {
 }
 
 impl Fold<'_> {
+    /// Draws handles for those of the users who have a record and none yet.
+    pub(in crate::track) fn draw(&mut self, users: &[UserKey]) -> io::Result<()> {
+        users.iter().try_for_each(|user| self.handle(*user).map(drop))
+    }
+
     /// The handle of a user who has a record, drawn if need be.
     pub(super) fn handle(&mut self, user: UserKey) -> io::Result<Option<String>> {
         if !self.is_known(user) {
@@ -26,8 +31,9 @@ impl Fold<'_> {
         if let Some(handle) = self.drawn(user)? {
             return Ok(Some(text(handle)));
         }
-        // A fact's number is no other's, and nobody knows the secret.
-        let handle = self.facts.secret.of("handle", &[&self.facts.next.to_le_bytes()]);
+        // A fact's number is no other's, some are drawn without a fact, and nobody knows the secret.
+        let parts: [&[u8]; 2] = [&self.facts.next.to_le_bytes(), &user.0.to_le_bytes()];
+        let handle = self.facts.secret.of("handle", &parts);
         self.set_handle(user, Some(handle));
         Ok(Some(text(handle)))
     }

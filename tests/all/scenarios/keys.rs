@@ -29,7 +29,7 @@ pub type Key = (Of, String);
 
 /// Keys that scenarios cannot feel, by how they begin, and the test with a case that holds and one that
 /// does not.
-const ELSEWHERE: [(Of, &str, &str); 20] = [
+const ELSEWHERE: [(Of, &str, &str); 21] = [
     (Of::Server, "admin", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "advertisers", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "bid", "doors::listeners_and_files_are_where_the_config_says"),
@@ -50,6 +50,7 @@ const ELSEWHERE: [(Of, &str, &str); 20] = [
     (Of::Server, "limits.stall_ms", "floods::whoever_is_slow_or_silent_is_closed"),
     (Of::Server, "limits", "doors::bodies_are_as_long_as_is_said"),
     (Of::Server, "compact", "winback::server::compaction::tests"),
+    (Of::Server, "sampling", "winback::server::samples::tests"),
     (
         Of::Advertiser,
         "event_key_file",
