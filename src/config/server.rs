@@ -68,6 +68,8 @@ pub struct Server {
     pub compact: Option<Compact>,
     /// Whose `X-Forwarded-*` is read.
     pub trusted_proxies: Vec<IpNet>,
+    /// How feeds by address are fetched.
+    pub feeds: Feeds,
 }
 
 impl Server {
@@ -109,6 +111,19 @@ pub struct Limits {
     pub body_kib: u32,
     /// How long a fact waits for others before they are made durable together.
     pub commit_linger_ms: u32,
+}
+
+/// `feeds`: how feeds by address are fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feeds {
+    /// Networks that may be reached though they are not public.
+    pub allow: Vec<IpNet>,
+    /// Authorities trusted beside those that browsers trust.
+    pub ca_file: Option<PathBuf>,
+    /// How long one may take.
+    pub timeout: Span,
+    /// How much one may have.
+    pub max_mib: u32,
 }
 
 /// `compact`: a time of the day on a clock.
@@ -184,6 +199,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<Server> {
         limits: limits(&o)?,
         compact: compact(&o),
         trusted_proxies: o.list("trusted_proxies", |r, n| form::network(r.string(n)?)),
+        feeds: feeds(&o)?,
     };
     check_open_exchanges(r, &o, &server);
     Some(server)
@@ -327,6 +343,16 @@ fn limits(server: &Object<'_, '_>) -> Option<Limits> {
         memory_mib: o.integer("memory_mib"),
         body_kib: o.integer("body_kib")?,
         commit_linger_ms: o.integer("commit_linger_ms")?,
+    })
+}
+
+fn feeds(server: &Object<'_, '_>) -> Option<Feeds> {
+    let o = server.inner("feeds");
+    Some(Feeds {
+        allow: o.list("allow", |r, n| form::network(r.string(n)?)),
+        ca_file: o.read("ca_file", Reader::existing_file),
+        timeout: o.span("timeout")?,
+        max_mib: o.integer("max_mib")?,
     })
 }
 

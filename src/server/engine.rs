@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
+use super::feeds::Feeds;
 use super::meters::Meters;
 use super::names::Names;
 use super::sizes::Sizes;
@@ -49,6 +50,8 @@ pub struct Engine {
     pub sizes: Sizes,
     /// The shops' tag.
     pub tag: tag::Kept,
+    /// How feeds do.
+    pub feeds: Feeds,
     /// One change of config at a time.
     pub edits: tokio::sync::Mutex<()>,
     rates: Vec<Rate>,
@@ -163,6 +166,8 @@ pub struct Parts {
     pub store: Store,
     /// See [`Engine`].
     pub names: Names,
+    /// See [`Engine`].
+    pub feeds: Feeds,
 }
 
 impl Engine {
@@ -176,6 +181,7 @@ impl Engine {
             facts,
             store,
             names,
+            feeds,
         } = parts;
         Ok(Engine {
             meters: Meters::new(&world),
@@ -187,6 +193,7 @@ impl Engine {
             store,
             names,
             tag: tag::Kept::default(),
+            feeds,
             edits: tokio::sync::Mutex::default(),
             rates: (0..EXCHANGES_MAX).map(|_| Rate::default()).collect(),
             secret: Hashes::drawn()?,
