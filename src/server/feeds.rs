@@ -257,6 +257,11 @@ impl Feeds {
         });
     }
 
+    /// Has a feed fetched again at the next look.
+    fn hurry(&self, advertiser: &Advertiser) {
+        self.with(advertiser, |known| known.due = None);
+    }
+
     /// Feeds whose site names products otherwise, each once a day.
     fn complaints(&self, world: &World, now: Instant, at: Secs) -> Vec<String> {
         let mut said = Vec::new();

@@ -179,7 +179,9 @@ pub fn refresh(claim: &Claim) {
             read.announce(&advertiser.id);
             read.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
             engine.feeds.settle(advertiser, source.refresh, Ok((result, Some(report))));
-            install(engine, advertiser, catalog);
+            if !install(engine, advertiser, catalog) {
+                engine.feeds.hurry(advertiser);
+            }
         }
         Err(trouble) => {
             tracing::warn!(
@@ -199,11 +201,11 @@ pub(super) fn by_url(advertiser: &Advertiser) -> Option<(&FeedSource, &str)> {
 }
 
 /// Swaps a catalogue in, unless the advertiser has changed meanwhile in what it was read by: then what is kept is
-/// not what runs, and the next fetch is for all of it.
-fn install(engine: &Engine, read_for: &Advertiser, catalog: Catalog) {
+/// not what runs, and the next fetch is for all of it. Whether it is in.
+fn install(engine: &Engine, read_for: &Advertiser, catalog: Catalog) -> bool {
     let _alone = engine.edits.blocking_lock();
     let world = engine.world.load_full();
-    let Some(shop) = world.shop(read_for.no) else { return };
+    let Some(shop) = world.shop(read_for.no) else { return false };
     let by = |of: &Advertiser| {
         (
             of.feed.clone(),
@@ -213,11 +215,13 @@ fn install(engine: &Engine, read_for: &Advertiser, catalog: Catalog) {
             of.timezone_name.clone(),
         )
     };
-    if by(&shop.advertiser) == by(read_for) {
+    let fits = by(&shop.advertiser) == by(read_for);
+    if fits {
         let advertiser = shop.advertiser.clone();
         let catalog = Arc::new(catalog);
         shops::install(engine, Shop { advertiser, catalog });
     }
+    fits
 }
 
 /// Begins to fetch the feeds that are due, and says what is to be said of those that run.
