@@ -9,6 +9,7 @@ mod approvals;
 mod backup;
 mod compact;
 mod explain;
+mod feeds;
 mod files;
 mod health;
 mod losses;
@@ -72,6 +73,9 @@ pub fn router(engine: Arc<Engine>, prometheus: PrometheusHandle, reload: Reload)
         .route("/api/report", get(report::report))
         .route("/api/approvals", get(approvals::list))
         .route("/api/losses", get(losses::list))
+        .route("/api/feeds", get(feeds::list))
+        .route("/api/feeds/{advertiser}", get(feeds::show))
+        .route("/api/feeds/{advertiser}/refresh", post(feeds::refresh))
         .route("/api/users/{id}", get(users::show).delete(users::delete))
         .route("/api/backup", post(backup::take))
         .route("/api/compact", post(compact::run))

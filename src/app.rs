@@ -29,6 +29,7 @@ use crate::base::time::Millis;
 use crate::config::{self, Fault, Server};
 use crate::server::crowd::Crowd;
 use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
+use crate::server::feeds::{self, Feeds};
 use crate::server::names::Names;
 use crate::server::{bids, compaction, listener, public, samples, shops, sizes};
 use crate::state::world::World;
@@ -106,7 +107,8 @@ impl App {
         let public_url = server.url(address(&public)?);
         let seals = seals(&server.seal_keys_dir)?;
         let world = world(&server, &public_url, hashes, seals);
-        let (world, mut remarks) = shops::load_all(world, &server, &names);
+        let feeds = Feeds::default();
+        let (world, mut remarks) = shops::load_all(world, &server, &names, &feeds);
         remarks.splice(0..0, warnings.iter().map(ToString::to_string));
         let state = load::load(&store, &names, Millis::wall_clock().to_secs()).map_err(environment("cannot load the store"))?;
         state.time_by(hand::thread_cpu_ns);
@@ -119,6 +121,7 @@ impl App {
             facts: Facts(sender),
             store: store.clone(),
             names,
+            feeds,
         };
         let engine = Arc::new(Engine::new(parts).map_err(environment("cannot draw a secret"))?);
         remarks.extend(crowded(&engine));
@@ -395,7 +398,7 @@ pub async fn reload(engine: &Arc<Engine>, config: &Path) -> Vec<String> {
         }
         let mut world = before.reconfigured(server.exchanges.clone(), server.rates.clone());
         apply_server(&mut world, &server);
-        let (world, found) = shops::load_all(world, &server, &engine.names);
+        let (world, found) = shops::load_all(world, &server, &engine.names, &engine.feeds);
         remarks.extend(found);
         engine.samples.configure(&settings.server);
         engine.settings.store(Arc::new(settings));
@@ -413,6 +416,7 @@ async fn refresh_feeds(engine: Arc<Engine>) {
     let mut tick = tokio::time::interval(FEED_TICK);
     loop {
         tick.tick().await;
+        feeds::fetch_due(&engine);
         let (engine, mut turning) = (engine.clone(), refresh);
         let turned = tokio::task::spawn_blocking(move || {
             let _alone = engine.edits.blocking_lock();

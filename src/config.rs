@@ -33,7 +33,7 @@ mod targeting;
 #[cfg(test)]
 mod tests;
 
-pub use advertiser::{Claim, advertiser, claims, draft_advertiser};
+pub use advertiser::{Claim, advertiser, claims, draft_advertiser, feed_url};
 pub use edit::{EditFault, edit_campaign, edit_campaign_text};
 pub use fault::Fault;
 pub use preset::{PRESETS, preset};

@@ -22,8 +22,6 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fs::{File, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, Cursor, Read};
@@ -33,11 +31,11 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 
 use crate::base::hash::Hashes;
-use crate::base::id::{AdvertiserNo, ProductKey};
+use crate::base::id::AdvertiserNo;
 use crate::base::limits::{FEED_ITEM_BYTES_MAX, FEED_ITEMS_MAX};
 use crate::base::money::Currency;
 use crate::model::advertiser::FeedFormat;
-use crate::model::product::{Catalog, Product};
+use crate::model::product::{Catalog, Product, Stock};
 
 pub use price_text::price_text;
 pub use report::{FeedReport, Rejected, Rejection};
@@ -111,9 +109,13 @@ fn version_of(file: &Metadata) -> u64 {
 
 /// Reads the feed in a file, packed or not. A file that changes meanwhile is refused.
 pub fn read_file(path: &Path, shelf: &Shelf<'_>) -> Result<(Catalog, FeedReport), FeedFault> {
-    let name = path.display().to_string();
+    read_file_as(path, &path.display().to_string(), shelf)
+}
+
+/// The same of a file that is called otherwise than it is named: a feed that was fetched.
+pub fn read_file_as(path: &Path, name: &str, shelf: &Shelf<'_>) -> Result<(Catalog, FeedReport), FeedFault> {
     let io = |source| FeedFault::Io {
-        name: name.clone(),
+        name: name.to_owned(),
         source,
     };
     // Opening a pipe would wait for somebody to write.
@@ -124,32 +126,37 @@ pub fn read_file(path: &Path, shelf: &Shelf<'_>) -> Result<(Catalog, FeedReport)
     let file = File::open(path).map_err(io)?;
     let same = file.try_clone().map_err(io)?;
     let before = version_of(&same.metadata().map_err(io)?);
-    let (mut catalog, report) = unpack::unpacked(file, |input| read(input, &name, shelf)).map_err(io)??;
+    let (mut catalog, report) = unpack::unpacked(file, |input| read(input, name, shelf)).map_err(io)??;
     if version_of(&same.metadata().map_err(io)?) != before {
-        return Err(FeedFault::Changed { name });
+        return Err(FeedFault::Changed { name: name.to_owned() });
     }
     catalog.version = before;
     Ok((catalog, report))
+}
+
+/// What `item_group_id` is kept as; never zero.
+pub fn group(hashes: &Hashes, advertiser: AdvertiserNo, item_group_id: &str) -> u64 {
+    hashes.of("group", &[&advertiser.0.to_le_bytes(), item_group_id.as_bytes()]).max(1)
 }
 
 /// Reads a feed that is not packed; `name` is what faults call it.
 pub fn read(input: impl BufRead, name: &str, shelf: &Shelf<'_>) -> Result<(Catalog, FeedReport), FeedFault> {
     let mut items = Items::new(input, shelf.format).map_err(|halt| fault(name, 1, halt))?;
     let clerk = Clerk::new(shelf);
-    let mut stock = Stock::default();
+    let (mut stock, mut report) = (Stock::default(), FeedReport::default());
     while let Some(raw) = items.next_item().map_err(|halt| fault(name, items.line(), halt))? {
-        stock.report.items += 1;
-        if stock.report.items as usize > FEED_ITEMS_MAX {
+        report.items += 1;
+        if report.items as usize > FEED_ITEMS_MAX {
             let problem = format!("more than {FEED_ITEMS_MAX} items: split the feed");
             return Err(fault(name, raw.line, Halt::Unreadable(problem)));
         }
-        let product = clerk.product(&raw, &mut stock.report);
-        if let Err(refusal) = product.and_then(|product| stock.put(product)) {
-            stock.report.reject(raw.line, raw.id(), refusal);
+        let product = clerk.product(&raw, &mut report);
+        if let Err(refusal) = product.and_then(|product| put(&mut stock, product, &mut report)) {
+            report.reject(raw.line, raw.id(), refusal);
         }
     }
-    stock.report.format = items.format();
-    Ok(stock.close())
+    report.format = items.format();
+    Ok(closed(stock, report))
 }
 
 fn fault(name: &str, line: u32, halt: Halt) -> FeedFault {
@@ -215,41 +222,20 @@ impl<R: BufRead> Items<R> {
     }
 }
 
-/// Products as they come in, one for each key.
-#[derive(Default)]
-struct Stock {
-    products: Vec<Product>,
-    by_key: HashMap<ProductKey, usize>,
-    report: FeedReport,
+/// Adds a product, in the place of an earlier one with the same id.
+fn put(stock: &mut Stock, product: Product, report: &mut FeedReport) -> Result<(), Refusal> {
+    if let Some(earlier) = stock.get(product.key).filter(|earlier| earlier.item_id != product.item_id) {
+        return Err(Refusal::new(Rejection::IdClash, &earlier.item_id));
+    }
+    report.duplicates += u32::from(stock.put(product).is_some());
+    Ok(())
 }
 
-impl Stock {
-    /// Adds a product, in the place of an earlier one with the same id.
-    fn put(&mut self, product: Product) -> Result<(), Refusal> {
-        match self.by_key.entry(product.key) {
-            Entry::Vacant(free) => {
-                free.insert(self.products.len());
-                self.products.push(product);
-            }
-            Entry::Occupied(taken) => {
-                let Some(earlier) = self.products.get_mut(*taken.get()) else {
-                    return Ok(());
-                };
-                if earlier.item_id != product.item_id {
-                    return Err(Refusal::new(Rejection::IdClash, &earlier.item_id));
-                }
-                *earlier = product;
-                self.report.duplicates += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn close(mut self) -> (Catalog, FeedReport) {
-        let count = |test: fn(&Product) -> bool| self.products.iter().filter(|p| test(p)).count() as u32;
-        self.report.accepted = count(|_| true);
-        self.report.out_of_stock = count(|p| !p.in_stock);
-        self.report.hidden = count(|p| !p.showable);
-        (Catalog::new(self.products), self.report)
-    }
+fn closed(stock: Stock, mut report: FeedReport) -> (Catalog, FeedReport) {
+    let catalog = stock.close();
+    let count = |test: fn(&Product) -> bool| catalog.iter().filter(|p| test(p)).count() as u32;
+    report.accepted = count(|_| true);
+    report.out_of_stock = count(|p| !p.in_stock);
+    report.hidden = count(|p| !p.showable);
+    (catalog, report)
 }

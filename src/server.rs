@@ -10,6 +10,7 @@ pub mod bodies;
 pub mod compaction;
 pub mod crowd;
 pub mod engine;
+pub mod feeds;
 pub mod http;
 pub mod intake;
 pub mod lag;

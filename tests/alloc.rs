@@ -1,11 +1,14 @@
 //! What `decide` allocates once its scratch is warm: nothing for a no-bid of any reason, and at most one
-//! allocation for a bid. Counted over the requests of the game that the oracle plays.
+//! allocation for a bid. Counted over the requests of the game that the oracle plays. And what fetching a feed
+//! takes beside the catalogue it comes to.
 //!
 //! A binary of its own, for its allocator counts. Decides with nobody listening, as the server does.
 
 #[path = "all/bench_rig.rs"]
 #[allow(dead_code)]
 mod bench_rig;
+#[path = "alloc/feed.rs"]
+mod feed;
 #[path = "all/figures.rs"]
 #[allow(dead_code)]
 mod figures;

@@ -208,7 +208,7 @@ fn store(engine: &Engine, id: &str, found: Option<&Found>, text: &str) -> Answer
     })?;
     let remarks = loaded.remarks();
     if let Some(read) = &loaded.feed {
-        read.announce(id);
+        engine.feeds.announce(&loaded.shop.advertiser, read);
     }
     shops::install(engine, loaded.shop);
     Ok(stored(id, found.is_none(), text, &remarks))

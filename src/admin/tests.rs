@@ -25,6 +25,7 @@ use crate::base::seal::Seals;
 use crate::base::time::{Day, Millis};
 use crate::config::server_from_text;
 use crate::server::engine::{Engine, Envelope, Facts, Parts, Settings};
+use crate::server::feeds::Feeds;
 use crate::server::names::Names;
 use crate::server::shops;
 use crate::state::world::World;
@@ -125,7 +126,8 @@ impl Rig {
             seals,
         );
         world.privacy = Arc::new(server.privacy.policy.clone());
-        let (world, remarks) = shops::load_all(world, &server, &names);
+        let feeds = Feeds::default();
+        let (world, remarks) = shops::load_all(world, &server, &names, &feeds);
         assert_eq!(remarks, [""; 0]);
         let settings = Settings {
             server,
@@ -142,6 +144,7 @@ impl Rig {
             facts: facts_in,
             store: store.clone(),
             names,
+            feeds,
         };
         let engine = Arc::new(Engine::new(parts).expect("engine"));
         let reader = Arc::downgrade(&engine);

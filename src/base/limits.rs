@@ -181,6 +181,16 @@ pub const FEED_BYTES_MAX: u64 = 4 << 30;
 pub const FEED_RATIO_MAX: u64 = 200;
 /// Up to this size the ratio does not matter.
 pub const FEED_RATIO_FROM_BYTES: u64 = 16 << 20;
+/// Places that a feed's address may lead on to.
+pub const FEED_REDIRECTS_MAX: usize = 5;
+/// Addresses of one name that are tried.
+pub const FEED_ADDRESSES_MAX: usize = 4;
+/// The head of an answer with a feed.
+pub const FEED_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Feeds that are fetched at a time.
+pub const FEED_FETCHES_MAX: usize = 4;
+/// Ids kept of an advertiser's events that are not in its feed.
+pub const FEED_UNLISTED_MAX: usize = 100;
 /// Faults listed for one file; the rest are counted.
 pub const FAULTS_MAX: usize = 200;
 

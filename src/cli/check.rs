@@ -11,8 +11,9 @@ use super::Failure;
 use crate::base::hash::Hashes;
 use crate::base::time::Millis;
 use crate::config::{self, Claim, Fault, Server};
-use crate::feed::FeedFault;
-use crate::model::advertiser::{Advertiser, Size};
+use crate::feed::{FeedFault, FeedReport};
+use crate::model::advertiser::{Advertiser, FeedSource, Size};
+use crate::server::feeds::{self, Trouble};
 use crate::server::{shops, sizes};
 
 /// `winback check`.
@@ -123,7 +124,10 @@ impl Report {
         let first = self.said.len();
         self.said.extend(found);
         let Some(advertiser) = advertiser else { return };
-        self.feed(&advertiser, first);
+        match advertiser.feed.as_ref().and_then(|source| Some((source, source.url.as_deref()?))) {
+            Some(by_url) => self.fetched_feed(&advertiser, by_url, server, config::feed_url(&name, &text)),
+            None => self.feed(&advertiser, first),
+        }
         if is_sound {
             let seen: Vec<(Size, u64)> = sizes::seen(&server.data_dir, Millis::wall_clock());
             let warnings = config::never_spends(&name, &text, &advertiser, server, Millis::wall_clock(), &seen);
@@ -149,17 +153,43 @@ impl Report {
     fn feed(&mut self, advertiser: &Advertiser, first: usize) {
         let Some(source) = advertiser.feed.as_ref() else { return };
         let name = source.path.display().to_string();
-        let Some((_, read)) = shops::read_feed(advertiser, &Hashes::new(&[0; 16])) else {
+        let Some((_, read)) = shops::read_feed(advertiser, Path::new(""), &Hashes::new(&[0; 16])) else {
             return;
         };
         self.feeds.extend(read.summary());
-        match read.outcome {
+        self.begins(&source.path);
+        self.read_feed(&name, read.outcome, first);
+    }
+
+    /// Asks for a feed by address, once. That its server does not answer now is no fault of any file: the running
+    /// server asks again.
+    fn fetched_feed(&mut self, advertiser: &Advertiser, by_url: (&FeedSource, &str), server: &Server, place: Option<Fault>) {
+        let name = feeds::name(by_url.0);
+        match feeds::probe(advertiser, by_url, server, &Hashes::new(&[0; 16])) {
             Ok(report) => {
-                self.begins(&source.path);
+                self.feeds.push(format!("{name}: {report}"));
+                self.read_feed(&name, Ok(report), self.said.len());
+            }
+            Err(Trouble::Feed(fault)) => self.read_feed(&name, Err(fault), self.said.len()),
+            Err(Trouble::Fetch(fault)) => {
+                let Some(place) = place else { return };
+                self.said.push(Fault {
+                    problem: format!("the feed cannot be fetched: {fault}"),
+                    warning: !fault.is_of_config(),
+                    ..place
+                });
+            }
+        }
+    }
+
+    /// What came of reading a feed that is called `name`.
+    fn read_feed(&mut self, name: &str, outcome: Result<FeedReport, FeedFault>, first: usize) {
+        match outcome {
+            Ok(report) => {
                 let warning = |line, value: &str, problem| Fault {
                     value: value.to_owned(),
                     warning: true,
-                    ..Fault::of_file(&name, line, u32::from(line > 0), problem)
+                    ..Fault::of_file(name, line, u32::from(line > 0), problem)
                 };
                 self.said.extend(report.examples.iter().map(|item| Fault {
                     remedy: Some(item.reason.remedy().to_owned()),
@@ -171,11 +201,10 @@ impl Report {
                 }
             }
             Err(FeedFault::Unreadable { line, problem, .. }) => {
-                self.begins(&source.path);
                 let (problem, remedy) = problem.split_once(": ").unwrap_or((&problem, ""));
                 self.said.push(Fault {
                     remedy: Some(remedy.to_owned()).filter(|remedy| !remedy.is_empty()),
-                    ..Fault::of_file(&name, line, 1, problem)
+                    ..Fault::of_file(name, line, 1, problem)
                 });
             }
             Err(FeedFault::Io { source: error, .. }) => {
@@ -183,12 +212,12 @@ impl Report {
                 let said = self.said.get_mut(first..).unwrap_or_default();
                 match said.iter_mut().find(|fault| fault.pointer == "/feed/path") {
                     Some(missing) => missing.warning = false,
-                    None => self.said.push(Fault::of_file(&name, 0, 0, format!("cannot be read: {error}"))),
+                    None => self.said.push(Fault::of_file(name, 0, 0, format!("cannot be read: {error}"))),
                 }
             }
             Err(FeedFault::Changed { .. }) => self.said.push(Fault {
                 remedy: Some("check again when it is written".into()),
-                ..Fault::of_file(&name, 0, 0, "it changed while it was read")
+                ..Fault::of_file(name, 0, 0, "it changed while it was read")
             }),
         }
     }

@@ -25,7 +25,7 @@ use crate::base::id::{AdvertiserNo, CampaignNo};
 use crate::base::limits::{CAMPAIGNS_PER_ADVERTISER_MAX, CREATIVES_MAX};
 use crate::base::money::{Currency, Ratio};
 use crate::base::time::{Millis, Span};
-use crate::model::advertiser::{Advertiser, Attribution, Audience, FeedFormat, FeedSource, Landing, Needle, Rule};
+use crate::model::advertiser::{Advertiser, Attribution, Audience, FeedAuth, FeedFormat, FeedSource, Landing, Needle, Rule};
 use crate::model::taxonomy::Categories;
 
 const FEED_FORMATS: [(&str, FeedFormat); 6] = [
@@ -94,6 +94,15 @@ pub fn claims(name: &str, text: &str) -> Vec<Claim> {
         })
     };
     ["id", "site_key"].into_iter().filter_map(claim).collect()
+}
+
+/// Where an advertiser's text names the address of its feed: a fault without words.
+pub fn feed_url(name: &str, text: &str) -> Option<Fault> {
+    let root = document(name, text).ok()?;
+    let r = Reader::new(name, Path::new(""), text.trim_start_matches('\u{feff}'));
+    let feed = r.object(&root, &ADVERTISER)?.object("feed")?;
+    r.fault(feed.get("url")?, "", "");
+    r.finish().pop()
 }
 
 /// A key file that is there must be of use; one that is not is made at first start.
@@ -274,15 +283,46 @@ fn feed<'t>(r: &Reader<'t>, o: &Object<'_, 't>) -> Option<FeedSource> {
     {
         r.warn(node, "no such file", format!("looked for {}", path.display()));
     }
-    if let Some(node) = o.get("url") {
-        r.warn_unused(node, "fetch the feed yourself and give its file as `path`");
+    let auth = o.object("auth").and_then(|auth| feed_auth(&auth));
+    let url = o.read("url", Reader::plain);
+    if let (Some(url), Some(node)) = (&url, o.get("url")) {
+        check_feed_url(r, node, url, auth.is_some());
+    }
+    if let (Some(_), Some(node)) = (&path, o.get("auth")) {
+        r.warn(node, "nobody is asked for a file", "give the feed's `url`, or leave `auth` out");
     }
     Some(FeedSource {
         path: path.unwrap_or_default(),
-        url: o.read("url", Reader::plain),
+        url,
+        auth,
         format: o.word("format", &FEED_FORMATS)?,
         refresh: o.span("refresh")?,
         id_prefixes: o.list("id_prefixes", Reader::words),
+    })
+}
+
+/// Addresses are written into logs, so secrets have no place in them, nor on a line that others can read.
+fn check_feed_url<'t>(r: &Reader<'t>, node: &Node<'t>, text: &str, has_auth: bool) {
+    let Ok(url) = url::Url::parse(text) else { return };
+    if !url.username().is_empty() || url.password().is_some() {
+        r.fault(
+            node,
+            "a user or password in the address",
+            "give `feed.auth` with `user` and `password_file`",
+        );
+    }
+    if has_auth && url.scheme() == "http" {
+        r.warn(node, "`auth` goes over the net in the clear", "give an https address");
+    }
+}
+
+fn feed_auth(o: &Object<'_, '_>) -> Option<FeedAuth> {
+    let file = |key| o.read(key, Reader::existing_file);
+    let (password, value) = (file("password_file"), file("value_file"));
+    Some(FeedAuth {
+        header: o.text("header")?,
+        user: o.read("user", Reader::plain).filter(|_| password.is_some()),
+        file: password.or(value)?,
     })
 }
 

@@ -94,11 +94,6 @@ impl<'t> Reader<'t> {
         self.note(entry.at, &entry.node.pointer, entry.node.raw, problem.into(), remedy, false);
     }
 
-    /// Notes a value that is read and checked and changes nothing: it must not cost money silently.
-    pub fn warn_unused(&self, node: &Node<'_>, meanwhile: &str) {
-        self.warn(node, "read, but without effect in this version", meanwhile);
-    }
-
     /// Notes something worth saying at a value.
     pub fn warn(&self, node: &Node<'_>, problem: impl Into<String>, remedy: impl Into<String>) {
         self.note(node.at, &node.pointer, node.raw, problem.into(), remedy.into(), true);

@@ -70,6 +70,8 @@ pub struct Server {
     pub sampling: Option<Sampling>,
     /// Whose `X-Forwarded-*` is read.
     pub trusted_proxies: Vec<IpNet>,
+    /// How feeds by address are fetched.
+    pub feeds: Feeds,
 }
 
 impl Server {
@@ -128,6 +130,19 @@ pub struct Sampling {
     pub day_bytes: u64,
     /// Kept in all at most.
     pub total_bytes: u64,
+}
+
+/// `feeds`: how feeds by address are fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feeds {
+    /// Networks that may be reached though they are not public.
+    pub allow: Vec<IpNet>,
+    /// Authorities trusted beside those that browsers trust.
+    pub ca_file: Option<PathBuf>,
+    /// How long one may take.
+    pub timeout: Span,
+    /// How much one may have.
+    pub max_mib: u32,
 }
 
 /// `compact`: a time of the day on a clock.
@@ -204,6 +219,7 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<Server> {
         compact: compact(&o),
         sampling: sampling(&o),
         trusted_proxies: o.list("trusted_proxies", |r, n| form::network(r.string(n)?)),
+        feeds: feeds(&o)?,
     };
     check_open_exchanges(r, &o, &server);
     Some(server)
@@ -350,6 +366,16 @@ fn limits(server: &Object<'_, '_>) -> Option<Limits> {
         connections: o.integer("connections")?,
         idle_s: o.integer("idle_s")?,
         stall_ms: o.integer("stall_ms")?,
+    })
+}
+
+fn feeds(server: &Object<'_, '_>) -> Option<Feeds> {
+    let o = server.inner("feeds");
+    Some(Feeds {
+        allow: o.list("allow", |r, n| form::network(r.string(n)?)),
+        ca_file: o.read("ca_file", Reader::existing_file),
+        timeout: o.span("timeout")?,
+        max_mib: o.integer("max_mib")?,
     })
 }
 

@@ -138,10 +138,8 @@ impl<'a> Clerk<'a> {
     }
 
     fn group(&self, raw: &RawItem) -> u64 {
-        raw.get(Field::Group).map_or(0, |group| {
-            let advertiser = self.shelf.advertiser.0.to_le_bytes();
-            self.shelf.hashes.of("group", &[&advertiser, group.as_bytes()]).max(1)
-        })
+        raw.get(Field::Group)
+            .map_or(0, |group| super::group(self.shelf.hashes, self.shelf.advertiser, group))
     }
 }
 

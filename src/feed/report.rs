@@ -4,7 +4,7 @@
 
 use crate::model::advertiser::FeedFormat;
 
-/// How many refused items a report lists; the rest are counted.
+/// How many refused items a report lists beside the first of each reason; the rest are counted.
 const EXAMPLES_MAX: usize = 20;
 /// Characters of a value that a report quotes.
 const DETAIL_CHARS_MAX: usize = 120;
@@ -150,7 +150,7 @@ pub struct FeedReport {
     pub accepted: u32,
     /// Items refused, by reason.
     pub rejected: Vec<(Rejection, u32)>,
-    /// The first of them.
+    /// The first of them, and the first of each reason.
     pub examples: Vec<Rejected>,
     /// Items replaced by a later one of the same `id`.
     pub duplicates: u32,
@@ -197,11 +197,13 @@ impl FeedReport {
 
     pub(super) fn reject(&mut self, line: u32, item_id: &str, refusal: Refusal) {
         let Refusal { reason, detail } = refusal;
-        match self.rejected.iter_mut().find(|(r, _)| *r == reason) {
+        let known = self.rejected.iter_mut().find(|(r, _)| *r == reason);
+        let is_first = known.is_none();
+        match known {
             Some((_, n)) => *n += 1,
             None => self.rejected.push((reason, 1)),
         }
-        if self.examples.len() < EXAMPLES_MAX {
+        if is_first || self.examples.len() < EXAMPLES_MAX {
             let item_id = item_id.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS_MAX).collect();
             self.examples.push(Rejected {
                 line,

@@ -224,10 +224,12 @@ fn one_key_for_two_ids_refuses_the_later() {
         item_id: "other".into(),
         ..product.clone()
     };
-    assert!(stock.put(product.clone()).is_ok());
-    assert_eq!(stock.put(other).map_err(|refusal| refusal.reason), Err(Rejection::IdClash));
-    assert!(stock.put(product).is_ok());
-    assert_eq!((stock.products.len(), stock.report.duplicates), (1, 1));
+    let mut report = FeedReport::default();
+    assert!(put(&mut stock, product.clone(), &mut report).is_ok());
+    let refused = put(&mut stock, other, &mut report);
+    assert_eq!(refused.map_err(|refusal| refusal.reason), Err(Rejection::IdClash));
+    assert!(put(&mut stock, product, &mut report).is_ok());
+    assert_eq!((stock.close().len(), report.duplicates), (1, 1));
 }
 
 #[test]

@@ -151,6 +151,19 @@ pub struct FeedSource {
     pub refresh: Span,
     /// Prefixes cut from ids in events.
     pub id_prefixes: Vec<String>,
+    /// What proves who asks for it, where it is by URL.
+    pub auth: Option<FeedAuth>,
+}
+
+/// `feed.auth`: a secret that is read whenever the feed is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedAuth {
+    /// The header that carries it.
+    pub header: String,
+    /// Whose password it is, where it is one (RFC 7617).
+    pub user: Option<String>,
+    /// The file that holds it, made absolute.
+    pub file: std::path::PathBuf,
 }
 
 /// `landing`.

@@ -3,6 +3,7 @@
 //! Built by `feed`; read on the decision path, so prices are texts already and lookups are by key.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
 
 use crate::base::hash::Spread;
@@ -119,25 +120,78 @@ pub fn levels(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(path), |path| path.rsplit_once(LEVEL).map(|(above, _)| above))
 }
 
-/// An advertiser's products.
+type Places<K> = HashMap<K, u32, BuildHasherDefault<Spread>>;
+
+/// Products in the order in which they came, in pieces: a table that grows takes no second place beside
+/// the first.
 #[derive(Clone, Debug, Default)]
-pub struct Catalog {
-    /// Tells one state of the file it was read from from another; zero where there is no file.
-    pub version: u64,
-    products: Vec<Product>,
-    by_key: HashMap<ProductKey, u32, BuildHasherDefault<Spread>>,
-    by_group: HashMap<u64, Vec<u32>, BuildHasherDefault<Spread>>,
-    by_category: HashMap<Box<str>, Vec<u32>>,
+struct Rows(Vec<Vec<Product>>);
+
+impl Rows {
+    /// A power of two, so that a place is two parts of a number.
+    const PIECE: usize = 1024;
+
+    fn push(&mut self, product: Product) {
+        match self.0.last_mut().filter(|piece| piece.len() < Rows::PIECE) {
+            Some(piece) => piece.push(product),
+            None => {
+                let mut piece = Vec::with_capacity(Rows::PIECE);
+                piece.push(product);
+                self.0.push(piece);
+            }
+        }
+    }
+
+    fn at(&self, at: u32) -> &Product {
+        &self.0[at as usize / Rows::PIECE][at as usize % Rows::PIECE]
+    }
+
+    fn len(&self) -> usize {
+        self.0.last().map_or(0, |last| (self.0.len() - 1) * Rows::PIECE + last.len())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Product> {
+        self.0.iter().flatten()
+    }
 }
 
-impl Catalog {
-    /// From products; of two with one key the later one counts.
-    pub fn new(products: Vec<Product>) -> Catalog {
-        let mut by_key = HashMap::with_capacity_and_hasher(products.len(), BuildHasherDefault::default());
+/// Products as they come in, one for each key: what a catalogue is made of.
+#[derive(Debug, Default)]
+pub struct Stock {
+    products: Rows,
+    by_key: Places<ProductKey>,
+}
+
+impl Stock {
+    /// Adds a product, in the place of an earlier one with the same key, which is handed back.
+    pub fn put(&mut self, product: Product) -> Option<Product> {
+        match self.by_key.entry(product.key) {
+            Entry::Vacant(free) => {
+                free.insert(self.products.len() as u32);
+                self.products.push(product);
+                None
+            }
+            Entry::Occupied(taken) => {
+                let at = *taken.get() as usize;
+                Some(std::mem::replace(&mut self.products.0[at / Rows::PIECE][at % Rows::PIECE], product))
+            }
+        }
+    }
+
+    /// The product of a key.
+    pub fn get(&self, key: ProductKey) -> Option<&Product> {
+        self.by_key.get(&key).map(|at| self.products.at(*at))
+    }
+
+    /// The catalogue of them.
+    pub fn close(self) -> Catalog {
+        let Stock { mut products, by_key } = self;
+        if let Some(last) = products.0.last_mut() {
+            last.shrink_to_fit();
+        }
         let mut by_group: HashMap<u64, Vec<u32>, BuildHasherDefault<Spread>> = HashMap::default();
         let mut by_category: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         for (at, product) in products.iter().enumerate() {
-            by_key.insert(product.key, at as u32);
             if product.group != 0 {
                 by_group.entry(product.group).or_default().push(at as u32);
             }
@@ -159,25 +213,34 @@ impl Catalog {
             by_category,
         }
     }
+}
 
+/// An advertiser's products.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// Tells one state of the file it was read from from another; zero where there is no file.
+    pub version: u64,
+    products: Rows,
+    by_key: Places<ProductKey>,
+    by_group: HashMap<u64, Vec<u32>, BuildHasherDefault<Spread>>,
+    by_category: HashMap<Box<str>, Vec<u32>>,
+}
+
+impl Catalog {
     /// The product of a key.
     pub fn get(&self, key: ProductKey) -> Option<&Product> {
-        self.by_key.get(&key).map(|at| &self.products[*at as usize])
+        self.by_key.get(&key).map(|at| self.products.at(*at))
     }
 
     /// The products that share a group, in feed order; none for group zero.
     pub fn variants(&self, group: u64) -> impl Iterator<Item = &Product> {
-        self.by_group
-            .get(&group)
-            .into_iter()
-            .flatten()
-            .map(|at| &self.products[*at as usize])
+        self.by_group.get(&group).into_iter().flatten().map(|at| self.products.at(*at))
     }
 
     /// The first products of a category and those below it, in feed order.
     pub fn category(&self, path: &str) -> impl Iterator<Item = &Product> {
         let places = self.by_category.get(path).into_iter().flatten();
-        places.map(|at| &self.products[*at as usize])
+        places.map(|at| self.products.at(*at))
     }
 
     /// All products, in feed order.
@@ -192,6 +255,6 @@ impl Catalog {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.products.is_empty()
+        self.products.0.is_empty()
     }
 }

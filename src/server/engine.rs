@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::crowd::Crowds;
 use super::lag::Lag;
 use super::listener;
+use super::feeds::Feeds;
 use super::meters::Meters;
 use super::names::Names;
 use super::samples::Samples;
@@ -62,6 +63,8 @@ pub struct Engine {
     pub crowds: Crowds,
     /// How far each core of the bid listener is behind, once it listens.
     pub lags: OnceLock<Vec<Arc<Lag>>>,
+    /// How feeds do.
+    pub feeds: Feeds,
     /// One change of config at a time.
     pub edits: tokio::sync::Mutex<()>,
     rates: Vec<Rate>,
@@ -183,6 +186,8 @@ pub struct Parts {
     pub store: Store,
     /// See [`Engine`].
     pub names: Names,
+    /// See [`Engine`].
+    pub feeds: Feeds,
 }
 
 impl Engine {
@@ -196,6 +201,7 @@ impl Engine {
             facts,
             store,
             names,
+            feeds,
         } = parts;
         let crowds = Crowds::new(&settings.server.limits, listener::descriptors());
         Ok(Engine {
@@ -211,6 +217,7 @@ impl Engine {
             tag: tag::Kept::default(),
             crowds,
             lags: OnceLock::new(),
+            feeds,
             edits: tokio::sync::Mutex::default(),
             rates: (0..EXCHANGES_MAX).map(|_| Rate::default()).collect(),
             secret: Hashes::drawn()?,

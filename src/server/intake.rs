@@ -134,6 +134,7 @@ async fn record_batch(engine: &Engine, shop: &Arc<Shop>, sender: &Sender, text: 
                     .batch
                     .as_ref()
                     .is_some_and(|batch| batch.invalid.is_none() && !batch.ids.iter().any(is_known));
+            engine.feeds.sighted(shop, &read, Millis::wall_clock().to_secs());
             if let Some(batch) = read.batch
                 && let Err(problem) = engine.facts.record(Fact::Events(batch)).await
             {
@@ -166,6 +167,7 @@ async fn record_lines(engine: &Engine, shop: &Arc<Shop>, text: &str) -> Answer {
             }
             Ok(read) => {
                 let events = read.accepted + read.rejected.len();
+                engine.feeds.sighted(shop, &read, now.to_secs());
                 rejected.extend(read.rejected.into_iter().map(|mut fault| {
                     fault.index += seen;
                     fault

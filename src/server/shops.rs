@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::engine::Engine;
+use super::feeds::{self, Feeds};
 use super::names::Names;
 use crate::base::hash::Hashes;
 use crate::base::id::AdvertiserNo;
+use crate::base::time::Millis;
 use crate::config::{Context, Fault, Server};
 use crate::feed::{self, FeedFault, FeedReport, Shelf};
 use crate::model::advertiser::{Advertiser, FeedSource, Shop};
@@ -24,7 +26,7 @@ pub struct Loaded {
     pub shop: Shop,
     /// Warnings about its file.
     pub warnings: Vec<String>,
-    /// What came of its feed, where it has one by path.
+    /// What came of its feed: its file, or what was fetched last.
     pub feed: Option<FeedRead>,
 }
 
@@ -38,13 +40,24 @@ impl Loaded {
 
 /// A feed that was read, or could not be.
 pub struct FeedRead {
-    /// Its file.
+    /// Its file or address.
     pub name: String,
+    /// When it came, where it was fetched before.
+    pub fetched: Option<Millis>,
     /// What it held.
     pub outcome: Result<FeedReport, FeedFault>,
 }
 
 impl FeedRead {
+    /// What came of reading a feed just now.
+    pub fn new(source: &FeedSource, outcome: Result<FeedReport, FeedFault>) -> FeedRead {
+        FeedRead {
+            name: feeds::name(source),
+            fetched: None,
+            outcome,
+        }
+    }
+
     /// One line about the whole, where it could be read.
     pub fn summary(&self) -> Option<String> {
         self.outcome.as_ref().ok().map(|report| format!("{}: {report}", self.name))
@@ -73,7 +86,8 @@ impl FeedRead {
         }
     }
 
-    fn remarks(&self) -> Vec<String> {
+    /// What is to be said of it: items that were refused, or why it was.
+    pub fn remarks(&self) -> Vec<String> {
         match &self.outcome {
             Ok(_) => self.rejects(),
             Err(fault) => vec![fault.to_string()],
@@ -109,7 +123,7 @@ pub fn load(name: &str, text: &str, server: &Server, hashes: &Hashes, names: &Na
     if names.has_failed() {
         return Err(vec![Fault::of_file(name, 1, 1, CANNOT_NUMBER)]);
     }
-    let (catalog, feed) = stock(&advertiser, hashes, before);
+    let (catalog, feed) = stock(&advertiser, &server.data_dir, hashes, before);
     Ok(Loaded {
         shop: Shop {
             advertiser: Arc::new(advertiser),
@@ -121,18 +135,36 @@ pub fn load(name: &str, text: &str, server: &Server, hashes: &Hashes, names: &Na
 }
 
 /// Reads the feed; where that fails, what was there before stays.
-fn stock(advertiser: &Advertiser, hashes: &Hashes, before: Option<&Shop>) -> (Arc<Catalog>, Option<FeedRead>) {
+fn stock(advertiser: &Advertiser, data_dir: &Path, hashes: &Hashes, before: Option<&Shop>) -> (Arc<Catalog>, Option<FeedRead>) {
     let kept = || before.map_or_else(Arc::default, |shop| shop.catalog.clone());
-    match read_feed(advertiser, hashes) {
+    match read_feed(advertiser, data_dir, hashes) {
         None => (kept(), None),
         Some((catalog, read)) => (catalog.map_or_else(kept, Arc::new), Some(read)),
     }
 }
 
-/// Reads an advertiser's feed; none where it has none by path. There is a catalogue where it could be read.
-pub fn read_feed(advertiser: &Advertiser, hashes: &Hashes) -> Option<(Option<Catalog>, FeedRead)> {
-    let source = by_path(advertiser)?;
-    let shelf = Shelf {
+/// Reads an advertiser's feed as it is here: its file, or what was fetched last of its address; none where there is
+/// neither. There is a catalogue where it could be read.
+pub fn read_feed(advertiser: &Advertiser, data_dir: &Path, hashes: &Hashes) -> Option<(Option<Catalog>, FeedRead)> {
+    let source = advertiser.feed.as_ref()?;
+    let (path, fetched) = match &source.url {
+        None => (source.path.clone(), None),
+        Some(url) => {
+            let (path, note) = feeds::Kept::of(data_dir, &advertiser.id).body(url)?;
+            (path, Some(note.fetched()))
+        }
+    };
+    let name = feeds::name(source);
+    let (catalog, outcome) = match feed::read_file_as(&path, &name, &shelf(advertiser, source, hashes)) {
+        Ok((catalog, report)) => (Some(catalog), Ok(report)),
+        Err(fault) => (None, Err(fault)),
+    };
+    Some((catalog, FeedRead { name, fetched, outcome }))
+}
+
+/// How an advertiser's feed is read.
+pub fn shelf<'a>(advertiser: &'a Advertiser, source: &FeedSource, hashes: &'a Hashes) -> Shelf<'a> {
+    Shelf {
         advertiser: advertiser.no,
         currency: advertiser.currency,
         language: &advertiser.language,
@@ -140,13 +172,7 @@ pub fn read_feed(advertiser: &Advertiser, hashes: &Hashes) -> Option<(Option<Cat
         hashes,
         zone: &advertiser.timezone,
         format: source.format,
-    };
-    let (catalog, outcome) = match feed::read_file(&source.path, &shelf) {
-        Ok((catalog, report)) => (Some(catalog), Ok(report)),
-        Err(fault) => (None, Err(fault)),
-    };
-    let name = source.path.display().to_string();
-    Some((catalog, FeedRead { name, outcome }))
+    }
 }
 
 fn by_path(advertiser: &Advertiser) -> Option<&FeedSource> {
@@ -166,7 +192,7 @@ pub fn conflict(world: &World, shop: &Shop) -> Option<String> {
 
 /// Reads every advertiser of the folder into a World, those whose files are gone leave it; returns it
 /// with what is to be said.
-pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec<String>) {
+pub fn load_all(mut world: World, server: &Server, names: &Names, feeds: &Feeds) -> (World, Vec<String>) {
     let mut remarks = Vec::new();
     let paths = files(&server.advertisers).unwrap_or_else(|error| {
         remarks.push(format!(
@@ -197,7 +223,7 @@ pub fn load_all(mut world: World, server: &Server, names: &Names) -> (World, Vec
             Ok(loaded) => {
                 remarks.extend(loaded.remarks());
                 if let Some(read) = &loaded.feed {
-                    read.announce(&loaded.shop.advertiser.id);
+                    feeds.announce(&loaded.shop.advertiser, read);
                 }
                 let id = loaded.shop.advertiser.id.clone();
                 seen.insert(id.clone());
@@ -266,14 +292,14 @@ impl Refresh {
                 continue;
             }
             watched.tried = version;
-            let (catalog, read) = stock(&shop.advertiser, &world.hashes, Some(shop));
+            let (catalog, read) = stock(&shop.advertiser, Path::new(""), &world.hashes, Some(shop));
             if let Some(read) = read {
                 // The next time may go better with the very same file.
                 if matches!(read.outcome, Err(FeedFault::Changed { .. } | FeedFault::Io { .. })) {
                     watched.tried = None;
                 }
                 remarks.extend(read.remarks());
-                read.announce(&shop.advertiser.id);
+                engine.feeds.announce(&shop.advertiser, &read);
                 if read.outcome.is_err() {
                     continue;
                 }
@@ -282,6 +308,18 @@ impl Refresh {
             install(engine, Shop { advertiser, catalog });
         }
         remarks
+    }
+}
+
+/// Reads an advertiser's file feed now, whatever its `refresh`, and swaps it in. Held by whoever holds `engine.edits`.
+pub fn reread(engine: &Engine, shop: &Shop) {
+    let world = engine.world.load_full();
+    let (catalog, read) = stock(&shop.advertiser, Path::new(""), &world.hashes, Some(shop));
+    let Some(read) = read else { return };
+    engine.feeds.announce(&shop.advertiser, &read);
+    if read.outcome.is_ok() {
+        let advertiser = shop.advertiser.clone();
+        install(engine, Shop { advertiser, catalog });
     }
 }
 

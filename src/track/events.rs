@@ -67,6 +67,17 @@ pub struct Read {
     pub accepted: usize,
     /// The others.
     pub rejected: Vec<Rejected>,
+    /// What accepted events name.
+    pub named: Named,
+}
+
+/// The products that events name, held against the feed.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// How many items the feed lists.
+    pub listed: usize,
+    /// The others, as they are written.
+    pub unlisted: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -135,6 +146,18 @@ impl RawEvent<'_> {
     }
 }
 
+impl Named {
+    /// Takes in the items of an event, of which there is an entry each.
+    fn add(&mut self, shop: &Shop, raw: &RawEvent<'_>, entries: &[Happening]) {
+        for (item, entry) in raw.items.iter().zip(entries) {
+            match shop.catalog.get(entry.product) {
+                Some(_) => self.listed += 1,
+                None => self.unlisted.push(item.item_id.trim().to_owned()),
+            }
+        }
+    }
+}
+
 /// A fault of one event: where, and what.
 type Fault = (String, String);
 
@@ -173,9 +196,9 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
         Err(Unclear::Email(problem)) => return Ok(refused(raw.events.len(), "/user/email_sha256", problem)),
         Err(Unclear::User(problem)) => return Err(problem),
     };
-    let (mut events, mut rejected) = (Vec::new(), Vec::new());
+    let (mut events, mut rejected, mut named) = (Vec::new(), Vec::new(), Named::default());
     for (index, text) in raw.events.iter().enumerate() {
-        match event(world, shop, sender, text, now) {
+        match event(world, shop, sender, text, now, &mut named) {
             Ok(event) => events.push(event),
             Err((pointer, problem)) => rejected.push(Rejected { index, pointer, problem }),
         }
@@ -204,7 +227,12 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
             Sender::Server | Sender::Objector => None,
         },
     });
-    Ok(Read { batch, accepted, rejected })
+    Ok(Read {
+        batch,
+        accepted,
+        rejected,
+        named,
+    })
 }
 
 fn refused(events: usize, pointer: &str, problem: &str) -> Read {
@@ -217,6 +245,7 @@ fn refused(events: usize, pointer: &str, problem: &str) -> Read {
         batch: None,
         accepted: 0,
         rejected: all.collect(),
+        named: Named::default(),
     }
 }
 
@@ -240,7 +269,8 @@ fn stated(consent: RawConsent) -> Stated {
     }
 }
 
-fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Millis) -> Result<NewEvent, Fault> {
+/// `named` takes in what the event names, where it is accepted.
+fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Millis, named: &mut Named) -> Result<NewEvent, Fault> {
     let raw: RawEvent<'_> = serde_json::from_str(text.get()).map_err(|e| (String::new(), format!("not an event: {e}")))?;
     let unknown = || {
         (
@@ -269,6 +299,7 @@ fn event(world: &World, shop: &Shop, sender: &Sender, text: &RawValue, now: Mill
     };
     let total = amount(raw.value, "/value")?.map(into_own);
     let mut entries = entries(world, shop, &raw, kind, at, into_own)?;
+    named.add(shop, &raw, &entries);
     let sum: Money = entries.iter().map(|entry| entry.value).sum();
     let whole = |product, value, marks| Happening {
         kind,

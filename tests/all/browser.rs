@@ -8,6 +8,7 @@
 mod chromium;
 mod exchange;
 mod shop;
+mod snippets;
 mod street;
 mod tag;
 

@@ -17,6 +17,7 @@ mod doors;
 mod erase;
 mod exchange;
 mod feeds;
+mod fetched;
 mod figures;
 mod floods;
 mod frequency;

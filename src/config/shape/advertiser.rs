@@ -2,7 +2,7 @@
 
 use super::campaign::{BOOK_CAP, BUDGET, CAMPAIGN, PER_REQUEST};
 use super::creative::CREATIVE;
-use super::form::{APPEND, BILLING_ID, CURRENCY, EXCHANGE_KEY, HOST, ID, LANGUAGE, ORIGIN, PATH, SITE_KEY, TEXT, TIMEZONE, URL};
+use super::form::{APPEND, BILLING_ID, CURRENCY, EXCHANGE_KEY, HEADER, HOST, ID, LANGUAGE, ORIGIN, PATH, SITE_KEY, TEXT, TIMEZONE, URL};
 use super::{ANY_SPAN, Kind, Literals, Rule, Shape, may, must, named, or};
 use crate::base::limits::EVENTS_PER_SECTION_MAX;
 use crate::base::money::Ratio;
@@ -160,7 +160,16 @@ static FEED: Shape = Shape {
     base: None,
     keys: &[
         may("path", Kind::Text(&PATH), "The file. One of `path` and `url` must be given."),
-        may("url", Kind::Text(&URL), "The address. One of `path` and `url` must be given."),
+        may(
+            "url",
+            Kind::Text(&URL),
+            "The address it is fetched from. One of `path` and `url` must be given.",
+        ),
+        may(
+            "auth",
+            Kind::Object(&FEED_AUTH),
+            "What proves who fetches it, told to the address's own host only. Default: nothing.",
+        ),
         or(
             "format",
             Kind::Words(&["auto", "rss", "atom", "tsv", "csv", "jsonl"]),
@@ -185,6 +194,46 @@ static FEED: Shape = Shape {
         ("a feed is by `path` or by `url`", "give one of them"),
         ("a feed is by `path` or by `url`", "give one of them"),
     )],
+};
+
+static FEED_AUTH: Shape = Shape {
+    name: "feed-auth",
+    help: "What proves who fetches a feed: a user with a password, or the value of a header. Files are read whenever it is fetched.",
+    base: None,
+    keys: &[
+        may(
+            "user",
+            Kind::Text(&TEXT),
+            "The user, for a server that asks for name and password. Default: none, `value_file` is all.",
+        ),
+        may(
+            "password_file",
+            Kind::Text(&PATH),
+            "The file with the user's password. One of `password_file` and `value_file` must be given.",
+        ),
+        or(
+            "header",
+            Kind::Text(&HEADER),
+            "\"Authorization\"",
+            "The header that `value_file` is the value of.",
+        ),
+        may(
+            "value_file",
+            Kind::Text(&PATH),
+            "The file with the header's value, such as `Bearer ...`. One of `password_file` and `value_file` must be given.",
+        ),
+    ],
+    rules: &[
+        Rule::OneOf(
+            ["password_file", "value_file"],
+            ("nothing that proves anything", "give `user` and `password_file`, or `value_file`"),
+            ("both a password and a header's value", "give one of them"),
+        ),
+        Rule::Together(
+            ["user", "password_file"],
+            ("a user goes with a password", "give both `user` and `password_file`"),
+        ),
+    ],
 };
 
 static ATTRIBUTION: Shape = Shape {

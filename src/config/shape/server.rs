@@ -3,7 +3,7 @@
 use super::exchange::EXCHANGE;
 use super::form::{ADDRESS, BASE_URL, CLOCK, COUNTRY, CURRENCY, CURRENCY_KEY, NETWORK, PATH, TEXT, TIMEZONE, URL};
 use super::{Kind, Literals, SHARE, Shape, may, must, or};
-use crate::base::limits::{BODY_BYTES_MAX, COMMIT_LINGER_MS_MAX, CONNECTIONS_MAX};
+use crate::base::limits::{BODY_BYTES_MAX, COMMIT_LINGER_MS_MAX, CONNECTIONS_MAX, FEED_BYTES_MAX};
 use crate::base::time::Span;
 
 /// Counts a minute or a day that count as invalid traffic.
@@ -78,6 +78,7 @@ pub(in crate::config) static SERVER: Shape = Shape {
             "What counts as invalid traffic; `null` tests for none.",
         ),
         or("limits", Kind::Object(&LIMITS), "{}", "Bounds of memory and requests."),
+        or("feeds", Kind::Object(&FEEDS), "{}", "How feeds by address are fetched."),
         or(
             "compact",
             Kind::Object(&COMPACT),
@@ -348,6 +349,38 @@ static SAMPLING: Shape = Shape {
             Kind::Integer(1, 1 << 20),
             "1024",
             "Mebibytes of all days; the oldest go first.",
+        ),
+    ],
+    rules: &[],
+};
+
+static FEEDS: Shape = Shape {
+    name: "feeds",
+    help: "How feeds by address are fetched.",
+    base: None,
+    keys: &[
+        or(
+            "allow",
+            Kind::List(&Kind::Text(&NETWORK)),
+            "[]",
+            "Networks that feeds may be fetched from though they are not public, such as `10.0.0.0/8`.",
+        ),
+        may(
+            "ca_file",
+            Kind::Text(&PATH),
+            "Authorities, as PEM, that are trusted beside those that browsers trust. Default: none.",
+        ),
+        or(
+            "timeout",
+            Kind::Span(Span(1), Span::DAY),
+            "\"10m\"",
+            "The longest that a feed may take to come; the longest that nothing of it may come is a minute.",
+        ),
+        or(
+            "max_mib",
+            Kind::Integer(1, (FEED_BYTES_MAX >> 20) as u32),
+            "1024",
+            "Mebibytes that a feed may have, as it comes and as it is unpacked on its way.",
         ),
     ],
     rules: &[],

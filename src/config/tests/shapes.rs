@@ -165,8 +165,11 @@ fn place(document: &Value, path: &str) -> Option<String> {
 /// what excludes it.
 fn document(file: File, path: &str) -> (Value, String) {
     let mut document = whole(file);
-    if path == "feed.url" {
-        document["feed"] = json!({"url": "https://acme-shoes.example/feed.xml"});
+    if path == "feed.path" {
+        document["feed"] = json!({"path": "file"});
+    }
+    if path == "feed.auth.value_file" {
+        document["feed"]["auth"] = json!({"value_file": "file"});
     }
     if path == "privacy.gvl_vendor_id" {
         // The list has one vendor.

@@ -43,7 +43,8 @@ impl Rig {
             Hashes::new(&[1; 16]),
             seals,
         );
-        let (world, remarks) = load_all(world, &server, &names);
+        let feeds = Feeds::default();
+        let (world, remarks) = load_all(world, &server, &names, &feeds);
         let settings = Settings {
             server,
             doors: Vec::new(),
@@ -56,6 +57,7 @@ impl Rig {
             facts: Facts(sync_channel(1).0),
             store,
             names,
+            feeds,
         };
         let rig = Rig {
             engine: Engine::new(parts).expect("engine"),

@@ -11,7 +11,7 @@ use crate::base::seal::Seals;
 use crate::base::time::Span;
 use crate::config::{Context, Numbers, advertiser, server_from_text};
 use crate::model::advertiser::{FeedFormat, FeedSource, Shop};
-use crate::model::product::{Catalog, Product};
+use crate::model::product::{Product, Stock};
 use crate::state::world::World;
 
 const SERVER: &str = r#"{
@@ -94,8 +94,11 @@ pub fn world() -> World {
             format: FeedFormat::Auto,
             refresh: Span::HOUR,
             id_prefixes: vec!["web_".into()],
+            auth: None,
         });
-        let catalog = Catalog::new(vec![product(hashes.product(shop.no, "sku-1"))]);
+        let mut stock = Stock::default();
+        stock.put(product(hashes.product(shop.no, "sku-1")));
+        let catalog = stock.close();
         world.put(Shop {
             advertiser: Arc::new(shop),
             catalog: Arc::new(catalog),
