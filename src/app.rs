@@ -7,6 +7,7 @@
 mod hand;
 mod lapse;
 mod load;
+mod look;
 mod writer;
 
 use std::io;
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+pub use look::look;
+
 use crate::base::hash::{Hashes, decode_hex};
 use crate::base::id::ExchangeNo;
 use crate::base::limits::{EXCHANGES_MAX, FACTS_QUEUE_MAX};
@@ -28,7 +31,7 @@ use crate::base::time::Millis;
 use crate::config::{self, Fault, Server};
 use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
 use crate::server::names::Names;
-use crate::server::{bids, compaction, public, shops, sizes};
+use crate::server::{bids, compaction, funnel, public, shops, sizes};
 use crate::state::world::World;
 use crate::store::{Store, Trouble};
 
@@ -136,6 +139,7 @@ impl App {
         let axum = vec![for_browsers, spawn_axum(&runtime, admin, admin_router, stopping)?];
         runtime.spawn(refresh_feeds(engine.clone()));
         runtime.spawn(sizes::keep(engine.clone()));
+        runtime.spawn(funnel::keep(engine.clone()));
         runtime.spawn(compaction::nightly(engine.clone()));
         engine.state.status.set_ready(true);
         Ok(App {

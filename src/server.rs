@@ -9,6 +9,7 @@ pub mod bids;
 pub mod bodies;
 pub mod compaction;
 pub mod engine;
+pub mod funnel;
 pub mod http;
 pub mod intake;
 pub mod meters;

@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::bodies::{self, Manner, Packer, Reader};
 use super::engine::{Door, Engine};
+use super::funnel::Tally;
 use super::http::{self, Answer};
 use super::notices;
 use crate::base::limits::{BODY_BYTES_MAX, DRAIN_MS_MAX};
@@ -45,8 +46,8 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 const ANSWER_BYTES_USUAL: usize = 8 * 1024;
 
 /// What one core works with, one request after the other.
-#[derive(Default)]
 struct Desk {
+    tally: Tally,
     scratch: Scratch,
     reader: Reader,
     memory: Memory,
@@ -125,7 +126,13 @@ fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>
     };
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
-        let desk = Rc::new(RefCell::new(Desk::default()));
+        let desk = Rc::new(RefCell::new(Desk {
+            tally: Tally::new(engine.state.funnels.core()),
+            scratch: Scratch::default(),
+            reader: Reader::default(),
+            memory: Memory::default(),
+            packer: Packer::default(),
+        }));
         // Ends when the acceptor has gone and dropped its sender.
         while let Some((stream, peer)) = receiver.recv().await {
             let (engine, desk, load, stop) = (engine.clone(), desk.clone(), load.clone(), stop.clone());
@@ -216,6 +223,7 @@ async fn bid(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, exchange: 
         Err(status) => return http::status(status),
     };
     let Desk {
+        tally,
         scratch,
         reader,
         memory,
@@ -223,8 +231,12 @@ async fn bid(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, exchange: 
     } = &mut *desk.borrow_mut();
     let body = reader.plain(manner, &body, limit);
     let outcome = match body {
-        Ok(body) => decide(engine, scratch, &exchange, body, manner, arrived),
-        Err(why) => Outcome::NoBid(why),
+        Ok(body) => decide(engine, (scratch, tally), &exchange, body, manner, arrived),
+        Err(why) => {
+            let outcome = Outcome::NoBid(why);
+            tally.settle(exchange.no, &outcome, &[]);
+            outcome
+        }
     };
     let says_why = parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "nbr=1"));
     let mut answer = match outcome {
@@ -246,7 +258,14 @@ async fn bid(engine: &Engine, desk: &RefCell<Desk>, peer: SocketAddr, exchange: 
     answer
 }
 
-fn decide(engine: &Engine, scratch: &mut Scratch, exchange: &Exchange, body: &[u8], manner: Manner, arrived: Instant) -> Outcome {
+fn decide(
+    engine: &Engine,
+    (scratch, tally): (&mut Scratch, &mut Tally),
+    exchange: &Exchange,
+    body: &[u8],
+    manner: Manner,
+    arrived: Instant,
+) -> Outcome {
     let world = engine.world.load();
     let now = Millis::wall_clock();
     let waited_ms = arrived.elapsed().as_millis() as u32;
@@ -262,7 +281,7 @@ fn decide(engine: &Engine, scratch: &mut Scratch, exchange: &Exchange, body: &[u
     };
     // The last answer was given away with its memory: room for the next in one piece.
     scratch.out.reserve(ANSWER_BYTES_USUAL);
-    let outcome = engine.bid(&world, ask, scratch);
+    let outcome = engine.bid(&world, ask, scratch, tally);
     if !scratch.feedback.is_empty() {
         for suspended in approval::of_feedback(&world, &engine.state, exchange.no, &scratch.feedback, now.to_secs()) {
             engine.meters.suspended(&world, &suspended);

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
+use super::funnel::Tally;
 use super::meters::Meters;
 use super::names::Names;
 use super::sizes::Sizes;
@@ -18,11 +19,10 @@ use crate::base::hash::Hashes;
 use crate::base::id::{ExchangeNo, UserKey};
 use crate::base::limits::EXCHANGES_MAX;
 use crate::base::time::Millis;
-use crate::bid::{Ask, Scratch, Silent, Trace, decide};
+use crate::bid::{Ask, Scratch, decide};
 use crate::config::Server;
 use crate::model::crawlers;
 use crate::model::outcome::{NoBid, Outcome, Pick};
-use crate::openrtb::response::Form;
 use crate::state::State;
 use crate::state::holds::{Limits, Refused, commit};
 use crate::state::world::World;
@@ -215,16 +215,28 @@ impl Engine {
         (self.world.load().hashes.user(id.as_bytes()), id)
     }
 
-    /// Decides on a request and takes its holds, within the exchange's `max_qps`. Refused, it decides once more; refused again, the
-    /// answer is no-bid `contended`.
-    pub fn bid(&self, world: &World, mut ask: Ask<'_>, scratch: &mut Scratch) -> Outcome {
+    /// Decides on a request and takes its holds, within the exchange's `max_qps`, and counts in `tally` what it came
+    /// to. Refused, it decides once more; refused again, the answer is no-bid `contended`.
+    pub fn bid(&self, world: &World, ask: Ask<'_>, scratch: &mut Scratch, tally: &mut Tally) -> Outcome {
         let most = world.exchange(ask.exchange).and_then(|exchange| exchange.max_qps);
         let rate = self.rates.get(usize::from(ask.exchange.0));
-        if most.zip(rate).is_some_and(|(most, rate)| !rate.admits(most, ask.now)) {
-            return Outcome::NoBid(NoBid::Overloaded);
+        let outcome = if most.zip(rate).is_some_and(|(most, rate)| !rate.admits(most, ask.now)) {
+            Outcome::NoBid(NoBid::Overloaded)
+        } else {
+            self.decide_and_commit(world, ask, scratch, tally)
+        };
+        tally.settle(ask.exchange, &outcome, &scratch.picks);
+        if outcome.why_not().is_some() {
+            scratch.picks.clear();
         }
+        outcome
+    }
+
+    /// Refused twice, it leaves the picks that could not be had.
+    fn decide_and_commit(&self, world: &World, mut ask: Ask<'_>, scratch: &mut Scratch, tally: &mut Tally) -> Outcome {
         for attempt in 0..2 {
-            let outcome = decide(world, &self.state, &ask, scratch, &mut Silent);
+            tally.begin();
+            let outcome = decide(world, &self.state, &ask, scratch, tally);
             // Once a request, however often it is decided.
             for book in scratch.chances().iter().filter(|_| attempt == 0) {
                 self.state.books.chance(*book);
@@ -237,32 +249,7 @@ impl Engine {
             }
             ask.seed = ask.seed.rotate_left(29).wrapping_add(1);
         }
-        scratch.picks.clear();
         Outcome::NoBid(NoBid::Contended)
-    }
-
-    /// Decides as the server would, tells `trace` everything and leaves no trace.
-    pub fn rehearse<T: Trace>(
-        &self,
-        world: &World,
-        exchange: ExchangeNo,
-        body: &[u8],
-        now: Millis,
-        scratch: &mut Scratch,
-        trace: &mut T,
-    ) -> Outcome {
-        let seed = self.seed(exchange, now);
-        let ask = Ask {
-            exchange,
-            body,
-            form: Form::Json,
-            now,
-            waited_ms: 0,
-            seed,
-            barred: None,
-            inert: true,
-        };
-        decide(world, &self.state, &ask, scratch, trace)
     }
 }
 
