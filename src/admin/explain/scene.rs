@@ -55,7 +55,8 @@ impl<'a> Scene<'a> {
         let id = self.request.imps.get(usize::from(at)).and_then(|imp| imp.id.plain());
         let same = |imp: &&Value| match &imp["id"] {
             Value::String(text) => id == Some(text),
-            other => id.is_some_and(|id| other.to_string() == id),
+            Value::Number(number) => id == Some(number.to_string().as_str()),
+            _ => false,
         };
         let found = self.json["imp"].as_array().into_iter().flatten().find(same);
         found.unwrap_or(&Value::Null)
