@@ -1,13 +1,14 @@
-//! Decisions and nothing else, or readings of requests, so many times: what callgrind counts instructions
-//! of. No thread, no socket, no clock: the same binary counts the same.
+//! Decisions and nothing else, told to what listens to them in the server, or readings of requests, so many
+//! times: what callgrind counts instructions of. No thread, no socket, no clock: the same binary counts the same.
 
 use std::time::Instant;
 
-use winback::bid::{Scratch, Silent, decide};
+use winback::bid::{Scratch, decide};
 use winback::model::outcome::Outcome;
 use winback::openrtb::decode::{self, Memory, recycle};
 use winback::openrtb::request::{Imp, Opportunity};
 use winback::openrtb::response::Form;
+use winback::server::funnel::Tally;
 use winback::sim::{Mix, Traffic};
 
 use crate::market::{Market, ask, request, requests};
@@ -89,12 +90,13 @@ pub fn of_mix(times: usize) {
 }
 
 fn run<'b>(market: &Market, bodies: impl ExactSizeIterator<Item = &'b Vec<u8>>, name: &str) {
-    let mut scratch = Scratch::default();
+    let (mut scratch, mut tally) = (Scratch::default(), Tally::new(market.rig.state.funnels.core()));
     let (mut bids, times) = (0, bodies.len());
     let began = Instant::now();
     for (seed, body) in bodies.enumerate() {
         let asked = ask(body, seed as u128);
-        let outcome = decide(&market.rig.world, &market.rig.state, &asked, &mut scratch, &mut Silent);
+        let outcome = decide(&market.rig.world, &market.rig.state, &asked, &mut scratch, &mut tally);
+        tally.settle(asked.exchange, &outcome, &scratch.picks);
         bids += usize::from(matches!(outcome, Outcome::Bid { .. }));
     }
     let us = began.elapsed().as_secs_f64() * 1e6 / times as f64;

@@ -40,6 +40,7 @@ use winback::bid::{Scratch, Silent, Trace, decide};
 use winback::model::outcome::{NoBid, Outcome};
 use winback::model::profile::Profile;
 use winback::model::ticket::Ticket;
+use winback::model::told::{Detail, Step};
 use winback::privacy::recall::Recall;
 use winback::server::bodies::Packer;
 
@@ -176,8 +177,8 @@ impl Trace for Watch {
         }
     }
 
-    fn dropped(&mut self, _: CampaignNo, _: NoBid, _: impl FnOnce() -> String) {}
-    fn priced(&mut self, _: CampaignNo, _: impl FnOnce() -> String) {}
+    fn dropped(&mut self, _: CampaignNo, _: NoBid, _: impl FnOnce() -> Detail) {}
+    fn priced(&mut self, _: CampaignNo, _: impl FnOnce() -> Step) {}
 }
 
 /// Each stage of a bid by itself; two readings of the clock are in each figure.

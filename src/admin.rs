@@ -8,9 +8,10 @@ mod advertisers;
 mod approvals;
 mod backup;
 mod compact;
-mod explain;
+pub mod explain;
 mod feeds;
 mod files;
+mod funnel;
 mod health;
 mod losses;
 mod preview;
@@ -36,8 +37,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 
 use crate::base::limits::CONFIG_BYTES_MAX;
+use crate::base::time::Millis;
 use crate::server::engine::{Engine, same_secret};
-use reply::{Answer, Fail};
+use reply::{Answer, Fail, Query};
 
 /// Reads config and feeds again, and returns what is to be said about them.
 pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<String>> + Send>> + Send + Sync>;
@@ -68,7 +70,8 @@ pub fn router(engine: Arc<Engine>, prometheus: PrometheusHandle, reload: Reload)
         .route("/api/advertisers", get(advertisers::list))
         .route("/api/advertisers/{id}", advertiser)
         .route("/api/advertisers/{id}/campaigns/{campaign}", patch(advertisers::edit))
-        .route("/api/explain/{exchange}", post(explain::explain))
+        .route("/api/advertisers/{id}/campaigns/{campaign}/funnel", get(funnel::show))
+        .route("/api/explain/{exchange}", get(explain::explain).post(explain::explain))
         .route("/api/preview/{advertiser}/{creative}", get(preview::preview))
         .route("/api/report", get(report::report))
         .route("/api/approvals", get(approvals::list))
@@ -86,6 +89,17 @@ pub fn router(engine: Arc<Engine>, prometheus: PrometheusHandle, reload: Reload)
         .layer(DefaultBodyLimit::max(CONFIG_BYTES_MAX + 1))
         .layer(from_fn_with_state(desk.clone(), guard));
     guarded.merge(open).with_state(desk)
+}
+
+/// Explains a request of an exchange, or with an empty body what the `user` of the query would come to, as the call
+/// of the API does; what is wrong where it cannot. For a server that does not run.
+pub fn explained(engine: &Engine, exchange: &str, query: &str, body: &[u8]) -> Result<String, String> {
+    let query = Query::of(query);
+    let told = explain::told(engine, exchange, body, &query, Millis::wall_clock()).map_err(|fail| fail.message().to_owned())?;
+    match query.get("format") {
+        Some("text") => Ok(told.to_string()),
+        _ => serde_json::to_string(&told).map_err(|fault| fault.to_string()),
+    }
 }
 
 async fn guard(State(desk): Shared, request: Request, next: Next) -> Result<Response, Fail> {

@@ -7,6 +7,7 @@
 mod hand;
 mod lapse;
 mod load;
+mod look;
 pub mod still;
 mod writer;
 
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+pub use look::look;
+
 use crate::base::hash::{Hashes, decode_hex};
 use crate::base::id::ExchangeNo;
 use crate::base::limits::{EXCHANGES_MAX, FACTS_QUEUE_MAX};
@@ -31,7 +34,7 @@ use crate::server::crowd::Crowd;
 use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
 use crate::server::feeds::{self, Feeds};
 use crate::server::names::Names;
-use crate::server::{bids, compaction, listener, public, samples, shops, sizes};
+use crate::server::{bids, compaction, funnel, listener, public, samples, shops, sizes};
 use crate::state::world::World;
 use crate::store::{Store, Trouble};
 pub use still::Still;
@@ -152,6 +155,7 @@ impl App {
         runtime.spawn(listener::look(engine.clone()));
         runtime.spawn(refresh_feeds(engine.clone()));
         runtime.spawn(sizes::keep(engine.clone()));
+        runtime.spawn(funnel::keep(engine.clone()));
         runtime.spawn(compaction::nightly(engine.clone()));
         engine.state.status.set_ready(true);
         Ok(App {

@@ -25,6 +25,7 @@ use crate::model::exchange::Exchange;
 use crate::model::exposure::Exposure;
 use crate::model::outcome::{NoBid, Outcome, Pick};
 use crate::model::profile::{CartLine, Profile};
+use crate::model::told::{Detail, Step};
 use crate::openrtb::attributes::Attributes;
 use crate::openrtb::decode::Memory;
 use crate::openrtb::request::{Imp, Opportunity};
@@ -64,9 +65,9 @@ pub trait Trace {
     /// A stage begins.
     fn stage(&mut self, stage: &'static str);
     /// A campaign was dropped; `detail` gives the figures and runs only if `ON`.
-    fn dropped(&mut self, campaign: CampaignNo, why: NoBid, detail: impl FnOnce() -> String);
-    /// A line of how a price came about.
-    fn priced(&mut self, campaign: CampaignNo, line: impl FnOnce() -> String);
+    fn dropped(&mut self, campaign: CampaignNo, why: NoBid, detail: impl FnOnce() -> Detail);
+    /// A step of how a price came about, likewise.
+    fn priced(&mut self, campaign: CampaignNo, step: impl FnOnce() -> Step);
 }
 
 /// Nobody listens.
@@ -76,8 +77,8 @@ pub struct Silent;
 impl Trace for Silent {
     const ON: bool = false;
     fn stage(&mut self, _: &'static str) {}
-    fn dropped(&mut self, _: CampaignNo, _: NoBid, _: impl FnOnce() -> String) {}
-    fn priced(&mut self, _: CampaignNo, _: impl FnOnce() -> String) {}
+    fn dropped(&mut self, _: CampaignNo, _: NoBid, _: impl FnOnce() -> Detail) {}
+    fn priced(&mut self, _: CampaignNo, _: impl FnOnce() -> Step) {}
 }
 
 /// Memory that decisions of one core share, one after the other.
@@ -108,6 +109,11 @@ impl Scratch {
     /// Books with an even pace that the last request was a chance to bid for.
     pub fn chances(&self) -> &[CampaignNo] {
         &self.narrowed.chances
+    }
+
+    /// Who the last request was about, where it got so far.
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 }
 

@@ -3,8 +3,10 @@
 //! Results go to standard output; what went wrong goes back to the caller, who prints it once.
 
 mod backup;
+mod call;
 mod check;
 mod exchange;
+mod explain;
 mod init;
 mod replay;
 
@@ -23,6 +25,7 @@ use crate::store::Store;
 pub use backup::{Backup, Compact, Restore, backup, compact, restore};
 pub use check::check;
 pub use exchange::{Exchange, exchange};
+pub use explain::{Explain, Why, explain, why};
 pub use init::{Init, init};
 pub use replay::{Replay, replay};
 

@@ -46,6 +46,10 @@ enum Command {
         /// Of which file.
         file: winback::config::schema::File,
     },
+    /// Tells why a request, or a shopper, gets a bid or does not: every campaign, the price, the ad.
+    Explain(cli::Explain),
+    /// Tells why a campaign does not spend: what became of the last hour's requests, and what to do.
+    Why(cli::Why),
     /// Plays an exchange against a running bidder: open-loop load, auctions, notices, clicks, purchases.
     Exchange(Box<cli::Exchange>),
     /// Writes all that the server knows into one file, while it runs or while it does not.
@@ -74,6 +78,8 @@ fn main() -> ExitCode {
         Command::Check { paths } => cli::check(&paths),
         Command::Init(init) => cli::init(&init),
         Command::Schema { file } => cli::print_schema(file),
+        Command::Explain(explain) => cli::explain(&explain),
+        Command::Why(why) => cli::why(&why),
         Command::Exchange(exchange) => cli::exchange(&exchange),
         Command::Backup(backup) => cli::backup(&backup),
         Command::Restore(restore) => cli::restore(&restore),

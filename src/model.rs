@@ -28,4 +28,5 @@ pub mod targeting;
 pub mod taxonomy;
 pub mod template;
 pub mod ticket;
+pub mod told;
 pub mod traffic;

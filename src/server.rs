@@ -11,6 +11,7 @@ pub mod compaction;
 pub mod crowd;
 pub mod engine;
 pub mod feeds;
+pub mod funnel;
 pub mod http;
 pub mod intake;
 pub mod lag;

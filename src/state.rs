@@ -8,6 +8,7 @@
 pub mod approvals;
 mod book;
 pub mod books;
+pub mod funnel;
 pub mod hand;
 pub mod holds;
 pub mod losses;
@@ -38,6 +39,7 @@ use crate::model::ticket::Ticket;
 use crate::model::traffic::Invalid;
 use approvals::Approvals;
 use books::Books;
+use funnel::Funnels;
 use holds::CapHolds;
 use losses::Losses;
 use maps::KeyedMap;
@@ -75,6 +77,8 @@ pub struct State {
     pub pending: Mutex<BTreeMap<(Secs, BidTag), Ticket>>,
     /// What exchanges think of creatives.
     pub approvals: Approvals,
+    /// What became of requests of late, campaign by campaign.
+    pub funnels: Funnels,
     /// What they tell of lost bids.
     pub losses: Losses,
     /// What shoppers look at.
@@ -108,6 +112,7 @@ impl Default for State {
             days: Mutex::default(),
             pending: Mutex::default(),
             approvals: Approvals::default(),
+            funnels: Funnels::default(),
             losses: Losses::default(),
             popular: Popular::default(),
             paid: std::array::from_fn(|_| PaidShare::default()),

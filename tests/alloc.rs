@@ -2,7 +2,7 @@
 //! allocation for a bid. Counted over the requests of the game that the oracle plays. And what fetching a feed
 //! takes beside the catalogue it comes to.
 //!
-//! A binary of its own, for its allocator counts. Decides with nobody listening, as the server does.
+//! A binary of its own, for its allocator counts. Decides as the server does, with what counts reasons listening.
 
 #[path = "all/bench_rig.rs"]
 #[allow(dead_code)]
@@ -24,9 +24,11 @@ mod speech;
 use std::collections::BTreeMap;
 
 use allocation_counter::measure;
-use winback::bid::{Ask, Scratch, Silent, decide};
+use winback::bid::{Ask, Scratch, decide};
 use winback::model::outcome::Outcome;
 use winback::openrtb::response::Form;
+use winback::server::funnel::Tally;
+use winback::state::funnel::Funnels;
 
 use figures::Figures;
 use game::Game;
@@ -56,16 +58,38 @@ impl Counted {
     }
 }
 
+/// What a core of the server decides with.
+struct Core {
+    scratch: Scratch,
+    tally: Tally,
+}
+
+impl Core {
+    fn new() -> Core {
+        Core {
+            scratch: Scratch::default(),
+            tally: Tally::new(Funnels::default().core()),
+        }
+    }
+
+    fn decide(&mut self, game: &Game, ask: &Ask<'_>) -> Outcome {
+        let Core { scratch, tally } = self;
+        tally.begin();
+        let outcome = decide(&game.rig.world, &game.rig.state, ask, scratch, tally);
+        tally.settle(ask.exchange, &outcome, &scratch.picks);
+        outcome
+    }
+}
+
 /// Counts a request's decision as often as `times` says, after two that warm the scratch: some of its memory
 /// changes places from one to the next.
-fn count(game: &Game, asked: &Asked, scratch: &mut Scratch, times: u64) -> (Outcome, u64) {
+fn count(game: &Game, asked: &Asked, core: &mut Core, times: u64) -> (Outcome, u64) {
     let ask = game.ask(asked);
-    let (world, state) = (&game.rig.world, &game.rig.state);
-    decide(world, state, &ask, scratch, &mut Silent);
-    let outcome = decide(world, state, &ask, scratch, &mut Silent);
+    core.decide(game, &ask);
+    let outcome = core.decide(game, &ask);
     let counted = measure(|| {
         for _ in 0..times {
-            let again = decide(world, state, &ask, scratch, &mut Silent);
+            let again = core.decide(game, &ask);
             assert_eq!(again, outcome);
         }
     });
@@ -75,7 +99,7 @@ fn count(game: &Game, asked: &Asked, scratch: &mut Scratch, times: u64) -> (Outc
 #[test]
 fn a_warm_decision_allocates_nothing_or_once_for_a_bid() {
     let mut counts: BTreeMap<&str, Counted> = BTreeMap::new();
-    let mut scratch = Scratch::default();
+    let mut core = Core::new();
     for seed in 0..WORLDS {
         let mut game = Game::new(seed);
         for turn in 0..TURNS {
@@ -85,7 +109,7 @@ fn a_warm_decision_allocates_nothing_or_once_for_a_bid() {
                 _ => {}
             }
             let asked = if game.facts.down.is_some() { game.ask_again() } else { game.turn() };
-            let (outcome, allocations) = count(&game, &asked, &mut scratch, 1);
+            let (outcome, allocations) = count(&game, &asked, &mut core, 1);
             let (name, bids) = match outcome {
                 Outcome::NoBid(why) => (why.label(), 0),
                 Outcome::Bid { bids, .. } => ("bid", u64::from(bids)),
@@ -96,14 +120,14 @@ fn a_warm_decision_allocates_nothing_or_once_for_a_bid() {
             counted.bids += bids;
             // What is rare is asked again.
             let more = OF_A_REASON.saturating_sub(counted.decisions).min(OF_A_REASON / 4);
-            counted.allocations += count(&game, &asked, &mut scratch, more).1;
+            counted.allocations += count(&game, &asked, &mut core, more).1;
             counted.decisions += more;
             counted.bids += bids * more;
             if let Outcome::Bid { epoch, .. } = outcome {
-                decide(&game.rig.world, &game.rig.state, &game.ask(&asked), &mut scratch, &mut Silent);
-                let told: Vec<[usize; 4]> = game.wins(&scratch).iter().map(|win| win.who).collect();
+                core.decide(&game, &game.ask(&asked));
+                let told: Vec<[usize; 4]> = game.wins(&core.scratch).iter().map(|win| win.who).collect();
                 let made = judge(&game.facts, &asked, &told).expect("the oracle bids too");
-                game.commit(&scratch, epoch, &made);
+                game.commit(&core.scratch, epoch, &made);
             }
         }
     }
@@ -135,7 +159,7 @@ fn report(counts: &BTreeMap<&str, Counted>) {
 /// A protobuf request is read and answered for as little.
 #[test]
 fn a_warm_protobuf_request_allocates_no_more() {
-    let (mut game, mut scratch) = (Game::new(3), Scratch::default());
+    let (mut game, mut core) = (Game::new(3), Core::new());
     let (mut requests, mut most_of_no_bids, mut most_of_bids) = (0u64, 0, 0);
     for _ in 0..TURNS {
         let asked = game.turn();
@@ -147,7 +171,7 @@ fn a_warm_protobuf_request_allocates_no_more() {
                 form: Form::Protobuf,
                 ..game.ask(&asked)
             };
-            decide(&game.rig.world, &game.rig.state, &ask, &mut scratch, &mut Silent)
+            core.decide(&game, &ask)
         };
         let outcome = answered();
         let counted = measure(|| assert_eq!(answered(), outcome)).count_total;

@@ -133,7 +133,7 @@ async fn blocking(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
     done.unwrap_or_else(|_| Err(Fail::unavailable("the call broke off: see the log")))
 }
 
-fn find(engine: &Engine, id: &str) -> Result<Option<Found>, Fail> {
+pub(super) fn find(engine: &Engine, id: &str) -> Result<Option<Found>, Fail> {
     if !is_id(id) {
         return Ok(None);
     }

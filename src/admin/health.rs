@@ -114,5 +114,10 @@ fn gauges(engine: &Engine) -> String {
     losses::metrics(engine, &world, &mut text);
     pressure(engine, &mut text);
     feeds::metrics(engine, &world, &mut text);
+    let unkept = engine.state.funnels.unkept();
+    let _ = writeln!(
+        text,
+        "# TYPE winback_funnel_unkept_total counter\nwinback_funnel_unkept_total {unkept}"
+    );
     text
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use axum::extract::State;
+use axum::extract::State as Given;
 use serde_json::{Value, json};
 
 use super::Shared;
@@ -14,6 +14,7 @@ use super::reply::{self, Answer, Query};
 use crate::base::id::{CampaignNo, ExchangeNo};
 use crate::base::money::Currency;
 use crate::server::engine::Engine;
+use crate::state::State;
 use crate::state::losses::Told;
 use crate::state::world::World;
 
@@ -59,7 +60,7 @@ fn rows<'w>(engine: &Engine, world: &'w World) -> Vec<(Title<'w>, Told)> {
 
 /// `GET /api/losses?advertiser=&exchange=`: `{"rows": [{"exchange", "advertiser", "campaign", "lost",
 /// "reasons": [{"code", "reason", "bids"}], "min_to_win": {"median", "told", "currency"}}]}`.
-pub async fn list(State(desk): Shared, query: Query) -> Answer {
+pub async fn list(Given(desk): Shared, query: Query) -> Answer {
     query.only(&["advertiser", "exchange"])?;
     let (advertiser, exchange) = (query.get("advertiser"), query.get("exchange"));
     let world = desk.engine.world.load();
@@ -119,8 +120,8 @@ fn labels(title: &Title<'_>) -> String {
 }
 
 /// What became of a campaign's bids at an exchange of late, in one line; none where nothing was told.
-pub fn line(engine: &Engine, exchange: ExchangeNo, campaign: CampaignNo) -> Option<String> {
-    let told = engine.state.losses.of((exchange, campaign))?;
+pub fn line(state: &State, exchange: ExchangeNo, campaign: CampaignNo) -> Option<String> {
+    let told = state.losses.of((exchange, campaign))?;
     let mut parts = Vec::new();
     if let Some((reason, bids)) = told.reasons.iter().max_by_key(|(_, bids)| *bids) {
         parts.push(format!(

@@ -2,9 +2,13 @@
 //! what one user left (`user=`), or without any product (`fallback=brand`).
 //!
 //! Shown with the creative's own markup, video and audio with a player above what stands beside it, native
-//! ads as a plain card of their assets; links lead straight to the shop, so nothing is counted.
-//! Where the ad has room for more products than were asked for, others of the feed fill it. What is
-//! shown comes from feeds, so the page may run and load nothing but pictures.
+//! ads as a plain card of their assets; links lead straight to the shop, so nothing is counted. A `size` that the
+//! creative does not list is shown as it would be if it did, which the page's title says.
+//! For a user it shows what the decision would choose. Where the ad has room for more products than the one asked
+//! for, others of the feed fill it. What is shown comes from feeds, so the page may run and load nothing but pictures
+//! and media.
+
+mod sized;
 
 use axum::extract::State;
 use axum::http::header;
@@ -16,7 +20,7 @@ use super::reply::{Answer, Fail, Named, Query};
 use super::{Shared, users};
 use crate::base::time::Millis;
 use crate::model::advertiser::{Creative, Fallback, Shop, Size};
-use crate::model::event::EventKind;
+use crate::model::choice::Shelves;
 use crate::model::links::Click;
 use crate::model::native::Native;
 use crate::model::product::Product;
@@ -50,19 +54,18 @@ pub async fn preview(State(desk): Shared, Named((advertiser, creative)): Named<(
         .iter()
         .find(|c| c.id == creative)
         .ok_or_else(no_creative)?;
-    let look = match &creative.native {
-        Some(native) => Look::Assets(native),
-        None => {
-            let (size, template) = template(creative, query.get("size"))?;
-            Look::Markup(size, template, creative)
-        }
+    let wanted = query.get("size").map(size).transpose()?;
+    let anew = match wanted.filter(|wanted| is_resizable(creative) && find(creative, Some(*wanted)).is_none()) {
+        Some(size) => Some(sized::creative(engine, &world, shop, &creative.id, size)?),
+        None => None,
     };
+    let look = look(anew.as_ref().unwrap_or(creative), wanted, anew.is_some())?;
     let now = Millis::wall_clock();
     let wanted = match (query.get("fallback"), query.get("product"), query.get("user")) {
         (Some("brand"), ..) => return Ok(page(shop, &look, &[], now)),
         (Some(other), ..) => return Err(Fail::bad_request(format!("fallback `{other}` cannot be shown: known: `brand`"))),
         (None, Some(item_id), _) => vec![listed(&world, shop, item_id)?],
-        (None, None, Some(user)) => left_by(engine, shop, user)?,
+        (None, None, Some(user)) => return Ok(page(shop, &look, &chosen_for(engine, shop, user, look.places(), now)?, now)),
         (None, None, None) => Vec::new(),
     };
     let products = filled(wanted, shop, look.places(), now);
@@ -78,26 +81,70 @@ pub async fn preview(State(desk): Shared, Named((advertiser, creative)): Named<(
 
 /// What is to be seen of a creative.
 enum Look<'c> {
-    /// Its markup at a size.
-    Markup(Size, &'c Template, &'c Creative),
+    /// Its markup at a size, which it may not list.
+    Markup(Size, &'c Template, &'c Creative, bool),
     /// What native assets are filled with.
     Assets(&'c Native),
+    /// What it plays, without any markup beside it.
+    Player(&'c Creative),
 }
 
 impl Look<'_> {
     fn places(&self) -> usize {
         match self {
-            Look::Markup(_, template, _) => template.places() as usize,
-            Look::Assets(_) => 1,
+            Look::Markup(_, template, ..) => template.places() as usize,
+            Look::Assets(_) | Look::Player(_) => 1,
         }
     }
 
-    fn size(&self) -> Size {
+    fn title(&self) -> String {
         match self {
-            Look::Markup(size, ..) => *size,
-            Look::Assets(_) => CARD,
+            Look::Markup(size, _, creative, false) => format!("{} {}x{}", creative.id, size.w, size.h),
+            Look::Markup(size, _, creative, true) => format!("{} {}x{}, which it does not list", creative.id, size.w, size.h),
+            Look::Assets(_) => "native".to_owned(),
+            Look::Player(creative) => creative.id.clone(),
         }
     }
+}
+
+fn look(creative: &Creative, wanted: Option<Size>, is_unlisted: bool) -> Result<Look<'_>, Fail> {
+    if let Some(native) = &creative.native {
+        return Ok(Look::Assets(native));
+    }
+    match find(creative, wanted) {
+        Some((size, template)) => Ok(Look::Markup(size, template, creative, is_unlisted)),
+        None if wanted.is_none() && creative.spot.is_some() => Ok(Look::Player(creative)),
+        None => Err(no_such_size(creative, wanted)),
+    }
+}
+
+/// Whether its markup is made for a size at all.
+fn is_resizable(creative: &Creative) -> bool {
+    matches!(creative.format, Format::Banner | Format::Video)
+}
+
+/// Its markup of a size; of the first where none is asked for.
+fn find(creative: &Creative, wanted: Option<Size>) -> Option<(Size, &Template)> {
+    let beside = creative.spot.as_ref().map_or(&[][..], |spot| &spot.companions);
+    let mut looks = creative.ads.iter().chain(beside);
+    let found = looks.find(|(size, _)| wanted.is_none_or(|wanted| wanted == *size));
+    found.map(|(size, template)| (*size, template))
+}
+
+fn no_such_size(creative: &Creative, wanted: Option<Size>) -> Fail {
+    let beside = creative.spot.as_ref().map_or(&[][..], |spot| &spot.companions);
+    let has: Vec<String> = creative
+        .ads
+        .iter()
+        .chain(beside)
+        .map(|(size, _)| format!("{}x{}", size.w, size.h))
+        .collect();
+    let wanted = wanted.map_or_else(|| "markup".to_owned(), |size| format!("size {}x{}", size.w, size.h));
+    let message = match has.is_empty() {
+        true => format!("creative `{}` has no {wanted}: it has none to show", creative.id),
+        false => format!("creative `{}` has no {wanted}: it has {}", creative.id, has.join(", ")),
+    };
+    Fail::not_found("size_not_found", message)
 }
 
 /// What is wanted and others that can be shown, no product twice, as many as there are places.
@@ -115,37 +162,11 @@ fn filled<'s>(wanted: Vec<&'s Product>, shop: &'s Shop, places: usize, now: Mill
     products
 }
 
-/// The markup of a size; of the first where none is asked for.
-fn template<'c>(creative: &'c Creative, size: Option<&str>) -> Result<(Size, &'c Template), Fail> {
-    let wanted = match size {
-        None => None,
-        Some(text) => {
-            let parsed = text.split_once('x').and_then(|(w, h)| {
-                Some(Size {
-                    w: w.parse().ok()?,
-                    h: h.parse().ok()?,
-                })
-            });
-            Some(parsed.ok_or_else(|| Fail::bad_request(format!("size `{text}` is not like 300x250")))?)
-        }
-    };
-    let fits = |size: &Size| wanted.is_none_or(|wanted| wanted == *size);
-    let beside = creative.spot.as_ref().map_or(&[][..], |spot| &spot.companions);
-    let looks = || creative.ads.iter().chain(beside);
-    let found = looks().find(|(size, _)| fits(size)).map(|(size, template)| (*size, template));
-    found.ok_or_else(|| {
-        let has: Vec<String> = looks().map(|(size, _)| format!("{}x{}", size.w, size.h)).collect();
-        let message = match (has.is_empty(), size) {
-            (true, _) => format!("creative `{}` has no markup to show", creative.id),
-            (false, size) => format!(
-                "creative `{}` has no size {}: it has {}",
-                creative.id,
-                size.unwrap_or("?"),
-                has.join(", ")
-            ),
-        };
-        Fail::not_found("size_not_found", message)
-    })
+/// A size as it is written: `300x250`.
+pub(super) fn size(text: &str) -> Result<Size, Fail> {
+    let side = |side: &str| side.parse().ok().filter(|side| *side > 0);
+    let parsed = text.split_once('x').and_then(|(w, h)| Some(Size { w: side(w)?, h: side(h)? }));
+    parsed.ok_or_else(|| Fail::bad_request(format!("size `{text}` is not like 300x250")))
 }
 
 /// A product by its id in the feed, or as events write it.
@@ -158,38 +179,42 @@ fn listed<'s>(world: &World, shop: &'s Shop, item_id: &str) -> Result<&'s Produc
     found.ok_or_else(|| Fail::not_found("product_not_found", message()))
 }
 
-/// What a user left here: in the cart, then what was looked at last; as far as the feed lists it.
-fn left_by<'s>(engine: &Engine, shop: &'s Shop, user: &str) -> Result<Vec<&'s Product>, Fail> {
+/// What the ad would show to a user, by the shop's rules; none where it would be an ad of the shop itself.
+fn chosen_for<'s>(engine: &Engine, shop: &'s Shop, user: &str, places: usize, now: Millis) -> Result<Vec<&'s Product>, Fail> {
     let key = users::find(engine, user)?.ok_or_else(|| users::unknown(user))?;
     let (profile, _) = users::recall(engine, key);
-    let Some(section) = profile.section(shop.advertiser.no) else {
-        return Ok(Vec::new());
-    };
-    let events = profile.events(section);
+    let events = profile
+        .section(shop.advertiser.no)
+        .map_or(&[][..], |section| profile.events(section));
     let mut lines = Vec::new();
     cart(events, &mut lines);
-    let viewed = events
-        .iter()
-        .filter(|event| event.kind == EventKind::ViewItem)
-        .map(|event| event.product);
-    Ok(lines
-        .iter()
-        .map(|line| line.product)
-        .chain(viewed)
-        .filter_map(|product| shop.catalog.get(product))
-        .collect())
+    let rankings = engine.state.popular.rankings();
+    let shelves = Shelves {
+        events,
+        cart: &lines,
+        catalog: &shop.catalog,
+        ranking: rankings.get(&shop.advertiser.no),
+        rules: &shop.advertiser.products,
+        taken: &[],
+        now,
+    };
+    let nothing = || {
+        let id = &shop.advertiser.id;
+        let message = format!("nothing that user `{user}` left at `{id}` can be shown: no bid would be made; name a `product`");
+        Fail::not_found("product_not_found", message)
+    };
+    Ok(shelves.choose(places).ok_or_else(nothing)?.to_vec())
 }
 
 fn page(shop: &Shop, look: &Look<'_>, products: &[&Product], now: Millis) -> Response {
-    let size = look.size();
     let language = encode_double_quoted_attribute(&shop.advertiser.language);
     let head = format!(
-        "<!doctype html><html lang=\"{language}\"><meta charset=\"utf-8\"><title>{}x{}</title><style>body{{margin:0}}</style>",
-        size.w, size.h
+        "<!doctype html><html lang=\"{language}\"><meta charset=\"utf-8\"><title>{}</title><style>body{{margin:0}}</style>",
+        encode_text(&look.title())
     );
     let mut html = head.into_bytes();
     match look {
-        Look::Markup(_, template, creative) => {
+        Look::Markup(_, template, creative, _) => {
             player(creative, products.first().copied(), &mut html);
             let home = format!("https://{}/", shop.advertiser.domain);
             let slots = Slots {
@@ -200,6 +225,7 @@ fn page(shop: &Shop, look: &Look<'_>, products: &[&Product], now: Millis) -> Res
             };
             template.fill(&slots, &mut html);
         }
+        Look::Player(creative) => player(creative, products.first().copied(), &mut html),
         Look::Assets(native) => html.extend(card(native, products.first().copied(), now).into_bytes()),
     }
     let headers = [

@@ -39,6 +39,11 @@ impl Fail {
         }
     }
 
+    /// What is wrong, for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// 401.
     pub fn unauthorized() -> Fail {
         let message = "no bearer token, or a wrong one: send `Authorization: Bearer <the token of admin.token_file>`";
@@ -161,12 +166,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Fail;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fail> {
-        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        Ok(Query(pairs.into_owned().collect()))
+        Ok(Query::of(parts.uri.query().unwrap_or_default()))
     }
 }
 
 impl Query {
+    /// What stands behind a `?`.
+    pub fn of(text: &str) -> Query {
+        Query(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    }
+
     /// A parameter's value; none where it is missing or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, _)| key == name);

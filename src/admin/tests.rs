@@ -4,6 +4,7 @@
 
 mod calls;
 mod configs;
+mod desk;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

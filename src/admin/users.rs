@@ -101,11 +101,15 @@ fn unreadable(error: std::io::Error) -> Fail {
     Fail::unavailable(format!("cannot read the store: {error}"))
 }
 
-fn record(engine: &Engine, user: UserKey) -> Result<Value, Fail> {
-    let world = engine.world.load();
-    let id = get(engine, Table::UserIds, user)?.and_then(|id| String::from_utf8(id).ok());
+/// A user's id of ours, where there is one.
+pub(super) fn own_id(engine: &Engine, user: UserKey) -> Result<Option<String>, Fail> {
+    Ok(get(engine, Table::UserIds, user)?.and_then(|id| String::from_utf8(id).ok()))
+}
+
+/// Who has a match of a user: the namespaces of foreign ids that lead to them.
+pub(super) fn namespaces(engine: &Engine, world: &World, user: UserKey) -> Result<Vec<String>, Fail> {
     let mut matches: Vec<String> = Vec::new();
-    for record in records(engine, &world, user) {
+    for record in records(engine, world, user) {
         let rows = engine
             .store
             .prefix(Table::UserMatches, &record.0.to_be_bytes())
@@ -115,6 +119,12 @@ fn record(engine: &Engine, user: UserKey) -> Result<Value, Fail> {
     }
     matches.retain(|kind| kind != "home");
     matches.sort();
+    Ok(matches)
+}
+
+fn record(engine: &Engine, user: UserKey) -> Result<Value, Fail> {
+    let world = engine.world.load();
+    let (id, matches) = (own_id(engine, user)?, namespaces(engine, &world, user)?);
     let (profile, mut exposures) = recall(engine, user);
     // A bid that was won only has not been seen by anyone yet.
     exposures.retain(|exposure| exposure.flags & !evidence::WIN != 0);

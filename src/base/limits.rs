@@ -135,6 +135,11 @@ pub const PRICES_SEEN_MAX: usize = 1 << 18;
 /// A notice's URL, as exchanges store it.
 pub const NOTICE_CHARS_MAX: usize = 400;
 
+/// Minutes of which it is kept what became of each campaign's requests.
+pub const FUNNEL_MINUTES: i64 = 60;
+/// Pairs of a campaign and a reason that are kept of one minute; what is beyond is counted together.
+pub const FUNNEL_PAIRS_MAX: usize = 1 << 16;
+
 /// Pairs of an exchange and a campaign of which it is kept why bids were lost.
 pub const LOSSES_PAIRS_MAX: usize = 1 << 14;
 /// Reasons of one pair; further ones are counted with the last.

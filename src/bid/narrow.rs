@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use super::price::has_rates;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::id::CampaignNo;
-use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX, REFUSALS_MAX};
+use crate::base::limits::{CANDIDATES_MAX, OFFERS_MAX};
 use crate::base::money::Ratio;
 use crate::model::advertiser::{Advertiser, Campaign, Creative, Shop, Status};
 use crate::model::audience::Past;
@@ -17,11 +17,11 @@ use crate::model::offer::{Candidate, Offer, Rank};
 use crate::model::outcome::NoBid;
 use crate::model::profile::cart;
 use crate::model::targeting::{Format, Hours, Targeting};
+use crate::model::told::Detail;
 use crate::openrtb::deals::{Ways, ways};
 use crate::openrtb::extension::billing_id;
 use crate::openrtb::opening::{Memory, Opening};
 use crate::openrtb::request::Imp;
-use crate::state::approvals::Suspended;
 
 /// What is left of the campaigns, and memory for what is asked of them more than once.
 #[derive(Default)]
@@ -113,7 +113,7 @@ fn candidates<T: Trace>(
             Ok(_) => furthest.note(NoBid::Targeting),
             Err(why) => {
                 furthest.note(why);
-                trace.dropped(campaign.no, why, || why.sentence().to_owned());
+                trace.dropped(campaign.no, why, || Detail::Plain);
             }
         }
     }
@@ -228,7 +228,7 @@ fn offer<T: Trace>(
     }
     if !found {
         furthest.note(why);
-        trace.dropped(campaign.no, why, || misfit_detail(case, shop, campaign, imp, why));
+        trace.dropped(campaign.no, why, || Detail::Imp(at));
     }
 }
 
@@ -266,34 +266,11 @@ fn fit(case: &Case<'_>, opening: &mut Opening<'_, '_>, creative: &Creative) -> R
     if !opening.admits(creative) || (opening.imp().secure && !case.world.is_secure) {
         return Err(NoBid::CreativeBlocked);
     }
-    if opening.imp().excludes(creative) || suspension(case, creative).is_some() {
+    let (approvals, now) = (&case.state.approvals, case.ask.now.to_secs());
+    if opening.imp().excludes(creative) || approvals.suspended(case.exchange.no, creative.crid_key, now).is_some() {
         return Err(NoBid::CreativeNotApproved);
     }
     opening.fit(creative)
-}
-
-fn suspension(case: &Case<'_>, creative: &Creative) -> Option<Suspended> {
-    let now = case.ask.now.to_secs();
-    case.state.approvals.suspended(case.exchange.no, creative.crid_key, now)
-}
-
-/// What explain says of an imp that none of a campaign's creatives fits.
-fn misfit_detail(case: &Case<'_>, shop: &Shop, campaign: &Campaign, imp: &Imp<'_>, why: NoBid) -> String {
-    let mut detail = format!("imp {}: {}", imp.id.plain().unwrap_or("?"), why.sentence());
-    let creatives = campaign
-        .creatives
-        .iter()
-        .filter_map(|index| shop.advertiser.creatives.get(*index as usize));
-    for creative in creatives.filter(|_| why == NoBid::CreativeNotApproved) {
-        if let Some(Suspended { code, until, .. }) = suspension(case, creative) {
-            let until = until.to_millis().to_rfc3339();
-            detail += &format!(
-                "; `{}` was refused {REFUSALS_MAX} times in a row, last with code {code}: suspended until {until}",
-                creative.crid
-            );
-        }
-    }
-    detail
 }
 
 /// Whether now is within the hours.

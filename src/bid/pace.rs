@@ -11,6 +11,7 @@ use crate::base::time::Secs;
 use crate::model::advertiser::{Advertiser, Budget, Cap, CapScope};
 use crate::model::offer::Offer;
 use crate::model::outcome::{NoBid, Pick};
+use crate::model::told::Detail;
 use crate::state::holds::Hold;
 
 /// Drops the offers that a cap or a budget forbids and notes what budgets leave of the rest.
@@ -37,14 +38,12 @@ pub fn pace<T: Trace>(
         offer.placement = once(&mut of_imp, offer.imp, || placement(case, offer.imp));
         if let Some((cap, shown)) = reached(case, known, advertiser, offer, &[]) {
             furthest.note(NoBid::Frequency);
-            trace.dropped(offer.no, NoBid::Frequency, || {
-                frequency_detail(known, advertiser, offer, cap, shown, now)
-            });
+            trace.dropped(offer.no, NoBid::Frequency, || capped(offer, cap, shown, false));
             return false;
         }
         if free == 0 && advertiser.is_capped(campaign) {
             furthest.note(NoBid::Frequency);
-            trace.dropped(offer.no, NoBid::Frequency, || "too many bids under way for this user".to_owned());
+            trace.dropped(offer.no, NoBid::Frequency, || Detail::HoldsFull);
             return false;
         }
         let room = *candidates[usize::from(offer.candidate)].room.get_or_insert_with(|| {
@@ -59,7 +58,12 @@ pub fn pace<T: Trace>(
         });
         if case.ask.barred == Some(offer.no) || room.is_empty() {
             furthest.note(NoBid::Budget);
-            trace.dropped(offer.no, NoBid::Budget, || format!("{} left", room.full.max(Money::ZERO)));
+            let (left, wanted) = (room.full.max(Money::ZERO), Money::ZERO);
+            trace.dropped(offer.no, NoBid::Budget, || Detail::Budget {
+                left,
+                wanted,
+                beside: false,
+            });
             return false;
         }
         true
@@ -126,19 +130,14 @@ fn in_scope(advertiser: &Advertiser, offer: &Offer, scope: CapScope, campaign: C
     }
 }
 
-fn frequency_detail(known: &Known, advertiser: &Advertiser, offer: &Offer, cap: Cap, shown: u32, now: Secs) -> String {
-    let times: Vec<String> = known
-        .exposures
-        .iter()
-        .filter(|e| now.since(e.at) < cap.per.0 && in_scope(advertiser, offer, cap.scope, e.campaign, e.creative))
-        .map(|e| e.at.to_millis().to_rfc3339())
-        .collect();
-    format!(
-        "frequency {} per {} reached: {shown} shown or under way ({})",
-        cap.max,
-        cap.per,
-        times.join(", ")
-    )
+/// What is told of an offer that a cap leaves no room for.
+pub fn capped(offer: &Offer, cap: Cap, counted: u32, with_others: bool) -> Detail {
+    Detail::Capped {
+        cap,
+        creative: offer.creative_no,
+        counted,
+        with_others,
+    }
 }
 
 /// The hash of page or app and placement: what two bids share that are for one impression.

@@ -13,13 +13,13 @@ use crate::base::hash::mix;
 use crate::base::id::CampaignNo;
 use crate::base::money::{Currency, Money, Ratio, Round};
 use crate::base::time::{Secs, Span};
-use crate::model::advertiser::{BidKind, BidRule, Budget, Shop};
+use crate::model::advertiser::{BidKind, Budget, Shop};
 use crate::model::audience::in_window;
-use crate::model::exchange::{AGREED_PRICE, PRICE_DECIMALS};
+use crate::model::exchange::PRICE_DECIMALS;
 use crate::model::offer::{Candidate, Offer, Rank, Terms, Worth};
 use crate::model::outcome::NoBid;
 use crate::model::targeting::Adjustment;
-use crate::openrtb::deals::Way;
+use crate::model::told::{Detail, Step};
 
 /// Prices and ranks the offers, best first; returns the currency of the answer.
 pub fn price<T: Trace>(
@@ -106,7 +106,14 @@ fn price_one<T: Trace>(
         let worth = again.map(|(_, worth)| worth).unwrap_or_else(|| {
             let value = value(case, known, shop, offer, candidate.multiplier, (last_event, way.id.plain()), trace);
             let full = conversion.apply(value, Round::Down);
-            let paced = full.times(pace_of(case, shop, offer, trace), Round::Down);
+            if currency != shop.advertiser.currency {
+                trace.priced(offer.no, || Step::Converted(full, currency));
+            }
+            let pace = pace_of(case, shop, offer);
+            let paced = full.times(pace, Round::Down);
+            if pace != Ratio::ONE {
+                trace.priced(offer.no, || Step::Paced(pace, paced));
+            }
             Worth { full, paced }
         });
         candidate.worth = Some((offer.format, worth));
@@ -115,7 +122,16 @@ fn price_one<T: Trace>(
         let (deal, guaranteed) = (way.deal, way.guaranteed);
         let value = if guaranteed { worth.full } else { worth.paced };
         if let Some(price) = auction.bid(at, value, floor) {
-            trace.priced(offer.no, || auction_line(at, &way, auction.shade, value, floor, price, currency));
+            trace.priced(offer.no, || Step::Auction {
+                imp: offer.imp,
+                at,
+                deal: way.id.plain().filter(|id| !id.is_empty()).map(str::to_owned),
+                shade: auction.shade,
+                value,
+                floor,
+                bid: price,
+                currency,
+            });
             return Ok(Terms {
                 deal,
                 guaranteed,
@@ -129,23 +145,24 @@ fn price_one<T: Trace>(
     }
     let (why, value, floor) = failed;
     trace.dropped(offer.no, why, || match why {
-        NoBid::Currency => why.sentence().to_owned(),
-        _ => format!("worth {value} {currency}, floor {floor}"),
+        NoBid::Currency => Detail::Imp(offer.imp),
+        _ => Detail::Floor {
+            imp: offer.imp,
+            value,
+            floor,
+            currency,
+        },
     });
     Err(why)
 }
 
 /// What pacing multiplies bids with: the campaign's, or all of the advertiser's where that is less.
-fn pace_of<T: Trace>(case: &Case<'_>, shop: &Shop, offer: &Offer, trace: &mut T) -> Ratio {
+fn pace_of(case: &Case<'_>, shop: &Shop, offer: &Offer) -> Ratio {
     let advertiser = &shop.advertiser;
     let campaign = &advertiser.campaigns[offer.campaign as usize];
     let of = |no: CampaignNo, budget: &Budget| budget.even.then(|| case.state.books.multiplier(no));
     let paces = [of(offer.no, &campaign.budget), of(advertiser.book, &advertiser.budget)];
-    let pace = paces.into_iter().flatten().min().unwrap_or(Ratio::ONE);
-    if pace != Ratio::ONE {
-        trace.priced(offer.no, || format!("even pacing × {pace}"));
-    }
-    pace
+    paces.into_iter().flatten().min().unwrap_or(Ratio::ONE)
 }
 
 /// A floor in the currency of the answer, rounded up to what can be bid.
@@ -173,33 +190,28 @@ fn value<T: Trace>(
         BidKind::Cpc | BidKind::Cpa => case.state.books.entry(campaign.no).rates(rule),
     };
     let base = rule.cpm(rates);
-    trace.priced(campaign.no, || rule_line(rule, rates, base, shop.advertiser.currency));
+    trace.priced(campaign.no, || Step::Rule {
+        kind: rule.kind,
+        amount: rule.amount,
+        rates,
+        cpm: base,
+        currency: shop.advertiser.currency,
+    });
     let mut factor = multiplier;
     if factor != Ratio::ONE {
-        trace.priced(campaign.no, || format!("audience × {factor}"));
+        trace.priced(campaign.no, || Step::Audience(factor));
     }
-    let adjusts = |adjustment: &&Adjustment| adjusts(case, known, shop, offer, at, adjustment);
-    for adjustment in campaign.adjustments.iter().filter(adjusts) {
+    let adjusts = |(_, adjustment): &(usize, &Adjustment)| adjusts(case, known, shop, offer, at, adjustment);
+    for (nth, adjustment) in campaign.adjustments.iter().enumerate().filter(adjusts) {
         factor = factor.times(adjustment.multiplier);
-        trace.priced(campaign.no, || format!("bid adjustment × {}", adjustment.multiplier));
+        trace.priced(campaign.no, || Step::Adjustment(nth, adjustment.multiplier));
     }
     let value = base.times(factor, Round::Down);
     let cut = rule.max_cpm.map_or(value, |max| value.min(max));
     if cut < value {
-        trace.priced(campaign.no, || format!("cut to max_cpm {cut}"));
+        trace.priced(campaign.no, || Step::Cut(cut));
     }
     cut
-}
-
-fn rule_line(rule: &BidRule, (ctr, cvr): (Ratio, Ratio), base: Money, currency: Currency) -> String {
-    match rule.kind {
-        BidKind::Cpm => format!("cpm {} {currency}", rule.amount),
-        BidKind::Cpc => format!("cpc {} × click rate {ctr} × 1000 = cpm {base} {currency}", rule.amount),
-        BidKind::Cpa => format!(
-            "cpa {} × click rate {ctr} × conversion rate {cvr} × 1000 = cpm {base} {currency}",
-            rule.amount
-        ),
-    }
 }
 
 /// Whether an adjustment holds for this request and user, given the last event and the deal.
@@ -229,14 +241,4 @@ fn adjusts(
         && adjustment.targeting.hours.as_ref().is_none_or(|hours| in_hours(case, shop, hours))
         && adjustment.targeting.deals.admit(deal.filter(|id| !id.is_empty()))
         && case.attributes().meet(&adjustment.targeting, case.exchange.no)
-}
-
-fn auction_line(at: i64, way: &Way<'_>, shade: Ratio, value: Money, floor: Money, bid: Money, currency: Currency) -> String {
-    let deal = way.id.plain().filter(|id| !id.is_empty()).map(|id| format!("deal {id}, "));
-    let auction = match at {
-        AGREED_PRICE if bid == floor => format!("agreed price {floor} {currency}, value {value}"),
-        2 => format!("second price: bid the value {value} {currency}, floor {floor}"),
-        _ => format!("first price: max(floor {floor}, {shade} × value {value}) = {bid} {currency}"),
-    };
-    deal.unwrap_or_default() + &auction
 }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::narrow::Narrowed;
-use super::pace::reached;
+use super::pace::{capped, reached};
 use super::{Case, Furthest, Known, Trace};
 use crate::base::id::ProductKey;
 use crate::base::limits::IMPS_MAX;
@@ -21,6 +21,7 @@ use crate::model::outcome::{NoBid, Pick};
 use crate::model::profile::cart;
 use crate::model::template::Slots;
 use crate::model::ticket::Ticket;
+use crate::model::told::Detail;
 use crate::openrtb::markup::{Made, Memory, Order};
 use crate::openrtb::request::Imp;
 
@@ -88,25 +89,23 @@ pub fn render<T: Trace>(
         // Imps of one answer share one view of caps.
         if let Some((cap, shown)) = reached(case, known, &shop.advertiser, offer, picks) {
             furthest.note(NoBid::Frequency);
-            trace.dropped(offer.no, NoBid::Frequency, || {
-                format!("{shown} of {} per {} with the other imps of this request", cap.max, cap.per)
-            });
+            trace.dropped(offer.no, NoBid::Frequency, || capped(offer, cap, shown, true));
             continue;
         }
         let mut pick = pick(case, known, shop, offer, currency);
         let room = narrowed.candidates[usize::from(offer.candidate)].room;
         if let Some(room) = room.filter(|room| !room.fits(held + pick.hold)) {
             furthest.note(NoBid::Budget);
-            trace.dropped(offer.no, NoBid::Budget, || {
-                let beside = held != BudgetHold::NONE;
-                let others = if beside { " beside other imps of this request" } else { "" };
-                format!("{} left, {} to be held{others}", room.full, (held + pick.hold).full)
+            trace.dropped(offer.no, NoBid::Budget, || Detail::Budget {
+                left: room.full,
+                wanted: (held + pick.hold).full,
+                beside: held != BudgetHold::NONE,
             });
             continue;
         }
         let Some(chosen) = choose(case, known, shop, offer, &ads.shown) else {
             furthest.note(NoBid::NoProduct);
-            trace.dropped(offer.no, NoBid::NoProduct, || no_product_detail(shop));
+            trace.dropped(offer.no, NoBid::NoProduct, || Detail::Plain);
             continue;
         };
         pick.product = chosen.first().map_or(ProductKey::NONE, |product| product.key);
@@ -118,7 +117,8 @@ pub fn render<T: Trace>(
             }
             Err(asset) => {
                 furthest.note(NoBid::NoCreative);
-                trace.dropped(offer.no, NoBid::NoCreative, || no_creative_detail(asset));
+                let creative = offer.creative;
+                trace.dropped(offer.no, NoBid::NoCreative, || Detail::Unrendered { creative, asset });
             }
         }
     }
@@ -168,17 +168,6 @@ fn choose<'s>(case: &Case<'_>, known: &mut Known, shop: &'s Shop, offer: &Offer,
         now: case.ask.now,
     };
     shelves.choose(creative.places(usize::from(offer.size)))
-}
-
-fn no_product_detail(shop: &Shop) -> String {
-    format!("nothing this user left can be shown ({} products in the feed)", shop.catalog.len())
-}
-
-fn no_creative_detail(asset: Option<i64>) -> String {
-    match asset {
-        Some(id) => format!("native asset {id} is required and cannot be filled for this product"),
-        None => "the creative has nothing to show that the imp takes".to_owned(),
-    }
 }
 
 fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Currency) -> Pick {

@@ -3,28 +3,19 @@
 //! Backup and compaction are asked of the running server; where none answers, the folder is opened. Files are whole
 //! or not there, and only their owner may read them: a backup holds the keys.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::Request;
-use hyper::client::conn::http1::handshake;
-use hyper::header::{AUTHORIZATION, HOST};
-use hyper_util::rt::TokioIo;
+use hyper::Method;
 use tempfile::NamedTempFile;
 
 use super::Failure;
+use super::call::{Call, call, server};
 use crate::app::StartError;
-use crate::config::{self, Server};
+use crate::config::Server;
 use crate::store::restore::Refused;
 use crate::store::{Store, Trouble, backup as format, restore as from_backup};
-
-/// A server that has not begun to answer by then is none.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// Arguments of `winback backup`.
 #[derive(clap::Args, Clone, Debug)]
@@ -115,12 +106,6 @@ pub fn compact(arguments: &Compact) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn server(config: &Path) -> Result<Server, Failure> {
-    let read = config::server(config);
-    let (server, _) = read.map_err(|faults| Failure::Faults(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    Ok(server)
-}
-
 /// The store of a server that has one: a mistyped folder is not made.
 fn existing(server: &Server) -> Result<Store, Failure> {
     if !server.data_dir.exists() {
@@ -146,47 +131,9 @@ fn broken(file: &Path, problem: &str) -> Failure {
     Failure::Unreachable(format!("cannot back up into {}: {problem}: try again", file.display()))
 }
 
-/// Makes a call of the running server, whose answer goes to `out`; false where none answers.
-pub(super) fn ask(server: &Server, call: &str, out: &mut dyn Write) -> Result<bool, String> {
-    let Ok(token) = fs::read_to_string(&server.token_file) else {
-        return Ok(false);
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(fetch(server.admin, token.trim(), call, out))
-}
-
-async fn fetch(admin: SocketAddr, token: &str, call: &str, out: &mut dyn Write) -> Result<bool, String> {
-    let connecting = tokio::time::timeout(CONNECT_MAX, tokio::net::TcpStream::connect(admin)).await;
-    let Ok(Ok(stream)) = connecting else { return Ok(false) };
-    let said = |error: hyper::Error| format!("the server at {admin} broke off: {error}");
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(said)?;
-    // Ends by itself; what breaks shows in the answer.
-    tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    let request = Request::post(call)
-        .header(HOST, admin.to_string())
-        .header(AUTHORIZATION, format!("Bearer {token}"))
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    let answer = sender.send_request(request).await.map_err(said)?;
-    let status = answer.status();
-    let mut body = answer.into_body();
-    if !status.is_success() {
-        let told = body.collect().await.map_err(said)?.to_bytes();
-        let told: serde_json::Value = serde_json::from_slice(&told).unwrap_or_default();
-        let why = told["error"]["message"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
-        return Err(format!("the server at {admin} answered {status}{why}"));
-    }
-    let mut out = BufWriter::new(out);
-    while let Some(frame) = body.frame().await {
-        if let Ok(bytes) = frame.map_err(said)?.into_data() {
-            out.write_all(&bytes).map_err(|error| error.to_string())?;
-        }
-    }
-    out.flush().map_err(|error| error.to_string())?;
-    Ok(true)
+/// Has the running server do something; false where none answers.
+pub(super) fn ask(server: &Server, path: &str, out: &mut dyn Write) -> Result<bool, String> {
+    call(server, Call::new(Method::POST, path), out).map_err(|refused| refused.message())
 }
 
 impl From<Refused> for Failure {

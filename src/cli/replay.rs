@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Failure, backup};
+use super::{Failure, backup, call};
 use crate::app::Still;
 use crate::base::time::{Millis, Secs};
 use crate::server::samples::folder::{FOLDER, files};
@@ -55,7 +55,7 @@ pub struct Replay {
 
 /// `winback replay`.
 pub fn replay(arguments: &Replay) -> Result<(), Failure> {
-    let server = backup::server(&arguments.config)?;
+    let server = call::server(&arguments.config)?;
     let log = arguments.samples.clone().unwrap_or_else(|| server.data_dir.join(FOLDER));
     let logs = logs(&log)?;
     let survey = Survey::of(&logs)?;

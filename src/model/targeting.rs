@@ -84,6 +84,19 @@ pub enum Device {
     Other,
 }
 
+impl Device {
+    /// The word of configs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Device::Mobile => "mobile",
+            Device::Tablet => "tablet",
+            Device::Desktop => "desktop",
+            Device::Tv => "tv",
+            Device::Other => "other",
+        }
+    }
+}
+
 /// Kinds of ad.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -96,6 +109,18 @@ pub enum Format {
     Video,
     /// VAST without pictures.
     Audio,
+}
+
+impl Format {
+    /// The word of configs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Format::Banner => "banner",
+            Format::Native => "native",
+            Format::Video => "video",
+            Format::Audio => "audio",
+        }
+    }
 }
 
 /// A window of the week on a clock, in minutes since Monday 00:00; `from` > `to` goes over the end.

@@ -144,6 +144,32 @@ impl<'r> Attributes<'r> {
             && self.meet_categories(targeting)
     }
 
+    /// What the request says of what a key of targeting is compared with, for people; `page` is the host of its
+    /// page. None where it says nothing.
+    pub fn said(&self, key: &str) -> Option<String> {
+        let word = match key {
+            "countries" => self.country.as_ref().map(Country::as_str),
+            "regions" => self.region,
+            "cities" => self.city,
+            "devices" => self.device.map(Device::label),
+            "os" => self.os,
+            "browsers" if !self.names_browsers => self.ua,
+            "languages" => self.language,
+            "domains" => self.own_domain.or(self.page_host),
+            "page" => self.page_host,
+            "apps" => self.app,
+            "sellers" => self.seller,
+            _ => None,
+        };
+        let further = || self.further_categories.iter().flat_map(List::iter);
+        let words: Vec<&str> = match key {
+            "browsers" if self.names_browsers => self.hints.brands().filter_map(plain).collect(),
+            "categories" => self.categories.list.iter().chain(further()).filter_map(plain).collect(),
+            _ => word.into_iter().collect(),
+        };
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
     /// `categories` is a list on both sides.
     fn meet_categories(&self, targeting: &Targeting) -> bool {
         // A request without categories has none of them: no include holds, and no exclude.

@@ -25,13 +25,13 @@ use tokio::sync::{mpsc, watch};
 use super::bodies::{self, Manner, Packer, Reader};
 use super::crowd::{End, Life, Open, Phase};
 use super::engine::{Door, Engine};
+use super::funnel::Tally;
 use super::http::{self, Answer};
 use super::lag::{BEAT, Lag};
 use super::meters::Timing;
 use super::notices;
 use super::socket::{Socket, drive};
 use super::valve::{Pressure, Valve};
-use crate::base::id::ExchangeNo;
 use crate::base::limits::{BODY_BYTES_MAX, BODY_MS_MAX, DRAIN_MS_MAX, HEAD_BYTES_MAX, SOCKETS_PER_TURN_MAX};
 use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch};
@@ -39,7 +39,7 @@ use crate::model::exchange::Exchange;
 use crate::model::outcome::{NoBid, Outcome};
 use crate::openrtb::decode::{self, Memory};
 use crate::openrtb::request::Opportunity;
-use crate::openrtb::response::{self, Form};
+use crate::openrtb::response;
 use crate::track::approval;
 
 /// What most answers fit in.
@@ -48,8 +48,8 @@ const ANSWER_BYTES_USUAL: usize = 8 * 1024;
 const BEHIND_LOOK: Duration = Duration::from_millis(1);
 
 /// What one core works with, one request after the other.
-#[derive(Default)]
 struct Desk {
+    tally: Tally,
     scratch: Scratch,
     reader: Reader,
     memory: Memory,
@@ -168,7 +168,13 @@ fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
         tokio::task::spawn_local(beat(lag.clone()));
-        let desk = Rc::new(RefCell::new(Desk::default()));
+        let desk = Rc::new(RefCell::new(Desk {
+            tally: Tally::new(engine.state.funnels.core()),
+            scratch: Scratch::default(),
+            reader: Reader::default(),
+            memory: Memory::default(),
+            packer: Packer::default(),
+        }));
         let pressure = Pressure::new(lag);
         // Ends when the acceptor has gone and dropped its sender.
         while let Some((stream, peer, life)) = receiver.recv().await {
@@ -287,13 +293,15 @@ async fn bid(
         Ok(body) => body,
         Err(Bodiless::Refused(status)) => return http::status(status),
         Err(Bodiless::Crowded) => {
-            let scratch = &mut desk.borrow_mut().scratch;
+            let Desk { scratch, tally, .. } = &mut *desk.borrow_mut();
             scratch.patience_ms = exchange.patience_ms(None);
-            count(engine, &exchange, &Outcome::NoBid(NoBid::Overloaded), scratch, valve.arrived());
+            let outcome = refused(tally, &exchange, NoBid::Overloaded);
+            count(engine, &exchange, &outcome, scratch, valve.arrived());
             return http::status(StatusCode::NO_CONTENT);
         }
     };
     let Desk {
+        tally,
         scratch,
         reader,
         memory,
@@ -311,8 +319,20 @@ async fn bid(
         _ => reader.plain(manner, &body, limit),
     };
     let outcome = match (shed, body) {
-        (Some(why), _) | (None, Err(why)) => Outcome::NoBid(why),
-        (None, Ok(body)) => decide(engine, scratch, exchange.no, manner.form, body, now, waited_ms),
+        (Some(why), _) | (None, Err(why)) => refused(tally, &exchange, why),
+        (None, Ok(body)) => {
+            let ask = Ask {
+                exchange: exchange.no,
+                body,
+                form: manner.form,
+                now,
+                waited_ms,
+                seed: engine.seed(exchange.no, now),
+                barred: None,
+                inert: false,
+            };
+            decide(engine, scratch, tally, &ask)
+        }
     };
     let mut answer = match outcome {
         Outcome::Bid { .. } => with_answer(manner, packer, scratch),
@@ -328,6 +348,13 @@ async fn bid(
     answer
 }
 
+/// What is not looked at: counted all the same.
+fn refused(tally: &mut Tally, exchange: &Exchange, why: NoBid) -> Outcome {
+    let outcome = Outcome::NoBid(why);
+    tally.settle(exchange.no, &outcome, &[]);
+    outcome
+}
+
 fn count(engine: &Engine, exchange: &Exchange, outcome: &Outcome, scratch: &Scratch, arrived: Instant) {
     let timing = Timing {
         arrived,
@@ -337,24 +364,14 @@ fn count(engine: &Engine, exchange: &Exchange, outcome: &Outcome, scratch: &Scra
     engine.meters.answered(exchange.no, outcome, &scratch.sight, timing);
 }
 
-fn decide(engine: &Engine, scratch: &mut Scratch, exchange: ExchangeNo, form: Form, body: &[u8], now: Millis, waited_ms: u32) -> Outcome {
+fn decide(engine: &Engine, scratch: &mut Scratch, tally: &mut Tally, ask: &Ask<'_>) -> Outcome {
     let world = engine.world.load();
-    let ask = Ask {
-        exchange,
-        body,
-        form,
-        now,
-        waited_ms,
-        seed: engine.seed(exchange, now),
-        barred: None,
-        inert: false,
-    };
     // The last answer was given away with its memory: room for the next in one piece.
     scratch.out.reserve(ANSWER_BYTES_USUAL);
-    let outcome = engine.bid(&world, ask, scratch);
-    engine.samples.offer(&ask, &outcome, scratch);
+    let outcome = engine.bid(&world, *ask, scratch, tally);
+    engine.samples.offer(ask, &outcome, scratch);
     if !scratch.feedback.is_empty() {
-        for suspended in approval::of_feedback(&world, &engine.state, exchange, &scratch.feedback, now.to_secs()) {
+        for suspended in approval::of_feedback(&world, &engine.state, ask.exchange, &scratch.feedback, ask.now.to_secs()) {
             engine.meters.suspended(&world, &suspended);
         }
     }

@@ -13,9 +13,10 @@ use ipnet::IpNet;
 use tokio::sync::oneshot;
 
 use super::crowd::Crowds;
+use super::feeds::Feeds;
+use super::funnel::Tally;
 use super::lag::Lag;
 use super::listener;
-use super::feeds::Feeds;
 use super::meters::Meters;
 use super::names::Names;
 use super::samples::Samples;
@@ -25,12 +26,11 @@ use crate::base::hash::Hashes;
 use crate::base::id::{ExchangeNo, UserKey};
 use crate::base::limits::EXCHANGES_MAX;
 use crate::base::time::Millis;
-use crate::bid::{Ask, Scratch, Silent, Trace, decide};
+use crate::bid::{Ask, Scratch, decide};
 use crate::config::Server;
 use crate::model::crawlers;
 use crate::model::exchange::Exchange;
 use crate::model::outcome::{NoBid, Outcome, Pick};
-use crate::openrtb::response::Form;
 use crate::state::State;
 use crate::state::holds::{Limits, Refused, commit};
 use crate::state::world::World;
@@ -262,11 +262,22 @@ impl Engine {
         (!is_within).then_some(NoBid::Overloaded)
     }
 
-    /// Decides on a request and takes its holds. Refused, it decides once more; refused again, the answer is no-bid
-    /// `contended`.
-    pub fn bid(&self, world: &World, mut ask: Ask<'_>, scratch: &mut Scratch) -> Outcome {
+    /// Decides on a request and takes its holds, and counts in `tally` what it came to. Refused, it decides once more;
+    /// refused again, the answer is no-bid `contended`.
+    pub fn bid(&self, world: &World, ask: Ask<'_>, scratch: &mut Scratch, tally: &mut Tally) -> Outcome {
+        let outcome = self.decide_and_commit(world, ask, scratch, tally);
+        tally.settle(ask.exchange, &outcome, &scratch.picks);
+        if outcome.why_not().is_some() {
+            scratch.picks.clear();
+        }
+        outcome
+    }
+
+    /// Refused twice, it leaves the picks that could not be had.
+    fn decide_and_commit(&self, world: &World, mut ask: Ask<'_>, scratch: &mut Scratch, tally: &mut Tally) -> Outcome {
         for attempt in 0..2 {
-            let outcome = decide(world, &self.state, &ask, scratch, &mut Silent);
+            tally.begin();
+            let outcome = decide(world, &self.state, &ask, scratch, tally);
             // Once a request, however often it is decided.
             for book in scratch.chances().iter().filter(|_| attempt == 0) {
                 self.state.books.chance(*book);
@@ -279,32 +290,7 @@ impl Engine {
             }
             ask.seed = ask.seed.rotate_left(29).wrapping_add(1);
         }
-        scratch.picks.clear();
         Outcome::NoBid(NoBid::Contended)
-    }
-
-    /// Decides as the server would, tells `trace` everything and leaves no trace.
-    pub fn rehearse<T: Trace>(
-        &self,
-        world: &World,
-        exchange: ExchangeNo,
-        body: &[u8],
-        now: Millis,
-        scratch: &mut Scratch,
-        trace: &mut T,
-    ) -> Outcome {
-        let seed = self.seed(exchange, now);
-        let ask = Ask {
-            exchange,
-            body,
-            form: Form::Json,
-            now,
-            waited_ms: 0,
-            seed,
-            barred: None,
-            inert: true,
-        };
-        decide(world, &self.state, &ask, scratch, trace)
     }
 }
 

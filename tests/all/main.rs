@@ -16,6 +16,7 @@ mod crash;
 mod doors;
 mod erase;
 mod exchange;
+mod explains;
 mod feeds;
 mod fetched;
 mod figures;

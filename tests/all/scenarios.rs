@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use winback::model::outcome::NoBid;
+use winback::bid::{Ask, Scratch};
+use winback::model::outcome::{NoBid, Outcome};
 
+use crate::bench_rig::Rig;
 use crate::figures::Figures;
 
 const SCENARIOS_MIN: usize = 750;
@@ -133,6 +135,18 @@ pub fn played() -> impl Iterator<Item = (String, Value)> {
         .map(|played| (played.name, played.came))
 }
 
+/// Plays every scenario while somebody watches, who is told its name.
+pub fn watch(mut watch: impl FnMut(&str, &Rig, &Ask<'_>, Outcome, &Scratch)) {
+    for path in files() {
+        let text = fs::read_to_string(&path).expect("a scenario file");
+        let written: Vec<Written<'_>> = serde_json::from_str(&text).expect("scenarios");
+        for (scenario, (given, when)) in written.iter().zip(whole(&written)) {
+            let mut watch = |rig: &Rig, ask: &Ask<'_>, outcome, scratch: &Scratch| watch(&scenario.name, rig, ask, outcome, scratch);
+            play::watched(&given, &given::config(&given), &when, &[], Some(&mut watch));
+        }
+    }
+}
+
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/scenarios");
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
@@ -144,33 +158,38 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-fn play_all(written: &[Written<'_>]) -> Vec<Played> {
-    let mut whole: BTreeMap<&str, (Value, Value)> = BTreeMap::new();
-    let mut played = Vec::new();
+/// What scenarios are given and when, with what those have that they are like.
+fn whole(written: &[Written<'_>]) -> Vec<(Value, Value)> {
+    let mut known: BTreeMap<&str, (Value, Value)> = BTreeMap::new();
+    let mut all = Vec::new();
     for scenario in written {
         let value = |raw: Option<&RawValue>| raw.map(|raw| serde_json::from_str::<Value>(raw.get()).expect("JSON within JSON"));
         let like = scenario.like.as_deref();
-        let base = like.map(|name| whole.get(name).unwrap_or_else(|| panic!("no `{name}` above `{}`", scenario.name)));
+        let base = like.map(|name| known.get(name).unwrap_or_else(|| panic!("no `{name}` above `{}`", scenario.name)));
         let (mut given, mut when) = base.cloned().unwrap_or((Value::Null, Value::Null));
         for (into, patch) in [(&mut given, value(scenario.given)), (&mut when, value(scenario.when))] {
             if let Some(patch) = patch {
                 lay(into, patch);
             }
         }
-        let came = played_with(&given, &given::config(&given), &when, &scenario.look_for);
-        let known = whole.insert(&scenario.name, (given.clone(), when.clone()));
-        assert!(known.is_none(), "two scenarios `{}`", scenario.name);
-        played.push(Played {
-            name: scenario.name.clone(),
-            like: scenario.like.clone(),
-            then: scenario.then.clone(),
-            came,
-            given,
-            when,
-            look_for: scenario.look_for.clone(),
-        });
+        let before = known.insert(&scenario.name, (given.clone(), when.clone()));
+        assert!(before.is_none(), "two scenarios `{}`", scenario.name);
+        all.push((given, when));
     }
-    played
+    all
+}
+
+fn play_all(written: &[Written<'_>]) -> Vec<Played> {
+    let play = |(scenario, (given, when)): (&Written<'_>, (Value, Value))| Played {
+        name: scenario.name.clone(),
+        like: scenario.like.clone(),
+        then: scenario.then.clone(),
+        came: played_with(&given, &given::config(&given), &when, &scenario.look_for),
+        given,
+        when,
+        look_for: scenario.look_for.clone(),
+    };
+    written.iter().zip(whole(written)).map(play).collect()
 }
 
 /// Plays a scenario over a config; a panic, such as at config that is refused, is an outcome too.

@@ -3,9 +3,11 @@
 //!
 //! Never tells an id. When a match was made is kept on the disk alone, which is read for it.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use crate::base::time::{Millis, Secs};
+use super::Ground;
+use crate::base::id::{MatchKey, UserKey};
+use crate::base::time::Secs;
 use crate::model::matched::Matched;
 use crate::model::outcome::Outcome;
 use crate::model::rows::{Table, pair};
@@ -13,27 +15,59 @@ use crate::server::engine::Engine;
 use crate::state::sight::{Led, Place, Sight};
 use crate::track::fold::Disk;
 
-/// `{"result", "sentence", "forbidden_by", "ids": [{"field", "led_to", "sentence", "matched_at", "age_s"}]}`; null where
-/// the request did not get so far.
-pub(super) fn told(engine: &Engine, sight: &Sight, outcome: Outcome) -> Value {
-    let Some(recognition) = sight.recognition(outcome.why_not()) else {
-        return Value::Null;
-    };
-    let now = Millis::wall_clock().to_secs();
-    let ground = sight
-        .ground
-        .map(|ground| json!({"signal": ground.label(), "sentence": ground.sentence()}));
-    let ids: Vec<Value> = Place::all().filter_map(|place| id(engine, sight, place, now)).collect();
-    json!({
-        "result": recognition.label(),
-        "sentence": recognition.sentence(),
-        "forbidden_by": ground,
-        "ids": ids,
+/// What the ids of a request came to.
+#[derive(Serialize)]
+pub struct Identity {
+    /// The word that `winback_match_total` counts.
+    pub(super) result: &'static str,
+    /// The same for people.
+    pub(super) sentence: &'static str,
+    /// What forbade to look, where something did.
+    pub(super) forbidden_by: Option<Forbidden>,
+    /// Where the request carries ids.
+    pub(super) ids: Vec<Id>,
+}
+
+/// A privacy signal that forbade to look.
+#[derive(Serialize)]
+pub struct Forbidden {
+    /// Its name.
+    pub(super) signal: &'static str,
+    /// The same for people.
+    pub(super) sentence: &'static str,
+}
+
+/// A place where a request carries an id.
+#[derive(Serialize)]
+pub struct Id {
+    /// Such as `user.buyeruid`.
+    pub(super) field: String,
+    /// nobody, unknown or matched.
+    pub(super) led_to: &'static str,
+    /// The same for people.
+    pub(super) sentence: &'static str,
+    /// When a browser last brought both ids together; null for ours, and for ids that a shop told.
+    pub(super) matched_at: Option<String>,
+    /// Seconds since then.
+    pub(super) age_s: Option<u32>,
+}
+
+/// None where the request did not get so far.
+pub(super) fn told(ground: &Ground<'_>, sight: &Sight, outcome: Outcome, now: Secs) -> Option<Identity> {
+    let recognition = sight.recognition(outcome.why_not())?;
+    Some(Identity {
+        result: recognition.label(),
+        sentence: recognition.sentence(),
+        forbidden_by: sight.ground.map(|ground| Forbidden {
+            signal: ground.label(),
+            sentence: ground.sentence(),
+        }),
+        ids: Place::all().filter_map(|place| id(ground, sight, place, now)).collect(),
     })
 }
 
-fn id(engine: &Engine, sight: &Sight, place: Place, now: Secs) -> Option<Value> {
-    let (word, sentence) = match (sight.led(place), place) {
+fn id(ground: &Ground<'_>, sight: &Sight, place: Place, now: Secs) -> Option<Id> {
+    let (led_to, sentence) = match (sight.led(place), place) {
         (Led::Absent, _) => return None,
         (Led::Nobody, _) => ("nobody", "a macro that was not replaced, zeros, too long, or a word for nobody"),
         (Led::Unknown, Place::BuyerUid) => ("unknown", "no user of ours has this id, or has it any more"),
@@ -41,20 +75,19 @@ fn id(engine: &Engine, sight: &Sight, place: Place, now: Secs) -> Option<Value> 
         (Led::Unknown, _) => ("unknown", "no shop has told this id, and no sync has matched it"),
         (Led::Known, _) => ("matched", "leads to a user of ours"),
     };
-    let at = since(engine, sight, place);
-    Some(json!({
-        "field": field(sight, place),
-        "led_to": word,
-        "sentence": sentence,
-        "matched_at": at.map(|at| at.to_millis().to_rfc3339()),
-        "age_s": at.map(|at| now.since(at)),
-    }))
+    let since = |key: MatchKey| (ground.since)(ground.state.matched(key)?, key);
+    let at = sight.key(place).and_then(since);
+    Some(Id {
+        field: field(sight, place),
+        led_to,
+        sentence,
+        matched_at: at.map(|at| at.to_millis().to_rfc3339()),
+        age_s: at.map(|at| now.since(at)),
+    })
 }
 
-/// When a browser last brought both ids together; none of ours, and of ids that a shop told.
-fn since(engine: &Engine, sight: &Sight, place: Place) -> Option<Secs> {
-    let key = sight.key(place)?;
-    let user = engine.state.matched(key)?;
+/// When a match was made, of those that browsers bring.
+pub(super) fn since(engine: &Engine, user: UserKey, key: MatchKey) -> Option<Secs> {
     let row = engine.store.get(Table::UserMatches, &pair(user.0, key.0)).ok()??;
     Matched::read(&String::from_utf8_lossy(&row)).at
 }

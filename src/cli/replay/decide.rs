@@ -12,6 +12,7 @@ use crate::base::money::Currency;
 use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch, Trace, decide};
 use crate::model::outcome::{NoBid, Outcome};
+use crate::model::told::{Detail, Step};
 use crate::openrtb::response::Form;
 use crate::server::samples::bid;
 use crate::server::samples::record::{Bid, Record};
@@ -61,11 +62,11 @@ struct Dropped(BTreeMap<CampaignNo, NoBid>);
 impl Trace for Dropped {
     const ON: bool = true;
     fn stage(&mut self, _: &'static str) {}
-    fn dropped(&mut self, campaign: CampaignNo, why: NoBid, _: impl FnOnce() -> String) {
+    fn dropped(&mut self, campaign: CampaignNo, why: NoBid, _: impl FnOnce() -> Detail) {
         let furthest = self.0.entry(campaign).or_insert(why);
         *furthest = why.max(*furthest);
     }
-    fn priced(&mut self, _: CampaignNo, _: impl FnOnce() -> String) {}
+    fn priced(&mut self, _: CampaignNo, _: impl FnOnce() -> Step) {}
 }
 
 impl Side {

@@ -29,7 +29,11 @@ struct Made {
     markup: String,
 }
 
+/// Is told of every decision, with what it was made in.
+pub type Watch<'a> = &'a mut dyn FnMut(&Rig, &Ask<'_>, Outcome, &Scratch);
+
 struct Play<'a> {
+    watch: Option<Watch<'a>>,
     rig: Rig,
     now: Millis,
     exchange: &'a str,
@@ -43,10 +47,16 @@ struct Play<'a> {
 /// What comes of `when`: one outcome, or one for each step of a list. `look_for` are texts of which
 /// those found in the markup and the notices are told.
 pub fn play(given: &Value, config: &Config, when: &Value, look_for: &[Value]) -> Value {
+    watched(given, config, when, look_for, None)
+}
+
+/// The same, while somebody watches.
+pub fn watched<'a>(given: &'a Value, config: &Config, when: &Value, look_for: &'a [Value], watch: Option<Watch<'a>>) -> Value {
     let mut play = match Play::new(given, config, look_for) {
         Ok(play) => play,
         Err(faults) => return json!({"refused": faults}),
     };
+    play.watch = watch;
     match when {
         Value::Array(steps) => steps.iter().flat_map(|step| play.step(step)).collect(),
         only => play.ask(only, 0),
@@ -64,6 +74,7 @@ impl<'a> Play<'a> {
     fn new(given: &'a Value, config: &Config, look_for: &'a [Value]) -> Result<Play<'a>, Vec<String>> {
         let (rig, now) = rig(given, config)?;
         Ok(Play {
+            watch: None,
             rig,
             now,
             exchange: given["exchange"].as_str().unwrap_or(EXCHANGE),
@@ -168,6 +179,9 @@ impl<'a> Play<'a> {
         assert_eq!(outcome, again);
         assert_eq!(self.scratch.out, self.again.out, "the same arguments, other bytes");
         assert_eq!(self.scratch.picks, self.again.picks);
+        if let Some(watch) = &mut self.watch {
+            watch(&self.rig, ask, outcome, &self.scratch);
+        }
         approval::of_feedback(world, state, ask.exchange, &self.scratch.feedback, ask.now.to_secs());
         outcome
     }

@@ -15,6 +15,7 @@ use winback::model::exposure::{self, Exposure};
 use winback::model::outcome::{NoBid, Outcome, Pick};
 use winback::model::profile::Profile;
 use winback::model::rows::{Row, Table, head, tail};
+use winback::model::told::{Detail, Step};
 use winback::openrtb::response::Form;
 use winback::state::State;
 use winback::state::holds::{Limits, Refused, commit};
@@ -86,11 +87,11 @@ pub struct HeldBack {
 impl Trace for HeldBack {
     const ON: bool = true;
     fn stage(&mut self, _: &'static str) {}
-    fn dropped(&mut self, _: CampaignNo, why: NoBid, _: impl FnOnce() -> String) {
+    fn dropped(&mut self, _: CampaignNo, why: NoBid, _: impl FnOnce() -> Detail) {
         self.capped += usize::from(why == NoBid::Frequency);
         self.broke += usize::from(why == NoBid::Budget);
     }
-    fn priced(&mut self, _: CampaignNo, _: impl FnOnce() -> String) {}
+    fn priced(&mut self, _: CampaignNo, _: impl FnOnce() -> Step) {}
 }
 
 /// One server.
