@@ -109,9 +109,8 @@ impl App {
         let bid = listen(server.bid)?;
         let public_url = server.url(address(&public)?);
         let seals = seals(&server.seal_keys_dir)?;
-        let world = world(&server, &public_url, hashes, seals);
         let feeds = Feeds::default();
-        let (world, mut remarks) = shops::load_all(world, &server, &names, &feeds);
+        let (world, mut remarks) = shops::load_all(world(&server, &public_url, hashes, seals), &server, &names, &feeds);
         remarks.splice(0..0, warnings.iter().map(ToString::to_string));
         let state = load::load(&store, &names, Millis::wall_clock().to_secs()).map_err(environment("cannot load the store"))?;
         state.time_by(hand::thread_cpu_ns);

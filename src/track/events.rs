@@ -47,6 +47,16 @@ pub enum Sender {
     Objector,
 }
 
+impl Sender {
+    /// Why nobody sits in front of it, where nobody does.
+    fn invalid(&self) -> Option<Invalid> {
+        match self {
+            Sender::Browser { invalid, .. } => *invalid,
+            Sender::Server | Sender::Objector => None,
+        }
+    }
+}
+
 /// A rejected event.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Rejected {
@@ -222,10 +232,7 @@ pub fn read(world: &World, shop: &Arc<Shop>, sender: &Sender, body: &str, now: M
         fresh,
         events,
         grant: Grant::of(permission, &signals, now.to_secs()),
-        invalid: match sender {
-            Sender::Browser { invalid, .. } => *invalid,
-            Sender::Server | Sender::Objector => None,
-        },
+        invalid: sender.invalid(),
     });
     Ok(Read {
         batch,

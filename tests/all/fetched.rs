@@ -184,9 +184,8 @@ fn the_address_that_was_judged_is_the_one_connected_to() {
     assert_eq!(host, Some(format!("shop.example:{}", public.address.port())));
 }
 
-#[test]
-fn what_servers_do_wrong_is_told_by_name() {
-    let public = Source::at(PUBLIC, 0).expect("a port");
+/// What servers do wrong, and what is said of it.
+fn misdeeds() -> Vec<(&'static str, Vec<Part>, &'static str)> {
     let long = Part::Silence(Duration::from_secs(3));
     let head = |text: &str| Part::Bytes(format!("HTTP/1.1 {text}\r\n\r\n").into_bytes());
     let megabyte = vec![b'x'; (1 << 20) + 1];
@@ -194,7 +193,7 @@ fn what_servers_do_wrong_is_told_by_name() {
     let drip: Vec<Part> = (0..200)
         .flat_map(|_| [Part::Bytes(b"x".to_vec()), Part::Silence(Duration::from_millis(50))])
         .collect();
-    let cases: Vec<(&str, Vec<Part>, &str)> = vec![
+    vec![
         (
             "not there",
             answer("404 Not Found", "", b""),
@@ -249,7 +248,13 @@ fn what_servers_do_wrong_is_told_by_name() {
             "said nothing for",
         ),
         ("drips", [vec![head("200 OK")], drip].concat(), "not all of it came within 2 s"),
-    ];
+    ]
+}
+
+#[test]
+fn what_servers_do_wrong_is_told_by_name() {
+    let public = Source::at(PUBLIC, 0).expect("a port");
+    let cases = misdeeds();
     let mut manner = allowing_public();
     manner.total = Duration::from_secs(2);
     let all = cases.len();
