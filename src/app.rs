@@ -143,14 +143,9 @@ impl App {
         let addresses = (address(&bid)?, address(&public)?, address(&admin)?);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let bid_threads = bids::serve(&engine, bid, cores, &stopping).map_err(environment("cannot serve bids"))?;
-        let crowds = &engine.crowds;
-        let serve = |socket, router, crowd: &Arc<Crowd>, what| {
-            listener::serve(&runtime, socket, router, crowd.clone(), stopping.clone()).map_err(environment(what))
-        };
-        let for_browsers = serve(public, public::router(engine.clone()), &crowds.public, "cannot serve browsers")?;
         let config = config.to_owned();
         let admin_router = crate::admin::router(engine.clone(), prometheus, reloader(engine.clone(), config.clone()));
-        let axum = vec![for_browsers, serve(admin, admin_router, &crowds.admin, "cannot serve admins")?];
+        let axum = serve_axum(&runtime, &engine, public, (admin, admin_router), &stopping)?;
         runtime.spawn(listener::look(engine.clone()));
         runtime.spawn(refresh_feeds(engine.clone()));
         runtime.spawn(sizes::keep(engine.clone()));
@@ -259,6 +254,24 @@ fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
         Ok(TcpListener::from(socket))
     };
     open().map_err(environment(format!("cannot listen on {at}: choose another address")))
+}
+
+/// Serves browsers and admins.
+fn serve_axum(
+    runtime: &tokio::runtime::Runtime,
+    engine: &Arc<Engine>,
+    public: TcpListener,
+    (admin, admin_router): (TcpListener, axum::Router),
+    stopping: &watch::Receiver<bool>,
+) -> Result<Vec<tokio::task::JoinHandle<()>>, StartError> {
+    let serve = |socket, router, crowd: &Arc<Crowd>, what| {
+        listener::serve(runtime, socket, router, crowd.clone(), stopping.clone()).map_err(environment(what))
+    };
+    let browsers = public::router(engine.clone());
+    Ok(vec![
+        serve(public, browsers, &engine.crowds.public, "cannot serve browsers")?,
+        serve(admin, admin_router, &engine.crowds.admin, "cannot serve admins")?,
+    ])
 }
 
 /// What is to be said where the system lets in far fewer connections than the config.

@@ -158,10 +158,11 @@ fn accept(engine: &Engine, listener: TcpListener, doors: Vec<CoreDoor>, mut stop
 }
 
 fn run_core(engine: Arc<Engine>, mut receiver: mpsc::UnboundedReceiver<Accepted>, load: Arc<AtomicUsize>, lag: Arc<Lag>) {
-    let waking = lag.clone();
+    let (parking, waking) = (lag.clone(), lag.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_io_events_per_tick(SOCKETS_PER_TURN_MAX)
+        .on_thread_park(move || parking.parks(Instant::now()))
         .on_thread_unpark(move || waking.woke(Instant::now()))
         .build();
     let Ok(runtime) = runtime else { return };

@@ -65,7 +65,7 @@ pub enum Phase {
     Body,
     /// It is being answered.
     Served,
-    /// The answer is made.
+    /// The answer is made, and written but for what is blocked; nothing was read since.
     Answered,
 }
 
@@ -178,13 +178,13 @@ impl Life {
             return Some(End::SlowReader);
         }
         match self.phase() {
-            Phase::Idle => (after(&self.since) > bounds.idle_ms).then_some(End::Idle),
+            Phase::Idle | Phase::Answered => (after(&self.since) > bounds.idle_ms).then_some(End::Idle),
             Phase::Head => (after(&self.since) > bounds.stall_ms).then_some(End::SlowHead),
             Phase::Body => {
                 let stalls = after(&self.moved) > bounds.stall_ms || after(&self.since) > EVENTS_BODY_MS_MAX;
                 stalls.then_some(End::SlowBody)
             }
-            Phase::Served | Phase::Answered => None,
+            Phase::Served => None,
         }
     }
 }
@@ -407,7 +407,9 @@ impl Crowd {
 
 impl Life {
     fn may_give_way(&self) -> bool {
-        self.phase() == Phase::Idle && self.blocked.load(Relaxed) == 0 && self.told.load(Relaxed) < Told::Close as u8
+        matches!(self.phase(), Phase::Idle | Phase::Answered)
+            && self.blocked.load(Relaxed) == 0
+            && self.told.load(Relaxed) < Told::Close as u8
     }
 }
 

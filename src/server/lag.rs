@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+/// A loop that parked for less had something to do already, which may be as old as what it did before.
+const SLEPT: Duration = Duration::from_micros(100);
 /// Between two beats.
 pub const BEAT: Duration = Duration::from_millis(5);
 
@@ -16,6 +18,8 @@ pub struct Lag {
     began: Instant,
     /// When the next beat is due, in nanoseconds since it began, as all of them.
     due: AtomicU64,
+    /// When it last had nothing to do.
+    parked: AtomicU64,
     /// Whatever came before this had been seen to when the loop last woke.
     fresh_from: AtomicU64,
     /// By how much the last two beats were late.
@@ -28,6 +32,7 @@ impl Lag {
         Lag {
             began: now,
             due: AtomicU64::new(BEAT.as_nanos() as u64),
+            parked: AtomicU64::new(0),
             fresh_from: AtomicU64::new(0),
             late: Default::default(),
         }
@@ -37,10 +42,17 @@ impl Lag {
         at.saturating_duration_since(self.began).as_nanos() as u64
     }
 
-    /// The loop wakes, having had nothing to do.
+    /// The loop has nothing to do.
+    pub fn parks(&self, now: Instant) {
+        self.parked.store(self.since_began(now), Relaxed);
+    }
+
+    /// It has something to do again.
     pub fn woke(&self, now: Instant) {
         let now = self.since_began(now);
-        self.fresh_from.store(now.min(self.due.load(Relaxed)), Relaxed);
+        if now.saturating_sub(self.parked.load(Relaxed)) >= SLEPT.as_nanos() as u64 {
+            self.fresh_from.store(now.min(self.due.load(Relaxed)), Relaxed);
+        }
     }
 
     /// The beat that was due comes now; the next is due then.
@@ -94,6 +106,7 @@ mod tests {
         for ms in 0..100 {
             let now = began + MS(ms * 3);
             lag.beat(now, now + BEAT);
+            lag.parks(now);
             lag.woke(now + MS(2));
             assert!(lag.behind(now + MS(2)) < MS(1), "{ms}: {:?}", lag.behind(now + MS(2)));
         }
@@ -124,13 +137,19 @@ mod tests {
         lag.woke(began + MS(1));
         // Stopped as it slept: the beat was due at 5 ms, and it wakes at 300.
         let now = began + MS(300);
+        lag.parks(began + MS(2));
         lag.woke(now);
         assert_eq!(lag.behind(now), MS(295));
         assert_eq!(lag.behind(now + MS(2)), MS(297), "those behind it waited longer");
         lag.beat(now + MS(3), now + MS(3) + BEAT);
         assert_eq!(lag.behind(now + MS(4)), MS(298), "not all of them have been seen to");
         assert_eq!(lag.full(now + MS(4)), MS(0), "there is not too much to do for all that");
+        // It has looked again, and what it finds at once may have waited as long.
+        lag.parks(now + MS(5));
+        lag.woke(now + MS(5));
+        assert_eq!(lag.behind(now + MS(5)), MS(298));
         // It has slept since: what comes now is new.
+        lag.parks(now + MS(5));
         lag.woke(now + MS(6));
         assert_eq!(lag.behind(now + MS(6)), MS(0));
         assert_eq!(lag.lately(), MS(298));

@@ -39,7 +39,8 @@ fn each_phase_has_its_time() {
         (Phase::Body, 100, true),
         (Phase::Body, 101, false),
         (Phase::Served, 600_000, true),
-        (Phase::Answered, 600_000, true),
+        (Phase::Answered, 1_000, true),
+        (Phase::Answered, 1_001, false),
     ];
     for (phase, after, stays) in table {
         let crowd = Crowd::new("test", BOUNDS);
