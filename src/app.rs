@@ -146,11 +146,7 @@ impl App {
         let config = config.to_owned();
         let admin_router = crate::admin::router(engine.clone(), prometheus, reloader(engine.clone(), config.clone()));
         let axum = serve_axum(&runtime, &engine, public, (admin, admin_router), &stopping)?;
-        runtime.spawn(listener::look(engine.clone()));
-        runtime.spawn(refresh_feeds(engine.clone()));
-        runtime.spawn(sizes::keep(engine.clone()));
-        runtime.spawn(funnel::keep(engine.clone()));
-        runtime.spawn(compaction::nightly(engine.clone()));
+        spawn_chores(&runtime, &engine);
         engine.state.status.set_ready(true);
         Ok(App {
             engine,
@@ -254,6 +250,15 @@ fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
         Ok(TcpListener::from(socket))
     };
     open().map_err(environment(format!("cannot listen on {at}: choose another address")))
+}
+
+/// Starts what is done now and then, beside all else.
+fn spawn_chores(runtime: &tokio::runtime::Runtime, engine: &Arc<Engine>) {
+    runtime.spawn(listener::look(engine.clone()));
+    runtime.spawn(refresh_feeds(engine.clone()));
+    runtime.spawn(sizes::keep(engine.clone()));
+    runtime.spawn(funnel::keep(engine.clone()));
+    runtime.spawn(compaction::nightly(engine.clone()));
 }
 
 /// Serves browsers and admins.
