@@ -9,6 +9,7 @@ use super::{StartError, environment, faults, hashes, load, seals, settings, worl
 use crate::base::time::Millis;
 use crate::config;
 use crate::server::engine::{Engine, Facts, Parts};
+use crate::server::feeds::Feeds;
 use crate::server::names::Names;
 use crate::server::shops;
 use crate::store::Store;
@@ -25,7 +26,9 @@ pub fn look(config: &Path) -> Result<Engine, StartError> {
     let names = Names::open(store.clone()).map_err(environment("cannot read the store"))?;
     let (server, settings) = settings(server, &names)?;
     let seals = seals(&server.seal_keys_dir)?;
-    let (world, _) = shops::load_all(world(&server, &server.url(server.public), hashes, seals), &server, &names);
+    let feeds = Feeds::default();
+    let world = world(&server, &server.url(server.public), hashes, seals);
+    let (world, _) = shops::load_all(world, &server, &names, &feeds);
     let state = load::load(&store, &names, Millis::wall_clock().to_secs()).map_err(environment("cannot load the store"))?;
     state.popular.rank(&world, Millis::wall_clock().to_secs());
     state.status.set_ready(true);
@@ -37,6 +40,7 @@ pub fn look(config: &Path) -> Result<Engine, StartError> {
         facts: Facts(sender),
         store,
         names,
+        feeds,
     };
     Engine::new(parts).map_err(environment("cannot draw a secret"))
 }

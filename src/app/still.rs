@@ -16,6 +16,7 @@ use crate::base::seal::Seals;
 use crate::base::time::Secs;
 use crate::config;
 use crate::model::rows::{Row, Table, head};
+use crate::server::feeds::Feeds;
 use crate::server::names::Names;
 use crate::server::samples::folder::FOLDER;
 use crate::server::shops;
@@ -110,7 +111,7 @@ impl Still {
         let url = server.url(server.public);
         let mut world = World::new(server.exchanges.clone(), server.rates.clone(), &url, self.hashes.clone(), seals);
         apply_server(&mut world, &server);
-        let (world, found) = shops::load_all(world, &server, &self.names);
+        let (world, found) = shops::load_all(world, &server, &self.names, &Feeds::default());
         let remarks = warnings.iter().map(ToString::to_string).chain(found).collect();
         let rankings = state.popular.ranked(&world, now);
         Ok(Look { world, rankings, remarks })

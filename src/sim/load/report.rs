@@ -96,7 +96,7 @@ pub struct Percentile {
 }
 
 /// Latencies, in microseconds.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Latency {
     /// Of half of the requests at most this.
     pub p50: u64,
