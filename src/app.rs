@@ -133,13 +133,7 @@ impl App {
         let sampler = sampler(engine.clone(), sampled.clone()).map_err(environment("cannot start the sampler"))?;
         let (stop, stopping) = watch::channel(false);
         let hand = hand::spawn(engine.clone(), stopping.clone()).map_err(environment("cannot start the hand"))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("public")
-            .on_thread_start(give_way)
-            .enable_all()
-            .build()
-            .map_err(environment("cannot start a runtime"))?;
+        let runtime = runtime().map_err(environment("cannot start a runtime"))?;
         let addresses = (address(&bid)?, address(&public)?, address(&admin)?);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let bid_threads = bids::serve(&engine, bid, cores, &stopping).map_err(environment("cannot serve bids"))?;
@@ -250,6 +244,16 @@ fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
         Ok(TcpListener::from(socket))
     };
     open().map_err(environment(format!("cannot listen on {at}: choose another address")))
+}
+
+/// Where all is done that is no bid.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("public")
+        .on_thread_start(give_way)
+        .enable_all()
+        .build()
 }
 
 /// Starts what is done now and then, beside all else.

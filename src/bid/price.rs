@@ -11,7 +11,7 @@ use super::pace::once;
 use super::{Case, Furthest, Known, Trace};
 use crate::base::hash::mix;
 use crate::base::id::CampaignNo;
-use crate::base::money::{Currency, Money, Ratio, Round};
+use crate::base::money::{Conversion, Currency, Money, Ratio, Round};
 use crate::base::time::{Secs, Span};
 use crate::model::advertiser::{BidKind, Budget, Shop};
 use crate::model::audience::in_window;
@@ -103,33 +103,25 @@ fn price_one<T: Trace>(
             continue;
         };
         let again = candidate.worth.filter(|(format, _)| is_same && *format == offer.format);
-        let worth = again.map(|(_, worth)| worth).unwrap_or_else(|| {
-            let value = value(case, known, shop, offer, candidate.multiplier, (last_event, way.id.plain()), trace);
-            let full = conversion.apply(value, Round::Down);
-            if currency != shop.advertiser.currency {
-                trace.priced(offer.no, || Step::Converted(full, currency));
-            }
-            let pace = pace_of(case, shop, offer);
-            let paced = full.times(pace, Round::Down);
-            if pace != Ratio::ONE {
-                trace.priced(offer.no, || Step::Paced(pace, paced));
-            }
-            Worth { full, paced }
-        });
+        let told = (last_event, way.id.plain());
+        let worth = again.map(|(_, worth)| worth);
+        let worth = worth.unwrap_or_else(|| worth_of(case, known, shop, offer, candidate.multiplier, told, (conversion, currency), trace));
         candidate.worth = Some((offer.format, worth));
         let at = way.auction_type(case.request.at, auction.default_at);
         // What must be bid on is not spared for later.
         let (deal, guaranteed) = (way.deal, way.guaranteed);
         let value = if guaranteed { worth.full } else { worth.paced };
         if let Some(price) = auction.bid(at, value, floor) {
+            let (imp, shade, bid) = (offer.imp, auction.shade, price);
+            let id = || way.id.plain().filter(|id| !id.is_empty()).map(str::to_owned);
             trace.priced(offer.no, || Step::Auction {
-                imp: offer.imp,
+                imp,
                 at,
-                deal: way.id.plain().filter(|id| !id.is_empty()).map(str::to_owned),
-                shade: auction.shade,
+                deal: id(),
+                shade,
                 value,
                 floor,
-                bid: price,
+                bid,
                 currency,
             });
             return Ok(Terms {
@@ -154,6 +146,30 @@ fn price_one<T: Trace>(
         },
     });
     Err(why)
+}
+
+/// What a thousand impressions of a candidate are worth, in the currency of the bid.
+#[allow(clippy::too_many_arguments)]
+fn worth_of<T: Trace>(
+    case: &Case<'_>,
+    known: &Known,
+    shop: &Shop,
+    offer: &Offer,
+    multiplier: Ratio,
+    told: (Option<Secs>, Option<&str>),
+    (conversion, currency): (Conversion, Currency),
+    trace: &mut T,
+) -> Worth {
+    let full = conversion.apply(value(case, known, shop, offer, multiplier, told, trace), Round::Down);
+    if currency != shop.advertiser.currency {
+        trace.priced(offer.no, || Step::Converted(full, currency));
+    }
+    let pace = pace_of(case, shop, offer);
+    let paced = full.times(pace, Round::Down);
+    if pace != Ratio::ONE {
+        trace.priced(offer.no, || Step::Paced(pace, paced));
+    }
+    Worth { full, paced }
 }
 
 /// What pacing multiplies bids with: the campaign's, or all of the advertiser's where that is less.

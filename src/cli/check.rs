@@ -157,7 +157,9 @@ impl Report {
             return;
         };
         self.feeds.extend(read.summary());
-        self.begins(&source.path);
+        if matches!(read.outcome, Ok(_) | Err(FeedFault::Unreadable { .. })) {
+            self.begins(&source.path);
+        }
         self.read_feed(&name, read.outcome, first);
     }
 

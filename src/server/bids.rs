@@ -32,6 +32,7 @@ use super::meters::Timing;
 use super::notices;
 use super::socket::{Socket, drive};
 use super::valve::{Pressure, Valve};
+use crate::base::id::ExchangeNo;
 use crate::base::limits::{BODY_BYTES_MAX, BODY_MS_MAX, DRAIN_MS_MAX, HEAD_BYTES_MAX, SOCKETS_PER_TURN_MAX};
 use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch};
@@ -322,16 +323,7 @@ async fn bid(
     let outcome = match (shed, body) {
         (Some(why), _) | (None, Err(why)) => refused(tally, &exchange, why),
         (None, Ok(body)) => {
-            let ask = Ask {
-                exchange: exchange.no,
-                body,
-                form: manner.form,
-                now,
-                waited_ms,
-                seed: engine.seed(exchange.no, now),
-                barred: None,
-                inert: false,
-            };
+            let ask = asked(engine, exchange.no, body, manner, now, waited_ms);
             decide(engine, scratch, tally, &ask)
         }
     };
@@ -347,6 +339,19 @@ async fn bid(
         engine.sizes.sample(manner.form, body, memory, now);
     }
     answer
+}
+
+fn asked<'b>(engine: &Engine, exchange: ExchangeNo, body: &'b [u8], manner: Manner, now: Millis, waited_ms: u32) -> Ask<'b> {
+    Ask {
+        exchange,
+        body,
+        form: manner.form,
+        now,
+        waited_ms,
+        seed: engine.seed(exchange, now),
+        barred: None,
+        inert: false,
+    }
 }
 
 /// What is not looked at: counted all the same.

@@ -195,11 +195,11 @@ fn the_idle_give_way_and_the_busy_do_not() {
 fn heads_and_bodies_are_bounded() {
     let server = served(json!({"stall_ms": 60_000}));
     let mut figures = Figures::new();
-    let long = "x".repeat(100 * 1024);
+    let long = "x".repeat(1024 * 1024);
     let many: String = (0..200).map(|n| format!("X-{n}: {n}\r\n")).collect();
     let chunk = format!("{:x}\r\n{}\r\n", 64 * 1024, "x".repeat(64 * 1024)).repeat(8);
     let floods = [
-        (format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"), 414),
+        (format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"), 431),
         (format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {long}\r\n\r\n"), 431),
         (format!("GET / HTTP/1.1\r\n{many}\r\n"), 431),
         ("\x16\x03\x01\x02 GET / HTTP/1.1\r\n\r\n".to_owned(), 400),

@@ -227,24 +227,11 @@ async fn a_campaigns_hour_is_told_with_what_to_do() {
     bid(&request([300, 250], 0.5).replace("theirs", "somebody else's"));
     let told = rig.get(FUNNEL).await.json();
     assert_eq!((&told["requests"], &told["bids"]), (&json!(10), &json!(1)), "{told}");
-    let reasons: Vec<(&Value, &Value, &Value)> = told["reasons"]
-        .as_array()
-        .expect("reasons")
-        .iter()
-        .map(|reason| (&reason["stage"], &reason["reason"], &reason["requests"]))
-        .collect();
-    let expected = [
-        (json!("narrow"), json!("size"), json!(6)),
-        (json!("price"), json!("below_floor"), json!(3)),
-    ];
-    assert_eq!(reasons, expected.each_ref().map(|(stage, reason, n)| (stage, reason, n)), "{told}");
-    let left: Vec<&Value> = told["stages"]
-        .as_array()
-        .expect("stages")
-        .iter()
-        .map(|stage| &stage["requests"])
-        .collect();
-    assert_eq!(left, [4, 4, 1, 1, 1], "{told}");
+    let reason = |at: usize| ["stage", "reason", "requests"].map(|key| told["reasons"][at][key].clone());
+    assert_eq!(reason(0), [json!("narrow"), json!("size"), json!(6)], "{told}");
+    assert_eq!(reason(1), [json!("price"), json!("below_floor"), json!(3)], "{told}");
+    let left = |stage: usize| &told["stages"][stage]["requests"];
+    assert_eq!([0, 1, 2, 3, 4].map(left), [4, 4, 1, 1, 1], "{told}");
     assert_eq!(
         advice(&told),
         "60 % of its requests: its creatives have 300x250, 336x280: add creatives of these sizes",

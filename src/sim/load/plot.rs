@@ -189,7 +189,7 @@ where
 /// As many nines as that, in percent.
 fn percent(nines: f64) -> String {
     let percent = 100.0 - 100.0 * 10f64.powf(-nines);
-    let decimals = (nines - 1.99).ceil().max(0.0) as usize;
+    let decimals = (nines - 2.01).ceil().max(0.0) as usize;
     format!("{percent:.decimals$} %")
 }
 
