@@ -29,7 +29,7 @@ pub type Key = (Of, String);
 
 /// Keys that scenarios cannot feel, by how they begin, and the test with a case that holds and one that
 /// does not.
-const ELSEWHERE: [(Of, &str, &str); 21] = [
+const ELSEWHERE: [(Of, &str, &str); 27] = [
     (Of::Server, "admin", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "advertisers", "doors::listeners_and_files_are_where_the_config_says"),
     (Of::Server, "bid", "doors::listeners_and_files_are_where_the_config_says"),
@@ -51,6 +51,16 @@ const ELSEWHERE: [(Of, &str, &str); 21] = [
     (Of::Server, "limits", "doors::bodies_are_as_long_as_is_said"),
     (Of::Server, "compact", "winback::server::compaction::tests"),
     (Of::Server, "sampling", "winback::server::samples::tests"),
+    (Of::Server, "feeds.allow", "fetched::no_way_leads_to_a_private_address"),
+    (Of::Server, "feeds.ca_file", "fetched::tls_is_believed_by_known_authorities_only"),
+    (Of::Server, "feeds", "fetched::what_servers_do_wrong_is_told_by_name"),
+    (
+        Of::Advertiser,
+        "feed.auth.header",
+        "fetched::a_secret_is_told_to_the_feeds_own_host_only",
+    ),
+    (Of::Advertiser, "feed.auth", "fetched::a_secret_is_told_to_the_feeds_own_host_only"),
+    (Of::Advertiser, "feed.url", "fetched::no_way_leads_to_a_private_address"),
     (
         Of::Advertiser,
         "event_key_file",
@@ -67,15 +77,13 @@ const ELSEWHERE: [(Of, &str, &str); 21] = [
 
 const MONEY: &str = "Memory and money that survive anything";
 const IDENTITY: &str = "Identity one can see, consent one can prove";
-const DESK: &str = "The advertiser's desk";
 
 /// Keys that have no effect yet, and the title of the issue that gives them one.
-const LATER: [(Of, &str, &str); 5] = [
+const LATER: [(Of, &str, &str); 4] = [
     (Of::Advertiser, "budget.pacing", MONEY),
     (Of::Advertiser, "campaigns[].budget.pacing", MONEY),
     (Of::Server, "limits.memory_mib", MONEY),
     (Of::Server, "invalid_traffic.users_per_foreign_id", IDENTITY),
-    (Of::Advertiser, "feed.url", DESK),
 ];
 
 /// Whether a path is another, or below it.
