@@ -194,7 +194,7 @@ pub fn feed_file(file: &[u8]) {
             format: FeedFormat::Auto,
         };
         match feed::read(file, "feed", &shelf) {
-            Ok((_, report)) => assert_eq!(report.items, report.accepted + report.rejected_total()),
+            Ok((_, report)) => assert_eq!(report.items, report.accepted + report.duplicates + report.rejected_total()),
             Err(fault) => assert!(!fault.to_string().is_empty()),
         }
     });

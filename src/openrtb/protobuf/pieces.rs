@@ -3,10 +3,13 @@
 //!
 //! Allocates: hardly any encoder does that. Only the fields of the table are kept.
 
+use std::str::from_utf8;
+
 use bytes::BufMut;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::fields::{Field, Kind, Message};
+use super::transcript::Transcript;
 use super::{Known, Stop, Value};
 
 /// A message with its members sorted by field, and messages in pieces made whole.
@@ -20,8 +23,12 @@ pub(super) fn put_together(of: &'static Message, bytes: &[u8]) -> Result<Vec<u8>
     let is_place = |row: usize| matches!(of.fields[row].kind, Kind::Place(_));
     if let Some((last, _)) = all.iter().rev().find(|(row, _)| is_place(*row)).copied() {
         let other = all.iter().rposition(|(row, _)| is_place(*row) && *row != last);
+        let left = |at: usize, row: usize| Some(at) > other || !is_place(row);
+        for (_, (row, value)) in all.iter().enumerate().filter(|(at, (row, _))| !left(*at, *row)) {
+            passed_over(of.fields[*row].kind, *value)?;
+        }
         let mut at = 0..;
-        all.retain(|(row, _)| at.next() > other || !is_place(*row));
+        all.retain(|(row, _)| at.next().is_some_and(|at| left(at, *row)));
     }
     all.sort_by_key(|(row, _)| *row);
     let mut out = Vec::with_capacity(bytes.len());
@@ -42,6 +49,20 @@ pub(super) fn put_together(of: &'static Message, bytes: &[u8]) -> Result<Vec<u8>
         }
     }
     Ok(out)
+}
+
+/// What is dropped is read all the same: whether a text of it is one must not hang on what came later.
+fn passed_over(kind: Kind, value: Value<'_>) -> Result<(), Stop> {
+    let mut text = Vec::new();
+    let written = Transcript {
+        out: &mut text,
+        most: usize::MAX,
+    }
+    .value(kind, value);
+    match written {
+        Ok(()) | Err(Stop::InPieces) => from_utf8(&text).map(drop).map_err(|_| Stop::Fault),
+        Err(other) => Err(other),
+    }
 }
 
 fn bytes_of(value: Value<'_>) -> Option<&[u8]> {

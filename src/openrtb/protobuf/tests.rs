@@ -171,6 +171,10 @@ fn of_site_and_app_the_last_is_the_one() {
     );
     becomes(&[site("a.example"), bytes(22, bytes(2, "screen"))], r#"{"dooh":{}}"#);
     becomes(&[app("b"), app("c")], r#"{"app":{"bundle":"b","bundle":"c"}}"#);
+    // Of the earlier one every text must be one, whether or not anybody reads it.
+    let page = |page: &[u8]| bytes(3, bytes(7, page));
+    assert_eq!(json(&[page(b"\x9d\x90"), app("b")].concat()), Err(Unreadable::NotProtobuf));
+    becomes(&[page("é".as_bytes()), app("b")], r#"{"app":{"bundle":"b"}}"#);
 }
 
 #[test]
