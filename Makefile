@@ -1,6 +1,6 @@
 # What there is to run. Every target does its own set-up; a Rust toolchain is all that is needed.
 
-.PHONY: help test show demo count bench-wire overload mutants sim crash scale ack fuzz fmt lint docs
+.PHONY: help test show demo count package bench-wire overload mutants sim crash scale ack fuzz fmt lint docs
 .DEFAULT_GOAL := help
 
 # Which Show lines: an issue's name (a file of tools/shows) or all.
@@ -37,6 +37,9 @@ crash: ## What the store survives, at length: ROUNDS=200 of kill -9 under load, 
 
 count: ## Instructions of a decision beside those recorded; a rise of more than 3 % fails
 	@tools/count
+
+package: ## A Debian package, in target/debian
+	@tools/package
 
 bench-wire: ## The canonical bench over sockets, beside a bare hyper server: PAIRS=16
 	@tools/bench-wire

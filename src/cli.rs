@@ -8,6 +8,7 @@ mod check;
 mod exchange;
 mod explain;
 mod init;
+mod manual;
 mod replay;
 
 use std::io::Write;
@@ -27,6 +28,7 @@ pub use check::check;
 pub use exchange::{Exchange, exchange};
 pub use explain::{Explain, Why, explain, why};
 pub use init::{Init, init};
+pub use manual::{Completions, Man, completions, man};
 pub use replay::{Replay, replay};
 
 /// Why a command failed.

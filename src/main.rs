@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use winback::cli;
 
 #[global_allocator]
@@ -60,6 +60,10 @@ enum Command {
     Replay(cli::Replay),
     /// Writes the store anew, so that what was erased is no longer on the disk, while the server runs or not.
     Compact(cli::Compact),
+    /// Prints what completes commands and options in a shell.
+    Completions(cli::Completions),
+    /// Writes the man pages.
+    Man(cli::Man),
     /// Serves.
     Serve(cli::Serve),
 }
@@ -85,6 +89,8 @@ fn main() -> ExitCode {
         Command::Restore(restore) => cli::restore(&restore),
         Command::Replay(replay) => cli::replay(&replay),
         Command::Compact(compact) => cli::compact(&compact),
+        Command::Completions(completions) => cli::completions(&completions, Arguments::command()),
+        Command::Man(man) => cli::man(&man, Arguments::command()),
         Command::Serve(serve) => cli::serve(&serve),
     };
     match done {

@@ -37,6 +37,7 @@ mod media;
 mod merge;
 #[path = "../oracle.rs"]
 mod oracle;
+mod packaging;
 mod presets;
 mod replay;
 mod prices;
