@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, StartError};
 use crate::config::schema;
@@ -129,14 +129,12 @@ pub fn serve(arguments: &Serve) -> Result<(), Failure> {
     for remark in &app.remarks {
         tracing::warn!("{remark}");
     }
+    let mut signals = app.runtime().block_on(async { Signals::new() })?;
     println!(
         "bid listening on {}\npublic listening on {}\nadmin listening on {}\nready",
         app.bid, app.public, app.admin
     );
-    while app.runtime().block_on(next_signal()).map_err(|source| Failure::Environment {
-        what: "cannot wait for signals",
-        source,
-    })? {
+    while app.runtime().block_on(signals.next()) {
         for remark in app.reload() {
             tracing::warn!("{remark}");
         }
@@ -146,13 +144,37 @@ pub fn serve(arguments: &Serve) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for a signal: true to reload, false to stop.
-async fn next_signal() -> std::io::Result<bool> {
-    let (mut hangup, mut terminate) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = hangup.recv() => Ok(true),
-        _ = terminate.recv() => Ok(false),
-        _ = tokio::signal::ctrl_c() => Ok(false),
+/// The signals that are listened to, from when it is made: what comes while nobody waits is not lost.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// To be called within a runtime.
+    fn new() -> Result<Signals, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| Failure::Environment {
+                what: "cannot wait for signals",
+                source,
+            })
+        };
+        Ok(Signals {
+            hangup: listen(SignalKind::hangup())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for one: true to reload, false to stop.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => false,
+            _ = self.interrupt.recv() => false,
+            _ = self.hangup.recv() => true,
+        }
     }
 }
 
@@ -202,13 +224,14 @@ pub fn demo(arguments: &Demo) -> Result<(), Failure> {
     );
     let stage = stage(&app, dir);
     let mut stop = app.stopping();
+    let mut signals = app.runtime().block_on(async { Signals::new() })?;
     let outcome = app.runtime().block_on(async {
         let listener = tokio::net::TcpListener::from_std(storefront).map_err(|e| e.to_string())?;
         tokio::spawn(sim::storefront(listener));
         let (stopped, stopping) = tokio::sync::watch::channel(false);
         tokio::spawn(async move {
             tokio::select! {
-                _ = next_signal() => {}
+                _ = signals.next() => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
             // The demo may have ended by itself.

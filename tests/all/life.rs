@@ -99,6 +99,17 @@ fn comes_to(server: &Server, status: u16) -> bool {
 }
 
 #[test]
+fn a_term_that_comes_as_config_is_read_again_is_not_lost() {
+    let setup = Setup::acme();
+    setup.write();
+    let mut server = Server::start(setup.path());
+    server.signal("HUP");
+    server.signal("TERM");
+    let status = server.ended(DRAIN_MAX).expect("it ends in time");
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
 fn hup_reads_an_edited_advertiser() {
     let setup = Setup::acme();
     setup.write();

@@ -50,6 +50,7 @@ mod rights;
 mod scenarios;
 mod shop;
 mod smoke;
+mod start;
 mod storm;
 mod syncs;
 mod tidy;
