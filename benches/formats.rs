@@ -8,6 +8,7 @@ use std::hint::black_box;
 use criterion::Criterion;
 use serde_json::{Value, json};
 use winback::base::id::BidTag;
+use winback::base::quoted::Quoting;
 use winback::base::time::Millis;
 use winback::model::links::Click;
 use winback::model::template::Slots;
@@ -85,6 +86,7 @@ pub fn each(mut tell: impl FnMut(&str, &mut dyn FnMut() -> usize)) {
                 },
                 view: ("https://ads.example", token.as_bytes()),
                 tag: BidTag(7),
+                quoting: Quoting::Json,
             };
             order.write(&mut memory, &mut out).expect("an ad");
             out.len()

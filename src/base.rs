@@ -8,6 +8,7 @@ pub mod hash;
 pub mod id;
 pub mod limits;
 pub mod money;
+pub mod quoted;
 pub mod seal;
 pub mod time;
 pub mod winning_price;

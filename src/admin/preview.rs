@@ -18,6 +18,7 @@ use html_escape::{encode_double_quoted_attribute, encode_text};
 use super::advertisers::unknown;
 use super::reply::{Answer, Fail, Named, Query};
 use super::{Shared, users};
+use crate::base::quoted::Quoting;
 use crate::base::time::Millis;
 use crate::model::advertiser::{Creative, Fallback, Shop, Size};
 use crate::model::choice::Shelves;
@@ -223,7 +224,7 @@ fn page(shop: &Shop, look: &Look<'_>, products: &[&Product], now: Millis) -> Res
                 click: Click::to(if products.is_empty() { home.as_bytes() } else { b"" }),
                 pixel: NO_PIXEL,
             };
-            template.fill(&slots, &mut html);
+            template.fill(&slots, Quoting::Plain, &mut html);
         }
         Look::Player(creative) => player(creative, products.first().copied(), &mut html),
         Look::Assets(native) => html.extend(card(native, products.first().copied(), now).into_bytes()),

@@ -54,6 +54,11 @@ fn is_top(name: &str) -> bool {
 
 /// The host that an entry of a list means: some write addresses, or `*.` before a domain.
 pub fn host(entry: &str) -> &str {
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'.' | b'-');
+    // Most are a name and nothing else.
+    if entry.bytes().fold(true, |name, byte| name & is_of_name(byte)) {
+        return entry.trim_matches('.');
+    }
     let entry = entry.trim();
     let rest = entry.split_once("//").map_or(entry, |(_, rest)| rest);
     let host = rest.split(['/', ':', '?', '#']).next().unwrap_or(rest);

@@ -95,7 +95,7 @@ impl Money {
         if self.0 < 0 {
             out.write_char('-')?;
         }
-        write!(out, "{whole}")?;
+        out.write_str(itoa::Buffer::new().format(whole))?;
         if fraction == 0 {
             return Ok(());
         }

@@ -50,9 +50,8 @@ pub fn narrow<T: Trace>(
 ) -> Result<(), NoBid> {
     narrowed.candidates.clear();
     narrowed.offers.clear();
-    let house_blocked = case.attributes().are_blocked_by(&case.world.house);
     for at in 0..known.profile.sections.len() {
-        candidates(case, known, at, house_blocked, narrowed, furthest, trace);
+        candidates(case, known, at, narrowed, furthest, trace);
     }
     let is_wanted = !narrowed.candidates.is_empty();
     let mut memory = std::mem::take(&mut narrowed.memory);
@@ -72,7 +71,6 @@ fn candidates<T: Trace>(
     case: &Case<'_>,
     known: &mut Known,
     section: usize,
-    house_blocked: bool,
     narrowed: &mut Narrowed,
     furthest: &mut Furthest,
     trace: &mut T,
@@ -99,7 +97,7 @@ fn candidates<T: Trace>(
     for (index, campaign) in advertiser.campaigns.iter().enumerate() {
         let multiplier = audience(campaign, &mut is_in).and_then(|multiplier| {
             admit_campaign(case, shop, campaign)?;
-            let admitted = of_shop.get_or_insert_with(|| admit_shop(case, advertiser, house_blocked));
+            let admitted = of_shop.get_or_insert_with(|| admit_shop(case, advertiser));
             admitted.map(|()| multiplier)
         });
         match multiplier {
@@ -157,8 +155,8 @@ fn admit_campaign(case: &Case<'_>, shop: &Shop, campaign: &Campaign) -> Result<(
 }
 
 /// What is the same for all campaigns of an advertiser: who blocks it here.
-fn admit_shop(case: &Case<'_>, advertiser: &Advertiser, house_blocked: bool) -> Result<(), NoBid> {
-    if house_blocked {
+fn admit_shop(case: &Case<'_>, advertiser: &Advertiser) -> Result<(), NoBid> {
+    if case.attributes().are_blocked_by(&case.world.house) {
         return Err(NoBid::HouseBlocked);
     }
     case.attributes().refusal(advertiser, seat(case, advertiser)).map_or(Ok(()), Err)

@@ -32,7 +32,7 @@ pub struct Ad {
     pub creative: u32,
     /// What the answer says of it.
     pub made: Made,
-    /// The markup.
+    /// The markup, as the form of the answer has it.
     pub markup: Range<usize>,
     /// `nurl`, `burl` and `lurl`.
     pub notices: [Range<usize>; 3],
@@ -264,6 +264,7 @@ fn write_ad(
         },
         view: (&case.world.public_url, &links[written.view]),
         tag: pick.tag,
+        quoting: case.ask.form.quoting(),
     };
     let start = markup.len();
     let made = order.write(memory, markup)?;

@@ -87,7 +87,7 @@ fn bid(case: &Case<'_>, shop: &Shop, pick: &Pick, ad: &Ad, ads: &Ads, out: &mut 
     for (notice, range) in [field::NURL, field::BURL, field::LURL].into_iter().zip(&ad.notices) {
         say(case, out, notice, text(&ads.links[range.clone()]));
     }
-    say(case, out, field::ADM, text(&ads.markup[ad.markup.clone()]));
+    out.ready(field::ADM, &ads.markup[ad.markup.clone()]);
     say(case, out, field::LANGUAGE, advertiser.language.split('-').next().unwrap_or("en"));
     out.number(field::EXP, ad.exp);
     let (pixel, dsa) = (text(&ads.links[ad.pixel.clone()]), case.request.signals.dsa);
@@ -102,5 +102,5 @@ fn say(case: &Case<'_>, out: &mut impl Writer, field: Field, value: &str) {
 }
 
 fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or("")
+    simdutf8::basic::from_utf8(bytes).unwrap_or("")
 }

@@ -2,11 +2,13 @@
 //!
 //! Compiled when a config is loaded, per creative and size; filled in on the decision path. Fixed
 //! text is escaped already; what is filled in is escaped where it lands: as HTML text, within a
-//! quoted attribute, or as a part of an address. Never for a script, a style, an unquoted attribute
-//! or JSON; and never the place to judge a link's scheme, which feed and server did.
+//! quoted attribute, or as a part of an address; and all of it once more for the JSON string that the
+//! answer has it in, fixed text ahead of time. Never for a script, a style or an unquoted attribute; and
+//! never the place to judge a link's scheme, which feed and server did.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::base::quoted::{Quoting, Ready};
 use crate::base::time::Millis;
 use crate::model::links::Click;
 use crate::model::product::Product;
@@ -74,7 +76,7 @@ pub enum Cond {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Written as it is.
-    Text(Box<str>),
+    Text(Ready),
     /// Filled in.
     Field(Field, Place),
     /// Only if.
@@ -133,19 +135,25 @@ impl Template {
         weight(&self.pieces, self.places as usize)
     }
 
-    /// Appends the ad to `out`. Allocates nothing but what `out` needs to grow.
+    /// Appends the ad to `out`, as it lands there. Allocates nothing but what `out` needs to grow.
     ///
     /// Exchange macros in `click` and `pixel` stay as they are; whatever looks like a macro in the
     /// product's own text is defused, lest an exchange replaces it.
-    pub fn fill(&self, slots: &Slots<'_>, out: &mut Vec<u8>) {
+    pub fn fill(&self, slots: &Slots<'_>, quoting: Quoting, out: &mut Vec<u8>) {
         let count = slots.products.len().min(self.places as usize);
-        View { slots, count, at: 0 }.fill(&self.pieces, out);
+        let view = View {
+            slots,
+            quoting,
+            count,
+            at: 0,
+        };
+        view.fill(&self.pieces, out);
     }
 }
 
 fn weight(pieces: &[Piece], places: usize) -> usize {
     let one = |piece: &Piece| match piece {
-        Piece::Text(text) => text.len(),
+        Piece::Text(text) => text.within(Quoting::Plain).len(),
         Piece::Field(..) => FIELD_BYTES,
         Piece::When(_, then) | Piece::Unless(_, then) => weight(then, places),
         Piece::Each(inner) => weight(inner, places) * places,
@@ -157,6 +165,8 @@ fn weight(pieces: &[Piece], places: usize) -> usize {
 #[derive(Clone, Copy)]
 struct View<'a> {
     slots: &'a Slots<'a>,
+    /// Where the ad lands.
+    quoting: Quoting,
     /// Products shown.
     count: usize,
     /// Which of them this is about.
@@ -167,8 +177,12 @@ impl<'a> View<'a> {
     fn fill(self, pieces: &[Piece], out: &mut Vec<u8>) {
         for piece in pieces {
             match piece {
-                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Field(field, place) => self.write(*field, *place, out),
+                Piece::Text(text) => out.extend_from_slice(text.within(self.quoting).as_bytes()),
+                Piece::Field(field, place) => {
+                    let start = out.len();
+                    self.write(*field, *place, out);
+                    self.quoting.fit(start, out);
+                }
                 Piece::When(cond, then) if self.holds(*cond) => self.fill(then, out),
                 Piece::Unless(cond, then) if !self.holds(*cond) => self.fill(then, out),
                 Piece::When(..) | Piece::Unless(..) => {}
@@ -256,13 +270,17 @@ pub fn escape(text: &str, out: &mut Vec<u8>) {
 /// Appends a link as the value of a quoted attribute, macros untouched; bytes that are no UTF-8 are
 /// no part of a link and are left out.
 pub fn escape_link(link: &[u8], out: &mut Vec<u8>) {
-    if all(link, |byte| byte.is_ascii() & stands_in_markup(byte)) {
-        return out.extend_from_slice(link);
-    }
-    for chunk in link.utf8_chunks() {
+    let is_clean = |piece: &&[u8]| all(piece, |byte| byte.is_ascii() & stands_in_markup(byte));
+    let clean = link.chunks(CLEAN_BYTES).take_while(is_clean).map(<[u8]>::len).sum();
+    let (clean, rest) = link.split_at(clean);
+    out.extend_from_slice(clean);
+    for chunk in rest.utf8_chunks() {
         html_escape::encode_quoted_attribute_to_vec(chunk.valid(), out);
     }
 }
+
+/// So many bytes of a link are looked at in one go.
+const CLEAN_BYTES: usize = 32;
 
 /// Whether all bytes are such; without a way out, so that it is done for many of them at once.
 fn all(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {

@@ -255,7 +255,11 @@ fn device_kind(request: &Opportunity<'_>, hints: &Hints<'_>) -> Option<Device> {
 /// The host of `site.page`, whose slashes may be escaped.
 pub fn page_host<'r>(request: &Opportunity<'r>) -> Option<&'r str> {
     let page = std::str::from_utf8(request.place.page.raw()).ok()?;
-    let rest = &page[page.find("//").map(|at| at + 2).or_else(|| page.find("\\/\\/").map(|at| at + 4))?..];
+    let slashes = |at: usize| page.as_bytes()[at..].starts_with(b"//").then_some(at + 2);
+    let first = memchr::memchr(b'/', page.as_bytes()).and_then(slashes);
+    // Nearly always the first slash is the first of the two.
+    let rest = first.or_else(|| page.find("//").map(|at| at + 2));
+    let rest = &page[rest.or_else(|| page.find("\\/\\/").map(|at| at + 4))?..];
     let authority = rest.split(['/', '\\', '?', '#']).next()?;
     let host = authority.rsplit('@').next()?.split(':').next()?;
     (!host.is_empty()).then_some(host)

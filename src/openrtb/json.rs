@@ -7,17 +7,15 @@
 
 mod escapes;
 mod numbers;
-mod runs;
 mod values;
 
 pub use escapes::resolved;
 pub use values::{Chars, Eid, Elements, FormatEntry, Hints, List, Text, creatives, eids, elements, formats, hints, sizes};
 
-use bytes::BufMut;
-
 use crate::base::limits::JSON_DEPTH_MAX;
-pub(super) use runs::plain_run;
-use runs::short_string;
+pub(super) use crate::base::quoted::plain_run;
+use crate::base::quoted::short_string;
+pub use crate::base::quoted::{write_bytes, write_content, write_string};
 use values::unescape_one;
 
 /// Longest key that a reader can ask for, in bytes; a longer one is no key of OpenRTB.
@@ -395,47 +393,6 @@ impl<'b> Scanner<'b> {
 
     fn since(&self, start: usize) -> &'b str {
         self.text.get(start..self.at).unwrap_or_default()
-    }
-}
-
-/// Appends a text as a JSON string, quotes and all, as serde_json writes it: most of an answer is markup,
-/// in long runs without anything to escape.
-pub fn write_string(text: &str, out: &mut impl BufMut) {
-    write_bytes(text.as_bytes(), out);
-}
-
-/// As [`write_string`], of what may yet turn out to be no UTF-8, which is kept as it is.
-pub fn write_bytes(text: &[u8], out: &mut impl BufMut) {
-    out.put_u8(b'"');
-    write_content(text, out);
-    out.put_u8(b'"');
-}
-
-/// Appends what stands between the quotes.
-#[inline]
-pub fn write_content(text: &[u8], out: &mut impl BufMut) {
-    let mut rest = text;
-    loop {
-        let run = plain_run(rest);
-        out.put_slice(&rest[..run]);
-        let Some(byte) = rest.get(run) else { break };
-        let short = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
-            0x08 => b'b',
-            0x0c => b'f',
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            _ => 0,
-        };
-        if short == 0 {
-            let hex = |digit: u8| b"0123456789abcdef"[usize::from(digit & 15)];
-            out.put_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(*byte)]);
-        } else {
-            out.put_slice(&[b'\\', short]);
-        }
-        rest = &rest[run + 1..];
     }
 }
 

@@ -12,6 +12,7 @@ use super::request::Imp;
 use super::slot::MRAID;
 use super::vast::{Document, Vast};
 use crate::base::id::BidTag;
+use crate::base::quoted::Quoting;
 use crate::model::advertiser::{Advertiser, Creative, Size};
 use crate::model::spot::Spot;
 use crate::model::targeting::Format;
@@ -38,6 +39,8 @@ pub struct Order<'a> {
     pub view: (&'a str, &'a [u8]),
     /// The bid's tag.
     pub tag: BidTag,
+    /// Where the markup lands.
+    pub quoting: Quoting,
 }
 
 /// Memory for markup within markup.
@@ -89,15 +92,17 @@ impl Made {
 }
 
 impl Order<'_> {
-    /// Appends the markup. Fails with the id of a required native asset that cannot be filled, or with
-    /// none where there is nothing to show.
+    /// Appends the markup, as it lands there. Fails with the id of a required native asset that cannot be filled, or
+    /// with none where there is nothing to show.
     pub fn write(&self, memory: &mut Memory, out: &mut Vec<u8>) -> Result<Made, Option<i64>> {
+        let start = out.len();
         let made = match self.creative.format {
-            Format::Banner => self.banner(out),
-            Format::Native => return self.native(memory, out),
-            format => self.spot(format, memory, out),
+            Format::Banner => return self.banner(out).ok_or(None),
+            Format::Native => self.native(memory, out)?,
+            format => self.spot(format, memory, out).ok_or(None)?,
         };
-        made.ok_or(None)
+        self.quoting.fit(start, out);
+        Ok(made)
     }
 
     /// The pixel's address, up to the end of its token and on.
@@ -110,7 +115,7 @@ impl Order<'_> {
     fn banner(&self, out: &mut Vec<u8>) -> Option<Made> {
         let (size, template) = self.creative.ads.get(self.size)?;
         let start = out.len();
-        template.fill(&self.slots, out);
+        template.fill(&self.slots, self.quoting, out);
         (out.len() > start).then_some(Made {
             size: Some(*size),
             ..Made::default()

@@ -4,13 +4,12 @@
 //! Assumes a buffer that may grow; writes straight into it, so that nothing is copied on the way to the
 //! socket but the lengths of messages, which protobuf has before what they measure. Decides nothing.
 
-use std::fmt::Write;
-
 use bytes::{BufMut, BytesMut};
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use super::json::{Text, write_string};
 use crate::base::money::Money;
+use crate::base::quoted::Quoting;
 
 /// How a request came, and its answer goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,20 +21,30 @@ pub enum Form {
     Protobuf,
 }
 
-/// A field of the response: its name and its number.
+impl Form {
+    /// Where the texts of an answer land.
+    pub const fn quoting(self) -> Quoting {
+        match self {
+            Form::Json => Quoting::Json,
+            Form::Protobuf => Quoting::Plain,
+        }
+    }
+}
+
+/// A field of the response: its name as it follows another member of an object, `,"id":`, and its number.
 #[derive(Clone, Copy, Debug)]
 pub struct Field(&'static str, u32);
 
 impl Field {
     /// Its name in JSON.
     pub fn name(self) -> &'static str {
-        self.0
+        &self.0[2..self.0.len() - 2]
     }
 }
 
 macro_rules! fields {
     ($($name:ident $key:literal $number:literal;)*) => {
-        $(#[doc = concat!("`", $key, "`.")] pub const $name: Field = Field($key, $number);)*
+        $(#[doc = concat!("`", $key, "`.")] pub const $name: Field = Field(concat!(",\"", $key, "\":"), $number);)*
     };
 }
 
@@ -150,6 +159,8 @@ pub mod transparency {
 pub trait Writer {
     /// A text.
     fn text(&mut self, field: Field, value: &str);
+    /// A text that has been made for this form, see [`Form::quoting`].
+    fn ready(&mut self, field: Field, value: &[u8]);
     /// A text of the request, given back.
     fn echo(&mut self, field: Field, value: Text<'_>);
     /// Sixteen hexadecimal digits.
@@ -185,6 +196,11 @@ pub fn no_bid(form: Form, id: Text<'_>, nbr: u32, out: &mut BytesMut) {
     }
 }
 
+/// Sixteen of them, hexadecimal.
+fn digits(value: u64) -> [u8; 16] {
+    std::array::from_fn(|at| b"0123456789abcdef"[(value >> (60 - 4 * at)) as usize & 15])
+}
+
 /// As JSON.
 pub struct Json<'o>(&'o mut BytesMut);
 
@@ -207,10 +223,14 @@ impl Json<'_> {
     }
 
     fn name(&mut self, field: Field) {
-        self.comma();
+        let is_first = matches!(self.0.last(), Some(b'{'));
+        self.0.put_slice(&field.0.as_bytes()[usize::from(is_first)..]);
+    }
+
+    fn quoted(&mut self, content: &[u8]) {
         self.0.put_u8(b'"');
-        self.0.put_slice(field.0.as_bytes());
-        self.0.put_slice(b"\":");
+        self.0.put_slice(content);
+        self.0.put_u8(b'"');
     }
 
     fn list<T>(&mut self, field: Field, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
@@ -234,17 +254,18 @@ impl Writer for Json<'_> {
         write_string(value, self.0);
     }
 
+    fn ready(&mut self, field: Field, value: &[u8]) {
+        self.name(field);
+        self.quoted(value);
+    }
+
     /// As it came: raw text is valid within quotes.
     fn echo(&mut self, field: Field, value: Text<'_>) {
-        self.name(field);
-        self.0.put_u8(b'"');
-        self.0.put_slice(value.raw());
-        self.0.put_u8(b'"');
+        self.ready(field, value.raw());
     }
 
     fn hex(&mut self, field: Field, value: u64) {
-        self.name(field);
-        let _ = write!(self.0, "\"{value:016x}\"");
+        self.ready(field, &digits(value));
     }
 
     fn texts<'t>(&mut self, field: Field, values: impl IntoIterator<Item = &'t str>) {
@@ -253,23 +274,23 @@ impl Writer for Json<'_> {
 
     fn number(&mut self, field: Field, value: u32) {
         self.name(field);
-        let _ = write!(self.0, "{value}");
+        self.0.put_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn numbers(&mut self, field: Field, values: impl IntoIterator<Item = u32>) {
         self.list(field, values, |json, value| {
-            let _ = write!(json.0, "{value}");
+            json.0.put_slice(itoa::Buffer::new().format(value).as_bytes());
         });
     }
 
     fn long(&mut self, field: Field, value: i64) {
-        self.name(field);
-        let _ = write!(self.0, "\"{value}\"");
+        self.ready(field, itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn amount(&mut self, field: Field, value: Money) {
         self.name(field);
-        let _ = write!(self.0, "{value}");
+        // Writing into memory cannot fail.
+        let _ = value.write(self.0);
     }
 
     fn message(&mut self, field: Field, write: impl FnOnce(&mut Self)) {
@@ -337,9 +358,13 @@ impl Protobuf<'_> {
 
 impl Writer for Protobuf<'_> {
     fn text(&mut self, field: Field, value: &str) {
+        self.ready(field, value.as_bytes());
+    }
+
+    fn ready(&mut self, field: Field, value: &[u8]) {
         encode_key(field.1, WireType::LengthDelimited, self.0);
         encode_varint(value.len() as u64, self.0);
-        self.0.put_slice(value.as_bytes());
+        self.0.put_slice(value);
     }
 
     fn echo(&mut self, field: Field, value: Text<'_>) {
@@ -352,9 +377,7 @@ impl Writer for Protobuf<'_> {
     }
 
     fn hex(&mut self, field: Field, value: u64) {
-        self.measured(field, |bytes| {
-            let _ = write!(bytes.0, "{value:016x}");
-        });
+        self.ready(field, &digits(value));
     }
 
     fn texts<'t>(&mut self, field: Field, values: impl IntoIterator<Item = &'t str>) {

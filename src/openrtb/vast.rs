@@ -13,6 +13,7 @@ use memchr::memmem::find;
 use quick_xml::events::BytesCData;
 
 use super::player::{Beside, Player};
+use crate::base::quoted::Quoting;
 use crate::model::advertiser::Size;
 use crate::model::product::picture_type;
 use crate::model::spot::{Media, Spot, Verification};
@@ -309,7 +310,7 @@ impl Document<'_> {
                     pixel: NO_PIXEL,
                     ..self.slots
                 };
-                html.fill(&slots, part);
+                html.fill(&slots, Quoting::Plain, part);
                 put(out, "<HTMLResource>");
                 cdata(&[part], out);
                 put(out, "</HTMLResource>");

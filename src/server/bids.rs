@@ -6,21 +6,26 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::error::Error;
+use std::future::poll_fn;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::{mpsc, watch};
+use tokio::time::error::Elapsed;
 
 use super::bodies::{self, Manner, Packer, Reader};
 use super::crowd::{End, Life, Open, Phase};
@@ -43,6 +48,8 @@ use crate::openrtb::request::Opportunity;
 use crate::openrtb::response;
 use crate::track::approval;
 
+/// The version of OpenRTB that is spoken.
+const VERSION: HeaderName = HeaderName::from_static("x-openrtb-version");
 /// What most answers fit in.
 const ANSWER_BYTES_USUAL: usize = 8 * 1024;
 /// Between two looks whether a core has caught up, while all are too far behind to accept.
@@ -247,8 +254,10 @@ async fn handle(engine: &Engine, desk: &RefCell<Desk>, valve: &Valve, life: &Lif
         if request.method() != Method::POST {
             return http::status(StatusCode::METHOD_NOT_ALLOWED);
         }
-        let exchange = exchange.to_owned();
-        return bid(engine, desk, valve, life, peer, &exchange, request).await;
+        return match asker(engine, peer, exchange, request.headers()) {
+            Ok(asker) => bid(engine, desk, valve, life, asker, request).await,
+            Err(answer) => *answer,
+        };
     }
     if let Some((kind, token)) = path.strip_prefix("/n/").and_then(|rest| rest.split_once('/')) {
         if !matches!(*request.method(), Method::GET | Method::POST) {
@@ -279,14 +288,9 @@ async fn bid(
     desk: &RefCell<Desk>,
     valve: &Valve,
     life: &Life,
-    peer: SocketAddr,
-    exchange: &str,
+    (exchange, manner): (Arc<Exchange>, Manner),
     request: Request<Incoming>,
 ) -> Answer {
-    let (exchange, manner) = match asker(engine, peer, exchange, request.headers()) {
-        Ok(asker) => asker,
-        Err(answer) => return *answer,
-    };
     let limit = engine.settings.load().server.limits.body_kib as usize * 1024;
     let limit = limit.min(BODY_BYTES_MAX);
     valve.asked(&exchange);
@@ -331,8 +335,8 @@ async fn bid(
         Outcome::Bid { .. } => with_answer(manner, packer, scratch),
         Outcome::NoBid(why) => no_bid(why, says_why, manner, body.unwrap_or_default(), memory),
     };
-    if let Some(version) = parts.headers.get("x-openrtb-version") {
-        answer.headers_mut().insert("x-openrtb-version", version.clone());
+    if let Some(version) = parts.headers.get(&VERSION) {
+        answer.headers_mut().insert(VERSION, version.clone());
     }
     count(engine, &exchange, &outcome, scratch, valve.arrived());
     if let Ok(body) = body {
@@ -441,9 +445,9 @@ async fn body_of(headers: &HeaderMap, body: Incoming, limit: usize, pressure: &R
         return Err(Bodiless::Refused(StatusCode::PAYLOAD_TOO_LARGE));
     }
     let _room = pressure.room(announced.unwrap_or(limit)).ok_or(Bodiless::Crowded)?;
-    let whole = tokio::time::timeout(Duration::from_millis(BODY_MS_MAX), Limited::new(body, limit).collect());
+    let whole = in_time(whole(Limited::new(body, limit)));
     Err(Bodiless::Refused(match whole.await {
-        Ok(Ok(body)) => return Ok(body.to_bytes()),
+        Ok(Ok(body)) => return Ok(body),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => StatusCode::PAYLOAD_TOO_LARGE,
         Ok(Err(_)) => StatusCode::BAD_REQUEST,
         Err(_) => {
@@ -451,4 +455,37 @@ async fn body_of(headers: &HeaderMap, body: Incoming, limit: usize, pressure: &R
             StatusCode::BAD_REQUEST
         }
     }))
+}
+
+/// All of a body; one that comes in one piece, as most do, is not moved.
+async fn whole(mut body: Limited<Incoming>) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+    let mut pieces = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers say nothing.
+        let Ok(piece) = frame?.into_data() else { continue };
+        if pieces.is_empty() && body.is_end_stream() {
+            return Ok(piece);
+        }
+        pieces.extend_from_slice(&piece);
+    }
+    Ok(pieces.freeze())
+}
+
+/// What comes in within the time of a body. Hyper reads none before it is asked, and most are here then: a timer
+/// is armed for those only that are not.
+async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let (mut body, mut is_asked) = (pin!(body), false);
+    let at_once = poll_fn(|context| match body.as_mut().poll(context) {
+        Poll::Ready(whole) => Poll::Ready(Some(whole)),
+        Poll::Pending if is_asked => Poll::Ready(None),
+        Poll::Pending => {
+            is_asked = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    match at_once.await {
+        Some(whole) => Ok(whole),
+        None => tokio::time::timeout(Duration::from_millis(BODY_MS_MAX), body).await,
+    }
 }

@@ -52,14 +52,17 @@ pub fn manner(headers: &HeaderMap) -> Option<Manner> {
 
 /// The form of a content type, and the type of its answer: bytes without a name are answered so.
 fn form_of(content_type: &str) -> Option<(Form, &'static str)> {
-    let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    match essence.as_str() {
-        "" | "application/json" | "text/json" | "text/plain" => Some((Form::Json, "application/json")),
-        "application/octet-stream" => Some((Form::Protobuf, "application/octet-stream")),
-        "application/x-protobuf" | "application/protobuf" | "application/vnd.google.protobuf" => {
-            Some((Form::Protobuf, "application/x-protobuf"))
-        }
-        other => other.ends_with("+json").then_some((Form::Json, "application/json")),
+    const JSON: [&str; 4] = ["application/json", "text/json", "text/plain", ""];
+    const PROTOBUF: [&str; 3] = ["application/x-protobuf", "application/protobuf", "application/vnd.google.protobuf"];
+    let essence = content_type.split(';').next().unwrap_or("").trim();
+    let is = |name: &&str| essence.eq_ignore_ascii_case(name);
+    let is_kin = essence
+        .rsplit_once('+')
+        .is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"));
+    match () {
+        () if JSON.iter().any(is) || is_kin => Some((Form::Json, "application/json")),
+        () if is(&"application/octet-stream") => Some((Form::Protobuf, "application/octet-stream")),
+        () => PROTOBUF.iter().any(is).then_some((Form::Protobuf, "application/x-protobuf")),
     }
 }
 

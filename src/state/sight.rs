@@ -169,14 +169,15 @@ pub fn id_text<'s>(id: Text<'s>, memory: &'s mut String) -> Option<&'s [u8]> {
 /// Whether an id is nobody's: empty, too long, a macro that was not replaced, zeros or a word for nobody. It would
 /// make one person of all who are sent with it.
 pub fn is_nobody(id: &[u8]) -> bool {
-    let is_macro = |byte: &u8| matches!(byte, b'{' | b'}' | b'[' | b']');
+    let is_macro = |byte: u8| matches!(byte, b'{' | b'}' | b'[' | b']');
     let is_word = |word: &&[u8]| id.eq_ignore_ascii_case(word);
     const WORDS: [&[u8]; 7] = [b"null", b"none", b"undefined", b"nan", b"unknown", b"false", b"(null)"];
     is_zero(id)
         || id.len() > FOREIGN_ID_BYTES_MAX
         || id.starts_with(b"$")
         || id.starts_with(b"%%")
-        || id.iter().any(is_macro)
+        // Without a way out, so that it is done for many bytes at once.
+        || id.iter().fold(false, |any, byte| any | is_macro(*byte))
         || WORDS.iter().any(is_word)
 }
 

@@ -5,6 +5,8 @@
 
 #[path = "media/calls.rs"]
 mod calls;
+#[path = "media/forms.rs"]
+mod forms;
 #[path = "media/native.rs"]
 mod native;
 #[path = "media/vast.rs"]
@@ -32,6 +34,11 @@ struct Stage {
 
 impl Stage {
     fn new(creative: &Value) -> Stage {
+        Stage::titled(creative, TITLE)
+    }
+
+    /// With a product of that title.
+    fn titled(creative: &Value, title: &str) -> Stage {
         let server = json!({
             "public": {"url": "https://ads.example"},
             "privacy": {"gdpr_when_unknown": false},
@@ -48,7 +55,7 @@ impl Stage {
         let mut rig = Rig::new(&server, NOWHERE.as_ref()).expect("a sound server");
         let description = "Warm, dry and light on every trail. ".repeat(8);
         let boot = item(
-            &json!({"id": "boot", "title": TITLE, "description": description, "price": "80.00 USD", "sale_price": "64.00 USD"}),
+            &json!({"id": "boot", "title": title, "description": description, "price": "80.00 USD", "sale_price": "64.00 USD"}),
             "acme.example",
             "USD",
         );
@@ -63,26 +70,35 @@ impl Stage {
     }
 
     /// The answer to a request for one imp, or the reason why there is none.
-    fn ask(&mut self, mut imp: Value) -> Result<Value, &'static str> {
-        imp["id"] = json!("1");
-        let request = json!({"id": "r", "imp": [imp], "user": {"id": "u"}, "site": {"page": "https://news.example/a"}});
+    fn ask(&mut self, imp: Value) -> Result<Value, &'static str> {
         self.asked += 1;
-        let body = request.to_string();
+        let answer = self.answer(Form::Json, &request(imp).to_string().into_bytes())?;
+        Ok(serde_json::from_slice(answer).expect("an answer"))
+    }
+
+    /// The answer's bytes; always the same for the same seed.
+    fn answer(&mut self, form: Form, body: &[u8]) -> Result<&[u8], &'static str> {
         let ask = Ask {
             exchange: self.rig.world.exchange_by_id("x").expect("an exchange").no,
-            body: body.as_bytes(),
+            body,
             now: NOW,
             waited_ms: 0,
             seed: self.asked << 64 | self.asked,
             barred: None,
             inert: false,
-            form: Form::Json,
+            form,
         };
         match decide(&self.rig.world, &self.rig.state, &ask, &mut self.scratch, &mut Silent) {
             Outcome::NoBid(why) => Err(why.label()),
-            Outcome::Bid { .. } => Ok(serde_json::from_slice(&self.scratch.out).expect("an answer")),
+            Outcome::Bid { .. } => Ok(&self.scratch.out),
         }
     }
+}
+
+/// A request for one imp, of the shopper.
+fn request(mut imp: Value) -> Value {
+    imp["id"] = json!("1");
+    json!({"id": "r", "imp": [imp], "user": {"id": "u"}, "site": {"page": "https://news.example/a"}})
 }
 
 /// The only bid of an answer.

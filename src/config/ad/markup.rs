@@ -5,6 +5,7 @@
 use serde_json::json;
 
 use super::{AdSpec, Promotion, is_web};
+use crate::base::quoted::Ready;
 use crate::model::advertiser::Size;
 use crate::model::template::{Cond, Field, Piece, Place, escape, escape_link};
 
@@ -146,7 +147,7 @@ impl Markup {
 
     fn flush(&mut self) {
         if !self.text.is_empty() {
-            self.pieces.push(Piece::Text(String::from_utf8_lossy(&self.text).into()));
+            self.pieces.push(Piece::Text(Ready::new(&String::from_utf8_lossy(&self.text))));
             self.text.clear();
         }
     }

@@ -4,6 +4,7 @@
 use super::{AdSpec, Kind, Promotion, Trackers, compile, places};
 use crate::base::id::ProductKey;
 use crate::base::money::Money;
+use crate::base::quoted::Quoting;
 use crate::base::time::Millis;
 use crate::model::advertiser::Size;
 use crate::model::product::{Product, Sale};
@@ -31,7 +32,7 @@ const SIZES: [(u32, u32); 16] = [
 
 const CLICK: &[u8] = b"%%CLICK_URL_UNESC%%https://ads.example/click/AbC-_9";
 const PIXEL: &[u8] = b"https://ads.example/imp/AbC-_9?p=${AUCTION_PRICE}";
-const HOSTILE: &str = "\"'><script>alert(1)</script> onload=x {{x}} ${AUCTION_PRICE} %%X%% \0\u{202e}evil\u{2066}";
+const HOSTILE: &str = "\"'><script>alert(1)</script> onload=x {{x}} ${AUCTION_PRICE} %%X%% \\ \\\" \0\u{202e}evil\u{2066}\u{1f600}";
 const NOW: Millis = Millis(1_000_000);
 
 pub(super) const PLAIN: AdSpec<'_> = AdSpec {
@@ -100,9 +101,19 @@ pub(super) fn shown(spec: &AdSpec<'_>, products: &[Product], (w, h): (u32, u32))
         click: crate::model::links::Click::to(CLICK),
         pixel: PIXEL,
     };
-    let mut out = Vec::new();
-    compile(spec, Size { w, h }).fill(&slots, &mut out);
-    String::from_utf8(out).expect("text")
+    let template = compile(spec, Size { w, h });
+    let [plain, json] = [Quoting::Plain, Quoting::Json].map(|quoting| {
+        // What stands before it is nobody's business.
+        let mut out = b"\"before\"".to_vec();
+        template.fill(&slots, quoting, &mut out);
+        String::from_utf8(out.split_off(8)).expect("text")
+    });
+    assert_eq!(
+        format!("\"{json}\""),
+        serde_json::to_string(&plain).expect("a text"),
+        "escaped once for JSON"
+    );
+    plain
 }
 
 #[test]

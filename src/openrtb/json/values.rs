@@ -3,8 +3,9 @@
 //! Assumes slices of a document that [`Scanner`] has passed over; given anything else, iteration
 //! ends early. Never allocates, but into a scratch that the caller lends.
 
-use super::{Scan, Scanner};
+use super::{Scan, Scanner, short_string};
 use crate::base::limits::SIZES_MAX;
+use crate::base::quoted::has_backslash;
 
 /// Longest text that is read as a number when it is written with escapes.
 const NUMBER_BYTES_MAX: usize = 64;
@@ -44,7 +45,7 @@ impl<'b> Text<'b> {
 
     /// The text, where nothing in it is escaped.
     pub fn plain(&self) -> Option<&'b str> {
-        (!self.raw.contains('\\')).then_some(self.raw)
+        (!has_backslash(self.raw.as_bytes())).then_some(self.raw)
     }
 
     /// The characters, escapes processed.
@@ -196,32 +197,61 @@ impl<'b> List<'b> {
 
     /// Its scalars that are not empty. One string given for an array is read as its parts between
     /// commas, for some write lists so.
-    pub fn iter(&self) -> impl Iterator<Item = Text<'b>> + use<'b> {
-        let mut elements = elements(self.raw);
-        let array = elements.array;
-        std::iter::from_fn(move || elements.next_as(Scanner::scalar))
-            .flat_map(move |text| parts(text, !array))
-            .filter(Text::is_present)
+    pub fn iter(&self) -> Entries<'b> {
+        let elements = elements(self.raw);
+        Entries {
+            splits: !elements.array,
+            elements,
+            rest: None,
+        }
     }
 
     /// Its integers; a string's parts between commas count one by one.
     pub fn integers(&self) -> impl Iterator<Item = i64> + use<'b> {
-        self.iter().flat_map(|text| parts(text, true)).filter_map(|text| text.integer())
+        let entries = Entries {
+            splits: true,
+            ..self.iter()
+        };
+        entries.filter_map(|text| text.integer())
     }
 }
 
-/// The text, or what stands between its commas.
-fn parts(text: Text<'_>, split: bool) -> impl Iterator<Item = Text<'_>> {
-    let mut rest = Some(text.raw);
-    std::iter::from_fn(move || {
-        let (part, after) = match rest?.split_once(',') {
-            Some((part, after)) if split => (part.trim(), Some(after)),
-            _ if split => (rest?.trim(), None),
-            _ => (rest?, None),
-        };
-        rest = after;
-        Some(Text::new(part))
-    })
+/// See [`List::iter`].
+#[derive(Clone, Debug)]
+pub struct Entries<'b> {
+    elements: Elements<'b>,
+    /// Whether what stands between the commas of a string counts one by one.
+    splits: bool,
+    /// What is left of such a string.
+    rest: Option<&'b str>,
+}
+
+impl<'b> Iterator for Entries<'b> {
+    type Item = Text<'b>;
+
+    fn next(&mut self) -> Option<Text<'b>> {
+        loop {
+            let entry = match self.rest.take() {
+                Some(rest) => {
+                    let comma = memchr::memchr(b',', rest.as_bytes());
+                    self.rest = comma.map(|at| &rest[at + 1..]);
+                    Text::new(rest[..comma.unwrap_or(rest.len())].trim())
+                }
+                None => {
+                    let short = self.elements.next_short();
+                    let text = short.or_else(|| self.elements.next_as(Scanner::scalar))?;
+                    if self.splits {
+                        self.rest = Some(text.raw);
+                        continue;
+                    }
+                    text
+                }
+            };
+            if entry.is_present() {
+                return Some(entry);
+            }
+        }
+    }
 }
 
 /// The values of a raw array, each as raw text; of anything else, that alone.
@@ -260,6 +290,30 @@ impl<'b> Elements<'b> {
         scanner.peek()?;
         read(scanner).ok()
     }
+
+    /// The next value of an array, where it is a short string without anything before it: most are.
+    #[inline(always)]
+    fn next_short(&mut self) -> Option<Text<'b>> {
+        let Scanner { text, at, .. } = &mut self.scanner;
+        let rest = text.as_bytes().get(*at..)?;
+        let comma = usize::from(self.array && rest.first() == Some(&b','));
+        let (quote, content) = rest.get(comma..)?.split_first()?;
+        let run = short_string(content).filter(|_| *quote == b'"')?;
+        let start = *at + comma + 1;
+        *at = start + run + 1;
+        text.get(start..start + run).map(Text::new)
+    }
+}
+
+/// What `read` makes of each value of a raw array, or of that alone.
+fn each<'b, T>(raw: &'b str, read: impl Fn(&mut Scanner<'b>) -> Scan<T>) -> impl Iterator<Item = T> {
+    let mut elements = elements(raw);
+    std::iter::from_fn(move || elements.next_as(&read))
+}
+
+/// Bytes of a request, which is UTF-8.
+fn text(raw: &[u8]) -> &str {
+    std::str::from_utf8(raw).unwrap_or_default()
 }
 
 /// The pairs of `w` and `h` in a raw `banner.format`, an array or one object; entries without either
@@ -285,20 +339,20 @@ pub struct FormatEntry {
 
 /// The entries of a raw `banner.format`, an array or one object.
 pub fn formats(format: &[u8]) -> impl Iterator<Item = FormatEntry> {
-    elements(std::str::from_utf8(format).unwrap_or_default()).filter_map(format_entry)
+    each(text(format), format_entry)
 }
 
-fn format_entry(raw: &str) -> Option<FormatEntry> {
+fn format_entry(s: &mut Scanner<'_>) -> Scan<FormatEntry> {
     let mut entry = FormatEntry::default();
-    let read = Scanner::new(raw).object(|s, key| match key {
+    s.object(|s, key| match key {
         b"w" => s.integer().map(|n| entry.w = n),
         b"h" => s.integer().map(|n| entry.h = n),
         b"wratio" => s.integer().map(|n| entry.wratio = n),
         b"hratio" => s.integer().map(|n| entry.hratio = n),
         b"wmin" => s.integer().map(|n| entry.wmin = n),
         _ => s.skip(),
-    });
-    read.ok().map(|_| entry)
+    })?;
+    Ok(entry)
 }
 
 /// One id of `user.eids` (§3.2.27).
@@ -314,15 +368,14 @@ pub struct Eid<'b> {
 
 /// The ids in a raw `eids` array, each with its source, in order; those without either are passed over.
 pub fn eids(raw: &[u8]) -> impl Iterator<Item = Eid<'_>> {
-    elements(std::str::from_utf8(raw).unwrap_or_default())
-        .filter_map(|raw| source_and_uids(raw).ok())
-        .flat_map(|(source, uids, method)| elements(uids).filter_map(uid).map(move |id| Eid { source, id, method }))
+    each(text(raw), source_and_uids)
+        .flat_map(|(source, uids, method)| each(uids, uid).map(move |id| Eid { source, id, method }))
         .filter(|eid| eid.source.is_present() && eid.id.is_present())
 }
 
-fn source_and_uids(raw: &str) -> Scan<(Text<'_>, &str, Option<i64>)> {
+fn source_and_uids<'b>(s: &mut Scanner<'b>) -> Scan<(Text<'b>, &'b str, Option<i64>)> {
     let (mut source, mut uids, mut method) = (Text::default(), "", None);
-    Scanner::new(raw).object(|s, key| match key {
+    s.object(|s, key| match key {
         b"source" => s.text().map(|text| source = text),
         b"uids" => s.raw().map(|raw| uids = raw),
         b"mm" => s.integer().map(|n| method = n),
@@ -333,27 +386,25 @@ fn source_and_uids(raw: &str) -> Scan<(Text<'_>, &str, Option<i64>)> {
 
 /// The ids in a raw `excluded_creatives` array.
 pub fn creatives(raw: &[u8]) -> impl Iterator<Item = Text<'_>> {
-    let entries = elements(std::str::from_utf8(raw).unwrap_or_default());
-    entries.filter_map(|raw| member_or_scalar(raw, "buyer_creative_id"))
+    each(text(raw), |s| member_or_scalar(s, "buyer_creative_id"))
 }
 
 /// The id of one entry of `uids`.
-fn uid(raw: &str) -> Option<Text<'_>> {
-    member_or_scalar(raw, "id")
+fn uid<'b>(s: &mut Scanner<'b>) -> Scan<Text<'b>> {
+    member_or_scalar(s, "id")
 }
 
 /// A member of an object, or the scalar given for the object.
-fn member_or_scalar<'b>(raw: &'b str, name: &str) -> Option<Text<'b>> {
-    let mut scanner = Scanner::new(raw);
-    if scanner.peek() != Some(b'{') {
-        return scanner.scalar().ok();
+fn member_or_scalar<'b>(s: &mut Scanner<'b>, name: &str) -> Scan<Text<'b>> {
+    if s.peek() != Some(b'{') {
+        return s.scalar();
     }
     let mut value = Text::default();
-    let read = scanner.object(|s, key| match key == name.as_bytes() {
+    s.object(|s, key| match key == name.as_bytes() {
         true => s.text().map(|text| value = text),
         false => s.skip(),
-    });
-    read.ok().map(|_| value)
+    })?;
+    Ok(value)
 }
 
 /// What a raw `sua` (§3.2.29) says of browser, system and device.
@@ -369,7 +420,7 @@ pub struct Hints<'b> {
 impl<'b> Hints<'b> {
     /// The brands of `browsers`, in order.
     pub fn brands(&self) -> impl Iterator<Item = Text<'b>> + use<'b> {
-        elements(self.browsers).filter_map(|raw| member_or_scalar(raw, "brand"))
+        each(self.browsers, |s| member_or_scalar(s, "brand"))
     }
 }
 
@@ -377,11 +428,9 @@ impl<'b> Hints<'b> {
 pub fn hints(raw: &[u8]) -> Hints<'_> {
     let mut hints = Hints::default();
     // What cannot be read says nothing.
-    let _ = Scanner::new(std::str::from_utf8(raw).unwrap_or_default()).object(|s, key| match key {
+    let _ = Scanner::new(text(raw)).object(|s, key| match key {
         b"browsers" => s.raw().map(|raw| hints.browsers = raw),
-        b"platform" => s
-            .raw()
-            .map(|raw| hints.platform = member_or_scalar(raw, "brand").unwrap_or_default()),
+        b"platform" => member_or_scalar(s, "brand").map(|brand| hints.platform = brand),
         b"mobile" => s.integer().map(|n| hints.mobile = n),
         _ => s.skip(),
     });

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use winback::base::quoted::Quoting;
 use winback::base::time::Millis;
 use winback::model::advertiser::Size;
 use winback::model::links::Click;
@@ -96,7 +97,7 @@ pub fn frames(port: u16) -> Vec<Frame> {
                     pixel: pixel.as_bytes(),
                 };
                 let mut html = Vec::new();
-                template.fill(&slots, &mut html);
+                template.fill(&slots, Quoting::Plain, &mut html);
                 frames.push(Frame {
                     name,
                     size: (*w, *h),
