@@ -49,7 +49,7 @@ use crate::openrtb::response;
 use crate::track::approval;
 
 /// The version of OpenRTB that is spoken.
-const VERSION: HeaderName = HeaderName::from_static("x-openrtb-version");
+static VERSION: HeaderName = HeaderName::from_static("x-openrtb-version");
 /// What most answers fit in.
 const ANSWER_BYTES_USUAL: usize = 8 * 1024;
 /// Between two looks whether a core has caught up, while all are too far behind to accept.
@@ -336,7 +336,7 @@ async fn bid(
         Outcome::NoBid(why) => no_bid(why, says_why, manner, body.unwrap_or_default(), memory),
     };
     if let Some(version) = parts.headers.get(&VERSION) {
-        answer.headers_mut().insert(VERSION, version.clone());
+        answer.headers_mut().insert(&VERSION, version.clone());
     }
     count(engine, &exchange, &outcome, scratch, valve.arrived());
     if let Ok(body) = body {
