@@ -29,9 +29,9 @@ use crate::base::id::ExchangeNo;
 use crate::base::limits::{EXCHANGES_MAX, FACTS_QUEUE_MAX};
 use crate::base::seal::Seals;
 use crate::base::time::Millis;
-use crate::config::{self, Fault, Server};
+use crate::config::{self, Fault, Server, TokenFile};
 use crate::server::crowd::Crowd;
-use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
+use crate::server::engine::{Door, Engine, Facts, Parts, Settings, Token};
 use crate::server::feeds::{self, Feeds};
 use crate::server::names::Names;
 use crate::server::{bids, compaction, funnel, listener, public, samples, shops, sizes};
@@ -321,18 +321,19 @@ fn settings(mut server: Server, names: &Names) -> Result<(Server, Settings), Sta
             }
         }
     }
-    let token = config::secret(&server.token_file).map_err(environment(format!(
-        "cannot read the admin token in {}",
-        server.token_file.display()
-    )))?;
-    Ok((
-        server.clone(),
-        Settings {
-            server,
-            doors,
-            admin_token: token,
-        },
-    ))
+    let tokens = tokens(&server)?;
+    Ok((server.clone(), Settings { server, doors, tokens }))
+}
+
+/// Who may make calls of the admin listener.
+fn tokens(server: &Server) -> Result<Vec<Token>, StartError> {
+    let text = |file: &Path| config::secret(file).map_err(environment(format!("cannot read the admin token in {}", file.display())));
+    let mut tokens = vec![Token::first(text(&server.token_file)?)];
+    for TokenFile { name, role, path } in &server.tokens {
+        let (name, role, text) = (name.clone(), *role, text(path)?);
+        tokens.push(Token { name, role, text });
+    }
+    Ok(tokens)
 }
 
 fn world(server: &Server, public_url: &str, hashes: Hashes, seals: Seals) -> World {

@@ -5,6 +5,7 @@
 //! through the writer.
 
 pub mod ages;
+pub mod audit;
 pub mod bids;
 pub mod bodies;
 pub mod compaction;

@@ -5,15 +5,17 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::Shared;
+use super::audit::Before;
 use super::files::{self, Found};
 use super::reply::{self, Answer, Fail, Named, Sent};
-use crate::base::id::{CampaignNo, is_id};
+use crate::base::id::is_id;
 use crate::config::{EditFault, Fault, edit_campaign_text};
 use crate::model::advertiser::{Shop, Status};
 use crate::server::engine::Engine;
@@ -93,6 +95,7 @@ pub async fn delete(State(desk): Shared, Named(id): Named<String>, headers: Head
             return Err(unknown(&id));
         }
         condition.check(found.as_ref())?;
+        let before = found.as_ref().map(|found| files::etag(&found.bytes));
         // Another file of the same id would bring it back at the next start.
         let mut next = found;
         while let Some(found) = next {
@@ -102,7 +105,7 @@ pub async fn delete(State(desk): Shared, Named(id): Named<String>, headers: Head
         if let Some(no) = running {
             engine.world.store(Arc::new(world.without_shop(no)));
         }
-        Ok(StatusCode::NO_CONTENT.into_response())
+        Ok((Extension(Before(before)), StatusCode::NO_CONTENT).into_response())
     })
     .await
 }
@@ -197,7 +200,7 @@ fn store(engine: &Engine, id: &str, found: Option<&Found>, text: &str) -> Answer
             "the advertiser is not `{id}`: put it to the address of its own id"
         )));
     }
-    if let Some(problem) = shops::conflict(&world, &loaded.shop).or_else(|| frozen(engine, before, &loaded.shop)) {
+    if let Some(problem) = shops::conflict(&world, &loaded.shop).or_else(|| shops::frozen(engine, before, &loaded.shop.advertiser)) {
         return Err(Fail::conflict(problem));
     }
     files::replace(&path, text.as_bytes()).map_err(|error| {
@@ -211,13 +214,15 @@ fn store(engine: &Engine, id: &str, found: Option<&Found>, text: &str) -> Answer
         engine.feeds.announce(&loaded.shop.advertiser, read);
     }
     shops::install(engine, loaded.shop);
-    Ok(stored(id, found.is_none(), text, &remarks))
+    Ok(stored(id, found, text, &remarks))
 }
 
-fn stored(id: &str, is_new: bool, text: &str, warnings: &[String]) -> Response {
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+fn stored(id: &str, before: Option<&Found>, text: &str, warnings: &[String]) -> Response {
+    let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let etag = [(header::ETAG, files::etag(text.as_bytes()))];
-    (status, etag, reply::json(&json!({"id": id, "warnings": warnings}))).into_response()
+    let before = before.map(|found| files::etag(&found.bytes));
+    let told = reply::json(&json!({"id": id, "warnings": warnings}));
+    (status, etag, Extension(Before(before)), told).into_response()
 }
 
 /// Refuses a text of another id before it is given numbers.
@@ -253,25 +258,4 @@ fn place(text: &str, at: usize) -> (u32, u32) {
         .map_or((0, before), |(lines, last)| (lines.matches('\n').count() + 1, last));
     let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
     (count(lines), count(last.chars().count()))
-}
-
-/// What may not change once money has been spent: amounts and days are kept in them.
-fn frozen(engine: &Engine, before: Option<&Shop>, after: &Shop) -> Option<String> {
-    let (before, after) = (&before?.advertiser, &after.advertiser);
-    let changed = match (before.currency == after.currency, before.timezone_name == after.timezone_name) {
-        (true, true) => return None,
-        (false, _) => format!("`currency` from {} to {}", before.currency, after.currency),
-        (true, false) => format!("`timezone` from {} to {}", before.timezone_name, after.timezone_name),
-    };
-    let campaigns: Vec<CampaignNo> = engine.names.campaigns_of(&after.id).into_iter().map(|(no, _)| no).collect();
-    let days = engine.state.days.lock();
-    let has_spent = days
-        .iter()
-        .any(|((campaign, _), row)| row.impressions > 0 && campaigns.binary_search(campaign).is_ok());
-    has_spent.then(|| {
-        format!(
-            "cannot change {changed}: advertiser `{}` has spent; make a new advertiser",
-            after.id
-        )
-    })
 }

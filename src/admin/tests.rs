@@ -5,6 +5,7 @@
 mod calls;
 mod configs;
 mod desk;
+mod roles;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,8 +25,8 @@ use crate::base::id::CampaignNo;
 use crate::base::money::Money;
 use crate::base::seal::Seals;
 use crate::base::time::{Day, Millis};
-use crate::config::server_from_text;
-use crate::server::engine::{Engine, Envelope, Facts, Parts, Settings};
+use crate::config::{Role, server_from_text};
+use crate::server::engine::{Engine, Envelope, Facts, Parts, Settings, Token};
 use crate::server::feeds::Feeds;
 use crate::server::names::Names;
 use crate::server::shops;
@@ -37,6 +38,8 @@ use crate::track::fact::Fact;
 use crate::track::writer::Writer;
 
 pub const TOKEN: &str = "open-sesame";
+/// Tokens of the weaker roles.
+pub const WEAKER: [(&str, Role); 2] = [("may-look", Role::Read), ("may-change", Role::Write)];
 
 const SERVER: &str =
     r#"{"exchanges": [{"id": "demo-x", "seat": "winback"}], "advertisers": "advertisers", "privacy": {"gdpr_when_unknown": false}}"#;
@@ -133,7 +136,7 @@ impl Rig {
         let settings = Settings {
             server,
             doors: Vec::new(),
-            admin_token: TOKEN.to_owned(),
+            tokens: tokens(),
         };
         let (door, facts) = sync_channel(64);
         let (state, facts_in) = (State::default(), Facts(door));
@@ -252,6 +255,16 @@ impl Rig {
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join("advertisers").join(name)
     }
+}
+
+/// One of each role.
+fn tokens() -> Vec<Token> {
+    let weaker = WEAKER.map(|(text, role)| Token {
+        name: role.label().to_owned(),
+        role,
+        text: text.to_owned(),
+    });
+    std::iter::once(Token::first(TOKEN)).chain(weaker).collect()
 }
 
 /// Records what comes, as the server's writer does, until the engine is gone.

@@ -78,6 +78,14 @@ pub(super) fn find(engine: &Engine, id: &str) -> Result<Option<UserKey>, Fail> {
     Ok(theirs.and_then(|(namespace, theirs)| matched(namespace, theirs.as_bytes())))
 }
 
+/// What the audit log calls the person of an id: our keyed hash, which no id can be read off. Of somebody unknown that
+/// of the id itself.
+pub(super) fn handle(engine: &Engine, id: &str) -> String {
+    let known = find(engine, id).ok().flatten();
+    let user = known.unwrap_or_else(|| engine.world.load().hashes.user(id.as_bytes()));
+    format!("user:{:016x}", user.0)
+}
+
 /// A user's record, opened, and what they were shown.
 pub(super) fn recall(engine: &Engine, user: UserKey) -> (Profile, Vec<Exposure>) {
     let (mut profile, mut shown) = Default::default();

@@ -12,7 +12,7 @@ use super::engine::Engine;
 use super::feeds::{self, Feeds};
 use super::names::Names;
 use crate::base::hash::Hashes;
-use crate::base::id::AdvertiserNo;
+use crate::base::id::{AdvertiserNo, CampaignNo};
 use crate::base::time::Millis;
 use crate::config::{Context, Fault, Server};
 use crate::feed::{self, FeedFault, FeedReport, Shelf};
@@ -181,11 +181,33 @@ fn by_path(advertiser: &Advertiser) -> Option<&FeedSource> {
 
 /// What a World may refuse of a shop that is sound by itself.
 pub fn conflict(world: &World, shop: &Shop) -> Option<String> {
-    let other = world.shop_by_site_key(&shop.advertiser.site_key)?;
-    (other.advertiser.no != shop.advertiser.no).then(|| {
+    taken(world, &shop.advertiser.id, &shop.advertiser.site_key)
+}
+
+/// Who else has an advertiser's site key.
+pub fn taken(world: &World, id: &str, site_key: &str) -> Option<String> {
+    let other = world.shop_by_site_key(site_key).filter(|other| other.advertiser.id != id)?;
+    let other = &other.advertiser.id;
+    Some(format!("site_key `{site_key}` belongs to advertiser `{other}`: choose another"))
+}
+
+/// What may not change once money has been spent: amounts and days are kept in them.
+pub fn frozen(engine: &Engine, before: Option<&Shop>, after: &Advertiser) -> Option<String> {
+    let before = &before?.advertiser;
+    let changed = match (before.currency == after.currency, before.timezone_name == after.timezone_name) {
+        (true, true) => return None,
+        (false, _) => format!("`currency` from {} to {}", before.currency, after.currency),
+        (true, false) => format!("`timezone` from {} to {}", before.timezone_name, after.timezone_name),
+    };
+    let campaigns: Vec<CampaignNo> = engine.names.campaigns_of(&after.id).into_iter().map(|(no, _)| no).collect();
+    let days = engine.state.days.lock();
+    let has_spent = days
+        .iter()
+        .any(|((campaign, _), row)| row.impressions > 0 && campaigns.binary_search(campaign).is_ok());
+    has_spent.then(|| {
         format!(
-            "site_key `{}` belongs to advertiser `{}`: choose another",
-            shop.advertiser.site_key, other.advertiser.id
+            "cannot change {changed}: advertiser `{}` has spent; make a new advertiser",
+            after.id
         )
     })
 }
