@@ -11,6 +11,7 @@ mod backup;
 mod calls;
 mod check;
 mod compact;
+mod configs;
 mod door;
 pub mod explain;
 mod feeds;

@@ -19,6 +19,7 @@ use crate::base::id::is_id;
 use crate::config::{EditFault, Fault, edit_campaign_text};
 use crate::model::advertiser::{Shop, Status};
 use crate::server::engine::Engine;
+use crate::server::files::Known;
 use crate::server::shops;
 
 /// `GET /api/advertisers`: who is there.
@@ -100,6 +101,7 @@ pub async fn delete(State(desk): Shared, Named(id): Named<String>, headers: Head
         let mut next = found;
         while let Some(found) = next {
             files::remove(&found.path).map_err(|error| Fail::unavailable(format!("cannot remove {}: {error}", found.path.display())))?;
+            engine.files.forget(&found.path);
             next = find(engine, &id)?;
         }
         if let Some(no) = running {
@@ -213,6 +215,7 @@ fn store(engine: &Engine, id: &str, found: Option<&Found>, text: &str) -> Answer
     if let Some(read) = &loaded.feed {
         engine.feeds.announce(&loaded.shop.advertiser, read);
     }
+    engine.files.put(&path, Known::live(id, text.as_bytes(), loaded.warnings));
     shops::install(engine, loaded.shop);
     Ok(stored(id, found, text, &remarks))
 }

@@ -10,8 +10,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
-    Desk, advertisers, approvals, audit, backup, check, compact, door, explain, feeds, funnel, health, losses, preview, reload_all, report,
-    users,
+    Desk, advertisers, approvals, audit, backup, check, compact, configs, door, explain, feeds, funnel, health, losses, preview,
+    reload_all, report, users,
 };
 use crate::config::Role;
 
@@ -59,6 +59,7 @@ pub(super) fn calls() -> Vec<Call> {
         look(GET, "/api/feeds", Read, feeds::list),
         look(GET, "/api/feeds/{advertiser}", Read, feeds::show),
         change(POST, "/api/feeds/{advertiser}/refresh", Write, feeds::refresh),
+        look(GET, "/api/config", Read, configs::list),
         look(GET, "/api/schema", Read, check::schema_of),
         look(POST, "/api/check", Write, check::check),
         look(GET, "/api/users/{id}", Read, users::show),

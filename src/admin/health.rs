@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{Shared, feeds, losses, reply};
+use super::{Shared, configs, feeds, losses, reply};
 use crate::base::money::Money;
 use crate::base::time::Millis;
 use crate::model::outcome::NoBid;
@@ -113,6 +113,7 @@ fn gauges(engine: &Engine) -> String {
     }
     losses::metrics(engine, &world, &mut text);
     pressure(engine, &mut text);
+    configs::metrics(engine, &mut text);
     feeds::metrics(engine, &world, &mut text);
     let unkept = engine.state.funnels.unkept();
     let _ = writeln!(

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::audit::Audit;
 use super::crowd::Crowds;
 use super::feeds::Feeds;
+use super::files::Files;
 use super::funnel::Tally;
 use super::lag::Lag;
 use super::listener;
@@ -68,6 +69,8 @@ pub struct Engine {
     pub feeds: Feeds,
     /// Who changed what.
     pub audit: Audit,
+    /// The files of the config as they were last looked at.
+    pub files: Files,
     /// One change of config at a time.
     pub edits: tokio::sync::Mutex<()>,
     rates: Vec<Rate>,
@@ -242,6 +245,7 @@ impl Engine {
             sizes: Sizes::open(&settings.server.data_dir),
             samples: Samples::new(&settings.server),
             audit: Audit::new(&settings.server.data_dir),
+            files: Files::default(),
             world: ArcSwap::from_pointee(world),
             state,
             settings: ArcSwap::from_pointee(settings),
