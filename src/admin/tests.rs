@@ -3,8 +3,10 @@
 //! Over an engine with one exchange, one shop with two products, and a writer on a thread of its own.
 
 mod calls;
+mod audits;
 mod configs;
 mod desk;
+mod edits;
 mod roles;
 
 use std::path::PathBuf;
@@ -26,8 +28,10 @@ use crate::base::money::Money;
 use crate::base::seal::Seals;
 use crate::base::time::{Day, Millis};
 use crate::config::{Role, server_from_text};
+use crate::server::audit::SERVER as SERVER_FILE;
 use crate::server::engine::{Engine, Envelope, Facts, Parts, Settings, Token};
 use crate::server::feeds::Feeds;
+use crate::server::files::Known;
 use crate::server::names::Names;
 use crate::server::shops;
 use crate::state::world::World;
@@ -116,6 +120,7 @@ impl Rig {
     pub fn new() -> Rig {
         let dir = tempfile::tempdir().expect("folder");
         let (server, _) = server_from_text("winback.json", dir.path(), SERVER).expect("server");
+        std::fs::write(&server.file, SERVER).expect("written");
         std::fs::create_dir(&server.advertisers).expect("folder");
         std::fs::write(server.advertisers.join("acme-shoes.json"), SHOP).expect("written");
         std::fs::write(server.advertisers.join("acme-feed.xml"), FEED).expect("written");
@@ -131,7 +136,7 @@ impl Rig {
         );
         world.privacy = Arc::new(server.privacy.policy.clone());
         let feeds = Feeds::default();
-        let (world, remarks) = shops::load_all(world, &server, &names, &feeds);
+        let shops::Folder { world, remarks, files, .. } = shops::load_folder(world, &server, &names, &feeds);
         assert_eq!(remarks, [""; 0]);
         let settings = Settings {
             server,
@@ -151,6 +156,9 @@ impl Rig {
             feeds,
         };
         let engine = Arc::new(Engine::new(parts).expect("engine"));
+        let config = engine.settings.load().server.file.clone();
+        engine.files.put(&config, Known::live(SERVER_FILE, SERVER.as_bytes(), Vec::new()));
+        engine.files.renew(&config, files);
         let reader = Arc::downgrade(&engine);
         let is_stopped = Arc::new(AtomicBool::new(false));
         let flag = is_stopped.clone();

@@ -17,6 +17,7 @@ use super::shops;
 use crate::base::time::Millis;
 use crate::config::Fault;
 use crate::feed;
+use crate::state::world::World;
 
 /// What is remembered of files between two looks.
 #[derive(Default)]
@@ -114,31 +115,32 @@ fn look_into(engine: &Engine, path: &Path) {
     if known.seen.as_ref() == Some(&tag) {
         return;
     }
-    match apply(engine, path, &text) {
+    match apply(engine, path, &text, &known) {
         Ok((id, warnings)) => {
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
             tracing::info!("{}: applied", path.display());
             engine.files.put(path, Known::live(&id, &text, warnings));
-            // The file may have been another advertiser's.
-            if let Some(former) = known.of.filter(|former| known.live.is_some() && *former != id) {
-                leave(engine, &former, path);
-            }
         }
         Err(faults) => refuse(engine, path, Some((id_in(&text), tag)), faults),
     }
 }
 
 /// Checks a text and lets it run: whose it is, and what is worth saying of it.
-fn apply(engine: &Engine, path: &Path, text: &[u8]) -> Result<(String, Vec<Fault>), Vec<Fault>> {
+fn apply(engine: &Engine, path: &Path, text: &[u8], known: &Known) -> Result<(String, Vec<Fault>), Vec<Fault>> {
     let name = path.display().to_string();
     let of_file = |problem: String| vec![Fault::of_file(&name, 0, 0, problem)];
     let text = std::str::from_utf8(text).map_err(|fault| of_file(format!("not utf-8: {fault}")))?;
-    let (settings, world) = (engine.settings.load_full(), engine.world.load_full());
+    let (settings, mut world) = (engine.settings.load_full(), World::clone(&engine.world.load()));
     let id = id_in(text.as_bytes()).unwrap_or_default();
     if let Some(other) = engine.files.other_of(&id, path).filter(|other| other.exists()) {
         return Err(of_file(shops::claimed_twice(&id, &other.display().to_string())));
     }
-    let before = world.shop_by_id(&id).map(|shop| &**shop);
+    // The file may have been another advertiser's, whose site key is free now.
+    if let Some(former) = former(engine, path, known).filter(|former| **former != id) {
+        world = without(&world, former);
+    }
+    let before = world.shop_by_id(&id).cloned();
+    let before = before.as_deref();
     let loaded = shops::load(&name, text, &settings.server, &world.hashes, &engine.names, before)?;
     let refused = shops::conflict(&world, &loaded.shop).or_else(|| shops::frozen(engine, before, &loaded.shop.advertiser));
     if let Some(problem) = refused {
@@ -148,27 +150,29 @@ fn apply(engine: &Engine, path: &Path, text: &[u8]) -> Result<(String, Vec<Fault
     if let Some(read) = &loaded.feed {
         engine.feeds.announce(&loaded.shop.advertiser, read);
     }
-    shops::install(engine, loaded.shop);
+    engine.world.store(Arc::new(world.with_shop(loaded.shop)));
     Ok((id, loaded.warnings))
 }
 
-/// A file is gone, and its advertiser with it.
+/// A file is gone, and its advertiser with it, unless another file is theirs.
 fn remove(engine: &Engine, path: &Path, known: &Known) {
     engine.files.forget(path);
-    if let Some(id) = known.of.as_ref().filter(|_| known.live.is_some()) {
+    if let Some(id) = former(engine, path, known) {
         tracing::info!("{}: gone", path.display());
-        leave(engine, id, path);
+        engine.world.store(Arc::new(without(&engine.world.load(), id)));
     }
 }
 
-/// An advertiser leaves, unless another file is theirs.
-fn leave(engine: &Engine, id: &str, path: &Path) {
-    if engine.files.other_of(id, path).is_some() {
-        return;
-    }
-    let world = engine.world.load_full();
-    if let Some(no) = world.shop_by_id(id).map(|shop| shop.advertiser.no) {
-        engine.world.store(Arc::new(world.without_shop(no)));
+/// Whose text has been running from a file, and from no other.
+fn former<'k>(engine: &Engine, path: &Path, known: &'k Known) -> Option<&'k String> {
+    let id = known.of.as_ref().filter(|_| known.live.is_some())?;
+    engine.files.other_of(id, path).is_none().then_some(id)
+}
+
+fn without(world: &World, id: &str) -> World {
+    match world.shop_by_id(id) {
+        Some(shop) => world.without_shop(shop.advertiser.no),
+        None => world.clone(),
     }
 }
 
