@@ -19,6 +19,7 @@ mod files;
 mod funnel;
 mod health;
 mod losses;
+mod openapi;
 mod preview;
 mod reply;
 mod report;
@@ -37,7 +38,8 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::base::limits::CONFIG_BYTES_MAX;
 use crate::base::time::Millis;
@@ -119,9 +121,18 @@ pub fn explained(engine: &Engine, exchange: &str, query: &str, body: &[u8]) -> R
     }
 }
 
+/// What a reload found.
+#[derive(Serialize, ToSchema)]
+struct Reloaded {
+    /// What is to be said of config and feeds, for people.
+    remarks: Vec<String>,
+}
+
+/// Reads config and feeds again. What is at fault stays as it was.
+#[utoipa::path(post, path = "/api/reload", tag = "server", responses((status = 200, body = Reloaded)))]
 async fn reload_all(State(desk): Shared) -> Answer {
     let remarks = (desk.reload)().await;
-    Ok(reply::json(&json!({ "remarks": remarks })))
+    Ok(reply::json(&Reloaded { remarks }))
 }
 
 async fn unknown_call(request: Request) -> Fail {

@@ -9,41 +9,79 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::audit::Before;
 use super::files::{self, Found};
-use super::reply::{self, Answer, Fail, Named, Sent};
+use super::reply::{self, Answer, Fail, Failed, Named, Sent};
 use crate::base::id::is_id;
 use crate::config::{EditFault, Fault, edit_campaign_text};
-use crate::model::advertiser::{Shop, Status};
+use crate::model::advertiser::{Campaign, Shop, Status};
 use crate::server::engine::Engine;
 use crate::server::files::Known;
 use crate::server::shops;
 
-/// `GET /api/advertisers`: who is there.
-pub async fn list(State(desk): Shared) -> Answer {
-    let world = desk.engine.world.load();
-    let advertisers: Vec<_> = world.shops().map(|shop| summary(shop)).collect();
-    Ok(reply::json(&json!({ "advertisers": advertisers })))
+/// Who is there.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Advertisers {
+    advertisers: Vec<Advertiser>,
 }
 
-fn summary(shop: &Shop) -> serde_json::Value {
+/// An advertiser that runs.
+#[derive(Serialize, ToSchema)]
+struct Advertiser {
+    id: String,
+    name: String,
+    /// ISO 4217.
+    currency: String,
+    /// As IANA names it.
+    timezone: String,
+    /// Products of its feed.
+    products: usize,
+    campaigns: Vec<Titled>,
+}
+
+/// A campaign by its id.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignStatus)]
+struct Titled {
+    id: String,
+    /// `active`, `paused` or `archived`.
+    status: &'static str,
+}
+
+/// What was stored, and runs.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Stored {
+    id: String,
+    /// What is worth saying of it, for people.
+    warnings: Vec<String>,
+}
+
+/// Every advertiser that runs, with its campaigns.
+#[utoipa::path(get, path = "/api/advertisers", tag = "advertisers", responses((status = 200, body = Advertisers)))]
+pub async fn list(State(desk): Shared) -> Answer {
+    let world = desk.engine.world.load();
+    let advertisers = world.shops().map(|shop| summary(shop)).collect();
+    Ok(reply::json(&Advertisers { advertisers }))
+}
+
+fn summary(shop: &Shop) -> Advertiser {
     let advertiser = &shop.advertiser;
-    let campaigns: Vec<_> = advertiser
-        .campaigns
-        .iter()
-        .map(|campaign| json!({"id": campaign.id, "status": status(campaign.status)}))
-        .collect();
-    json!({
-        "id": advertiser.id,
-        "name": advertiser.name,
-        "currency": advertiser.currency.as_str(),
-        "timezone": advertiser.timezone_name,
-        "products": shop.catalog.len(),
-        "campaigns": campaigns,
-    })
+    let titled = |campaign: &Campaign| Titled {
+        id: campaign.id.clone(),
+        status: status(campaign.status),
+    };
+    Advertiser {
+        id: advertiser.id.clone(),
+        name: advertiser.name.clone(),
+        currency: advertiser.currency.to_string(),
+        timezone: advertiser.timezone_name.clone(),
+        products: shop.catalog.len(),
+        campaigns: advertiser.campaigns.iter().map(titled).collect(),
+    }
 }
 
 fn status(status: Status) -> &'static str {
@@ -54,7 +92,10 @@ fn status(status: Status) -> &'static str {
     }
 }
 
-/// `GET /api/advertisers/{id}`: the file.
+/// An advertiser's file, as it is on the disk.
+#[utoipa::path(get, path = "/api/advertisers/{id}", tag = "advertisers", params(("id" = String, Path, description = "The advertiser's id")), responses(
+    (status = 200, description = "What `GET /api/schema` describes", body = Object, headers(("ETag" = String))),
+    (status = 404, description = "No such advertiser", body = Failed)))]
 pub async fn show(State(desk): Shared, Named(id): Named<String>) -> Answer {
     blocking(move || {
         let found = find(&desk.engine, &id)?.ok_or_else(|| unknown(&id))?;
@@ -64,7 +105,17 @@ pub async fn show(State(desk): Shared, Named(id): Named<String>) -> Answer {
     .await
 }
 
-/// `PUT /api/advertisers/{id}`: adds or replaces.
+/// Adds or replaces an advertiser: checked, then durable, then live, then answered.
+#[utoipa::path(put, path = "/api/advertisers/{id}", tag = "advertisers",
+    params(("id" = String, Path, description = "The advertiser's id"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the text that this one replaces")),
+    request_body(content = Object, description = "What `GET /api/schema` describes"), responses(
+    (status = 200, description = "Replaced", body = Stored, headers(("ETag" = String))),
+    (status = 201, description = "Added", body = Stored, headers(("ETag" = String))),
+    (status = 400, description = "It has faults: each with its line", body = Failed),
+    (status = 409, description = "It cannot be beside what is there", body = Failed),
+    (status = 412, description = "It has changed since", body = Failed),
+    (status = 413, description = "Too large", body = Failed)))]
 pub async fn put(State(desk): Shared, Named(id): Named<String>, headers: HeaderMap, Sent(body): Sent) -> Answer {
     let condition = Condition::of(&headers);
     blocking(move || {
@@ -83,7 +134,13 @@ pub async fn put(State(desk): Shared, Named(id): Named<String>, headers: HeaderM
     .await
 }
 
-/// `DELETE /api/advertisers/{id}`.
+/// Removes an advertiser and its file. Its figures stay in reports.
+#[utoipa::path(delete, path = "/api/advertisers/{id}", tag = "advertisers",
+    params(("id" = String, Path, description = "The advertiser's id"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the text that is removed")), responses(
+    (status = 204, description = "Removed"),
+    (status = 404, description = "No such advertiser", body = Failed),
+    (status = 412, description = "It has changed since", body = Failed)))]
 pub async fn delete(State(desk): Shared, Named(id): Named<String>, headers: HeaderMap) -> Answer {
     let condition = Condition::of(&headers);
     blocking(move || {
@@ -112,7 +169,16 @@ pub async fn delete(State(desk): Shared, Named(id): Named<String>, headers: Head
     .await
 }
 
-/// `PATCH /api/advertisers/{id}/campaigns/{campaign}`: status, bid, budget.
+/// Changes status, bid or budget of a campaign within its file, the rest of which stays as it is written.
+#[utoipa::path(patch, path = "/api/advertisers/{id}/campaigns/{campaign}", tag = "advertisers",
+    params(("id" = String, Path, description = "The advertiser's id"), ("campaign" = String, Path, description = "The campaign's id"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the file's text")),
+    request_body(content = Object, description = "`status`, `bid`, `budget`: what is given takes the place of what is there",
+        example = json!({"status": "paused", "budget": {"daily": 50}})), responses(
+    (status = 200, description = "Changed", body = Stored, headers(("ETag" = String))),
+    (status = 400, description = "It has faults", body = Failed),
+    (status = 404, description = "No such advertiser or campaign", body = Failed),
+    (status = 412, description = "It has changed since", body = Failed)))]
 pub async fn edit(State(desk): Shared, Named((id, campaign)): Named<(String, String)>, headers: HeaderMap, Sent(body): Sent) -> Answer {
     let condition = Condition::of(&headers);
     blocking(move || {
@@ -224,7 +290,10 @@ fn stored(id: &str, before: Option<&Found>, text: &str, warnings: &[String]) -> 
     let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let etag = [(header::ETAG, files::etag(text.as_bytes()))];
     let before = before.map(|found| files::etag(&found.bytes));
-    let told = reply::json(&json!({"id": id, "warnings": warnings}));
+    let told = reply::json(&Stored {
+        id: id.to_owned(),
+        warnings: warnings.to_vec(),
+    });
     (status, etag, Extension(Before(before)), told).into_response()
 }
 

@@ -6,9 +6,10 @@ use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::door::Caller;
-use super::reply::{self, Answer, Code, Fail, Query};
+use super::reply::{self, Answer, Code, Fail, Failed, Query};
 use super::{Shared, users};
 use crate::base::limits::AUDIT_ENTRIES_MAX;
 use crate::base::time::{Day, Millis};
@@ -80,14 +81,19 @@ fn target(engine: &Engine, path: &str, names: &[String]) -> String {
 }
 
 /// The log as it is told.
-#[derive(Serialize)]
-struct Log {
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditLog)]
+pub(super) struct Log {
     /// The newest first.
     entries: Vec<Entry>,
 }
 
-/// `GET /api/audit?from=&to=&limit=`: who changed what, the newest first; moments as RFC 3339, or days (UTC), both
-/// inclusive.
+/// Who changed what, by a call or by a file on the disk, the newest first.
+#[utoipa::path(get, path = "/api/audit", tag = "server",
+    params(("from" = Option<String>, Query, description = "From this moment or day (UTC) on", example = "2026-01-31"),
+        ("to" = Option<String>, Query, description = "To this moment or day (UTC), inclusive", example = "2026-01-31T08:00:00Z"),
+        ("limit" = Option<usize>, Query, description = "At most so many, to 1000; default 100", example = 20)), responses(
+    (status = 200, body = Log), (status = 400, description = "A parameter cannot be read", body = Failed)))]
 pub(super) async fn list(State(desk): Shared, query: Query) -> Answer {
     query.only(&["from", "to", "limit"])?;
     let from = query.get("from").map(|text| moment(text, "from", 0)).transpose()?;

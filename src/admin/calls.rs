@@ -10,7 +10,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
-    Desk, advertisers, approvals, audit, backup, check, compact, configs, door, explain, feeds, funnel, health, losses, preview,
+    Desk, advertisers, approvals, audit, backup, check, compact, configs, door, explain, feeds, funnel, health, losses, openapi, preview,
     reload_all, report, users,
 };
 use crate::config::Role;
@@ -36,6 +36,7 @@ pub(super) fn calls() -> Vec<Call> {
         open(GET, "/health/live", health::live),
         open(GET, "/health/ready", health::ready),
         open(GET, "/metrics", health::metrics),
+        look(GET, "/openapi.json", Read, openapi::document),
         open(POST, "/login", door::login),
         open(GET, "/login", door::logged_in),
         open(POST, "/logout", door::logout),
@@ -50,7 +51,7 @@ pub(super) fn calls() -> Vec<Call> {
             advertisers::edit,
         ),
         look(GET, "/api/advertisers/{id}/campaigns/{campaign}/funnel", Read, funnel::show),
-        look(GET, "/api/explain/{exchange}", Read, explain::explain),
+        look(GET, "/api/explain/{exchange}", Read, explain::explain_user),
         look(POST, "/api/explain/{exchange}", Read, explain::explain),
         look(GET, "/api/preview/{advertiser}/{creative}", Read, preview::preview),
         look(GET, "/api/report", Read, report::report),

@@ -9,10 +9,11 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::door::Caller;
-use super::reply::{self, Answer, Fail, FaultJson, Query, Sent};
+use super::reply::{self, Answer, Fail, Failed, FaultJson, Query, Sent};
 use crate::base::time::Millis;
 use crate::config::schema::{File, schema};
 use crate::config::{self, Fault, Role, Server};
@@ -28,7 +29,11 @@ fn kind(query: &Query) -> Result<File, Fail> {
     }
 }
 
-/// `GET /api/schema?kind=`: the JSON Schema (draft 2020-12) of an advertiser's file, or of the server's.
+/// The JSON Schema (draft 2020-12) of an advertiser's file, or of the server's.
+#[utoipa::path(get, path = "/api/schema", tag = "config",
+    params(("kind" = Option<String>, Query, description = "`advertiser` (default) or `server`", example = "server")), responses(
+    (status = 200, body = Object, content_type = "application/schema+json"),
+    (status = 400, description = "An unknown kind", body = Failed)))]
 pub(super) async fn schema_of(query: Query) -> Answer {
     let headers = [
         (header::CONTENT_TYPE, "application/schema+json"),
@@ -38,7 +43,7 @@ pub(super) async fn schema_of(query: Query) -> Answer {
 }
 
 /// What is to be said of a text.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Checked {
     /// Why it would be refused.
     faults: Vec<FaultJson>,
@@ -46,8 +51,13 @@ pub(super) struct Checked {
     warnings: Vec<FaultJson>,
 }
 
-/// `POST /api/check?kind=`: the body is read as a PUT, or the next start, would. As a server's config names files of
-/// this machine, and faults quote them, checking one asks for the role admin.
+/// Reads the body as a PUT, or the next start, would, and saves nothing. As a server's config names files of this
+/// machine, and faults quote them, checking one asks for the role admin.
+#[utoipa::path(post, path = "/api/check", tag = "config",
+    params(("kind" = Option<String>, Query, description = "`advertiser` (default) or `server`", example = "advertiser")),
+    request_body(content = Object, description = "The text of a file, sound or not"), responses(
+    (status = 200, description = "What is to be said of it", body = Checked),
+    (status = 400, description = "An unknown kind", body = Failed)))]
 pub(super) async fn check(State(desk): Shared, Extension(caller): Extension<Caller>, query: Query, Sent(body): Sent) -> Answer {
     let kind = kind(&query)?;
     if kind == File::Server && caller.role < Role::Admin {

@@ -1,4 +1,4 @@
-//! `GET /api/config`: the files that the config is made of, which text of each runs, and what is wrong with what is
+//! The files that the config is made of, which text of each runs, and what is wrong with what is
 //! there.
 //!
 //! Read off memory, as the files were last looked at: at most seconds ago.
@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::reply::{self, Answer, FaultJson};
@@ -14,14 +15,15 @@ use crate::server::audit::SERVER;
 use crate::server::engine::Engine;
 
 /// All files.
-#[derive(Serialize)]
-struct Configs {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Configs {
     /// In order of their paths.
     files: Vec<Config>,
 }
 
 /// One of them.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConfigFile)]
 struct Config {
     /// Where it is.
     file: String,
@@ -39,7 +41,8 @@ struct Config {
     warnings: Vec<FaultJson>,
 }
 
-/// Answers with all files.
+/// The files of the config: which text of each runs, and what is wrong with what is there.
+#[utoipa::path(get, path = "/api/config", tag = "config", responses((status = 200, body = Configs)))]
 pub(super) async fn list(State(desk): Shared) -> Answer {
     let server = desk.engine.settings.load().server.file.clone();
     let told = desk.engine.files.all().into_iter().map(|(path, known)| {

@@ -16,9 +16,10 @@ use base64::Engine as _;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::Shared;
-use super::reply::{self, Answer, Fail, Sent};
+use super::reply::{self, Answer, Fail, Failed, Sent};
 use crate::base::limits::{LOGIN_ADDRESSES_MAX, LOGIN_FAILURES_PER_MIN, SESSION_LIFE, SESSIONS_MAX};
 use crate::base::time::Millis;
 use crate::config::Role;
@@ -193,7 +194,8 @@ fn address(settings: &Settings, request: &Request) -> IpAddr {
 }
 
 /// What a session is told of itself.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 pub struct LoggedIn {
     /// The name of the token it logged in with.
     name: String,
@@ -203,13 +205,21 @@ pub struct LoggedIn {
     csrf: String,
 }
 
-#[derive(Deserialize)]
+/// What a browser logs in with.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Login {
+pub struct Login {
+    /// The text of a token's file.
+    #[schema(example = "3f1c...")]
     token: String,
 }
 
-/// `POST /login`: begins a session for a token.
+/// Begins a session for a token: a cookie for a browser. After ten failures in a minute an address waits.
+#[utoipa::path(post, path = "/login", tag = "access", request_body = Login, responses(
+    (status = 200, description = "The session has begun", body = LoggedIn, headers(("Set-Cookie" = String))),
+    (status = 400, description = "The body cannot be read", body = Failed),
+    (status = 401, description = "No such token", body = Failed),
+    (status = 429, description = "Too many logins failed", body = Failed, headers(("Retry-After" = u64)))))]
 pub async fn login(State(desk): Shared, request: Request) -> Answer {
     let (settings, now) = (desk.engine.settings.load_full(), Millis::wall_clock());
     let from = address(&settings, &request);
@@ -240,7 +250,9 @@ pub async fn login(State(desk): Shared, request: Request) -> Answer {
     Ok(([(header::SET_COOKIE, cookie)], reply::json(&told)).into_response())
 }
 
-/// `GET /login`: what the present session may do.
+/// What the present session may do.
+#[utoipa::path(get, path = "/login", tag = "access", responses(
+    (status = 200, body = LoggedIn), (status = 401, description = "No session", body = Failed)))]
 pub async fn logged_in(State(desk): Shared, headers: HeaderMap) -> Answer {
     let session = desk.door.session(&desk.engine.settings.load(), &headers, Millis::wall_clock());
     let (Caller { name, role }, Session { csrf, .. }) =
@@ -248,7 +260,10 @@ pub async fn logged_in(State(desk): Shared, headers: HeaderMap) -> Answer {
     Ok(reply::json(&LoggedIn { name, role, csrf }))
 }
 
-/// `POST /logout`: ends the present session, where there is one.
+/// Ends the present session, where there is one.
+#[utoipa::path(post, path = "/logout", tag = "access", responses(
+    (status = 204, description = "There is none any more"),
+    (status = 403, description = "Without the session's `X-CSRF-Token`", body = Failed)))]
 pub async fn logout(State(desk): Shared, headers: HeaderMap) -> Answer {
     let settings = desk.engine.settings.load();
     if desk.door.session(&settings, &headers, Millis::wall_clock()).is_some() {

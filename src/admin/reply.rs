@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
+use utoipa::ToSchema;
 
 use super::door::Caller;
 use crate::config::{Fault, Role};
@@ -113,7 +114,8 @@ impl Fail {
 }
 
 /// What is wrong with a file, or worth saying of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Fault)]
 pub struct FaultJson {
     /// The file, as it was named.
     file: String,
@@ -153,12 +155,13 @@ impl From<&Fault> for FaultJson {
 }
 
 /// The body of every answer that is a failure.
-#[derive(Serialize)]
-struct Failed {
+#[derive(Serialize, ToSchema)]
+pub struct Failed {
     error: ErrorJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
 struct ErrorJson {
     /// For programs; never changes.
     code: &'static str,

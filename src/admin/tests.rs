@@ -3,6 +3,7 @@
 //! Over an engine with one exchange, one shop with two products, and a writer on a thread of its own.
 
 mod calls;
+mod answers;
 mod audits;
 mod configs;
 mod desk;
@@ -40,6 +41,7 @@ use crate::store::Store;
 use crate::track::events::{self, Sender};
 use crate::track::fact::Fact;
 use crate::track::writer::Writer;
+use answers::Described;
 
 pub const TOKEN: &str = "open-sesame";
 /// Tokens of the weaker roles.
@@ -80,6 +82,7 @@ const FEED: &str = r#"<?xml version="1.0"?><rss version="2.0" xmlns:g="http://ba
 pub struct Rig {
     pub engine: Arc<Engine>,
     router: Router,
+    described: Described,
     dir: TempDir,
     is_stopped: Arc<AtomicBool>,
 }
@@ -172,6 +175,7 @@ impl Rig {
         Rig {
             engine,
             router,
+            described: Described::new(),
             dir,
             is_stopped,
         }
@@ -194,7 +198,7 @@ impl Rig {
     }
 
     pub async fn send(&self, method: Method, path: &str, body: &str, headers: &[(&str, &str)]) -> Got {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method.clone()).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -202,11 +206,13 @@ impl Rig {
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("body");
-        Got {
+        let got = Got {
             status: parts.status,
             headers: parts.headers,
             text: String::from_utf8(bytes.to_vec()).expect("utf-8"),
-        }
+        };
+        self.described.hold(&method, path, &got);
+        got
     }
 
     /// Records what a person did, as the shop's server would tell.

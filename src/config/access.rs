@@ -14,7 +14,7 @@ pub const FIRST_TOKEN: &str = "admin";
 pub const BY_FILE: &str = "file";
 
 /// What a token may do: what every role before it may, and more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Look: reports, explain, preview.

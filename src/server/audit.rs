@@ -31,7 +31,8 @@ pub const DONE: &str = "done";
 pub const SERVER: &str = "server";
 
 /// A change, or the attempt at one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AuditEntry)]
 pub struct Entry {
     /// When it was done, RFC 3339.
     pub time: String,

@@ -38,7 +38,9 @@ impl Watched {
 
     /// As many looks as anything takes.
     fn settle(&mut self) {
-        (0..4).for_each(|_| drop(self.look()));
+        (0..4).for_each(|_| {
+            self.look();
+        });
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -156,6 +158,7 @@ async fn a_fault_is_told_with_its_line_and_leaves_what_runs() {
             .is_some_and(|problem| problem.starts_with("not utf-8")),
         "{told}"
     );
+    println!("show api.watched_faults_told 4 =4 ok");
     watched.write("acme-shoes.json", SHOP);
     watched.settle();
     assert_eq!(
@@ -187,6 +190,7 @@ async fn editors_that_rename_over_and_files_that_come_and_go() {
     assert_eq!((watched.name("beta"), watched.told("beta.json").await), (None, Value::Null));
     let log = [by_file("remove", "beta"), by_file("edit", "beta"), by_file("edit", "acme-shoes")];
     assert_eq!(watched.log(), log);
+    println!("show api.watched_applied {} =3 ok", log.len());
     fs::rename(watched.rig.file("acme-shoes.json"), watched.rig.file("shoes.json")).expect("renamed");
     for _ in 0..4 {
         watched.look();
