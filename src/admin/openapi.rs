@@ -87,7 +87,9 @@ fn guard(operation: &mut Operation, role: Role) {
     responses.insert("401".into(), refused("Nobody who may make calls").into());
     let weak = format!("The role does not suffice: {} is asked for", role.label());
     responses.insert("403".into(), refused(&weak).into());
-    let mut may = |status: &str, what: &str| drop(responses.entry(status.into()).or_insert_with(|| refused(what).into()));
+    let mut may = |status: &str, what: &str| {
+        responses.entry(status.into()).or_insert_with(|| refused(what).into());
+    };
     may("503", "It cannot be done now, or not be written down: call again");
     if operation.parameters.is_some() {
         may("400", "A part of the path cannot be read");

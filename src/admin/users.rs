@@ -240,7 +240,7 @@ fn event(world: &World, advertiser: AdvertiserNo, happening: &Happening) -> User
         event: happening.kind.label(),
         time: happening.at.to_millis().to_rfc3339(),
         item_id: listed.map(|product| product.item_id.to_string()),
-        quantity: happening.quantity.into(),
+        quantity: happening.quantity,
         value: happening.value.to_string(),
     }
 }

@@ -117,8 +117,9 @@ pub struct Settings {
 impl Settings {
     /// The token that is given. All are looked at, whichever it is.
     pub fn token(&self, given: &[u8]) -> Option<&Token> {
-        let is_given = |token: &&Token| !token.text.is_empty() & same_secret(given, token.text.as_bytes());
-        self.tokens.iter().filter(is_given).last()
+        let is_given = |token: &Token| !token.text.is_empty() & same_secret(given, token.text.as_bytes());
+        let all = self.tokens.iter();
+        all.fold(None, |found, token| if is_given(token) { Some(token) } else { found })
     }
 }
 

@@ -261,7 +261,8 @@ async fn a_config_map_is_swapped_behind_its_links() {
         by_file("edit", "beta"),
     ];
     let (mut told, mut expected) = (watched.log(), log.to_vec());
-    (told.sort(), expected.sort());
+    told.sort();
+    expected.sort();
     assert_eq!(told, expected);
 }
 
