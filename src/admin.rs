@@ -1,19 +1,25 @@
 //! The admin listener: advertisers, reports, users, explain and preview over HTTP (contract §5).
 //!
-//! For the people who run the server, behind one bearer token. Config is written to disk before it is
+//! For the people who run the server, behind bearer tokens and their roles. Config is written to disk before it is
 //! live, and changes one at a time; users change through facts only. Explain and preview decide and
 //! leave no trace.
 
 mod advertisers;
 mod approvals;
+mod audit;
 mod backup;
+mod calls;
+mod check;
 mod compact;
+mod configs;
+mod door;
 pub mod explain;
 mod feeds;
 mod files;
 mod funnel;
 mod health;
 mod losses;
+mod openapi;
 mod preview;
 mod reply;
 mod report;
@@ -29,16 +35,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
-use axum::routing::{get, patch, post};
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::base::limits::CONFIG_BYTES_MAX;
 use crate::base::time::Millis;
-use crate::server::engine::{Engine, same_secret};
+use crate::config::Role;
+use crate::server::engine::Engine;
+use calls::Call;
 use reply::{Answer, Fail, Query};
 
 /// Reads config and feeds again, and returns what is to be said about them.
@@ -49,46 +56,58 @@ struct Desk {
     engine: Arc<Engine>,
     prometheus: PrometheusHandle,
     reload: Reload,
+    door: door::Door,
+    /// All calls that are not open to anybody: which role each asks for, and whether it changes anything.
+    calls: Vec<(Method, &'static str, Role, bool)>,
+}
+
+impl Desk {
+    /// The role that a call asks for, by its path as the table has it; none where there is no such call.
+    fn role(&self, method: &Method, path: &str) -> Option<Role> {
+        // What is answered to HEAD is what GET would be, without its body.
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let found = self.calls.iter().find(|(of, at, ..)| of == method && *at == path);
+        found.map(|(_, _, role, _)| *role)
+    }
+
+    /// Whether a call changes anything.
+    fn changes(&self, method: &Method, path: &str) -> bool {
+        self.calls
+            .iter()
+            .any(|(of, at, _, changes)| *changes && of == method && *at == path)
+    }
 }
 
 type Shared = State<Arc<Desk>>;
 
-/// All calls of the listener. Health and metrics are open; the rest wants the bearer token.
+/// All calls of the listener.
 pub fn router(engine: Arc<Engine>, prometheus: PrometheusHandle, reload: Reload) -> Router {
     let desk = Arc::new(Desk {
         engine,
         prometheus,
         reload,
+        door: door::Door::default(),
+        calls: calls::calls()
+            .into_iter()
+            .filter_map(|call| Some((call.method, call.path, call.role?, call.changes)))
+            .collect(),
     });
-    let open = Router::new()
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .method_not_allowed_fallback(wrong_method);
-    let advertiser = get(advertisers::show).put(advertisers::put).delete(advertisers::delete);
-    let guarded = Router::new()
-        .route("/api/advertisers", get(advertisers::list))
-        .route("/api/advertisers/{id}", advertiser)
-        .route("/api/advertisers/{id}/campaigns/{campaign}", patch(advertisers::edit))
-        .route("/api/advertisers/{id}/campaigns/{campaign}/funnel", get(funnel::show))
-        .route("/api/explain/{exchange}", get(explain::explain).post(explain::explain))
-        .route("/api/preview/{advertiser}/{creative}", get(preview::preview))
-        .route("/api/report", get(report::report))
-        .route("/api/approvals", get(approvals::list))
-        .route("/api/losses", get(losses::list))
-        .route("/api/feeds", get(feeds::list))
-        .route("/api/feeds/{advertiser}", get(feeds::show))
-        .route("/api/feeds/{advertiser}/refresh", post(feeds::refresh))
-        .route("/api/users/{id}", get(users::show).delete(users::delete))
-        .route("/api/backup", post(backup::take))
-        .route("/api/compact", post(compact::run))
-        .route("/api/reload", post(reload_all))
-        .method_not_allowed_fallback(wrong_method)
-        .fallback(unknown_call)
-        // One byte more than config may have, so that the config reader says what is too long.
-        .layer(DefaultBodyLimit::max(CONFIG_BYTES_MAX + 1))
-        .layer(from_fn_with_state(desk.clone(), guard));
-    guarded.merge(open).with_state(desk)
+    let (mut open, mut guarded) = (Router::new(), Router::new());
+    for Call { path, role, route, .. } in calls::calls() {
+        match role {
+            None => open = open.route(path, route),
+            Some(_) => guarded = guarded.route(path, route),
+        }
+    }
+    let guarded = guarded.method_not_allowed_fallback(wrong_method).fallback(unknown_call);
+    // The guard stands before the witness: layers are passed from the last to the first.
+    let guarded = guarded
+        .layer(from_fn_with_state(desk.clone(), audit::witness))
+        .layer(from_fn_with_state(desk.clone(), door::guard));
+    let open = open.method_not_allowed_fallback(wrong_method);
+    // One byte more than config may have, so that the config reader says what is too long.
+    let bounded = guarded.merge(open).layer(DefaultBodyLimit::max(CONFIG_BYTES_MAX + 1));
+    bounded.with_state(desk)
 }
 
 /// Explains a request of an exchange, or with an empty body what the `user` of the query would come to, as the call
@@ -102,27 +121,18 @@ pub fn explained(engine: &Engine, exchange: &str, query: &str, body: &[u8]) -> R
     }
 }
 
-async fn guard(State(desk): Shared, request: Request, next: Next) -> Result<Response, Fail> {
-    let given = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
-    let settings = desk.engine.settings.load();
-    let wanted = settings.admin_token.as_bytes();
-    if wanted.is_empty() || !given.and_then(bearer).is_some_and(|token| same_secret(token, wanted)) {
-        return Err(Fail::unauthorized());
-    }
-    drop(settings);
-    Ok(next.run(request).await)
+/// What a reload found.
+#[derive(Serialize, ToSchema)]
+struct Reloaded {
+    /// What is to be said of config and feeds, for people.
+    remarks: Vec<String>,
 }
 
-/// The token of an `Authorization` header; the scheme's case does not matter (RFC 9110 §11.1).
-fn bearer(header: &[u8]) -> Option<&[u8]> {
-    const SCHEME: &[u8] = b"bearer ";
-    let (scheme, token) = header.split_at_checked(SCHEME.len())?;
-    scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim_ascii())
-}
-
+/// Reads config and feeds again. What is at fault stays as it was.
+#[utoipa::path(post, path = "/api/reload", tag = "server", responses((status = 200, body = Reloaded)))]
 async fn reload_all(State(desk): Shared) -> Answer {
     let remarks = (desk.reload)().await;
-    Ok(reply::json(&json!({ "remarks": remarks })))
+    Ok(reply::json(&Reloaded { remarks }))
 }
 
 async fn unknown_call(request: Request) -> Fail {

@@ -4,6 +4,7 @@
 //! Start-up refuses rather than half-starts; a drain answers what is in flight and makes every fact
 //! durable.
 
+mod edits;
 mod hand;
 mod lapse;
 mod load;
@@ -29,9 +30,9 @@ use crate::base::id::ExchangeNo;
 use crate::base::limits::{EXCHANGES_MAX, FACTS_QUEUE_MAX};
 use crate::base::seal::Seals;
 use crate::base::time::Millis;
-use crate::config::{self, Fault, Server};
+use crate::config::{self, Fault, Server, TokenFile};
 use crate::server::crowd::Crowd;
-use crate::server::engine::{Door, Engine, Facts, Parts, Settings};
+use crate::server::engine::{Door, Engine, Facts, Parts, Settings, Token};
 use crate::server::feeds::{self, Feeds};
 use crate::server::names::Names;
 use crate::server::{bids, compaction, funnel, listener, public, samples, shops, sizes};
@@ -110,7 +111,10 @@ impl App {
         let public_url = server.url(address(&public)?);
         let seals = seals(&server.seal_keys_dir)?;
         let feeds = Feeds::default();
-        let (world, mut remarks) = shops::load_all(world(&server, &public_url, hashes, seals), &server, &names, &feeds);
+        let read = shops::load_folder(world(&server, &public_url, hashes, seals), &server, &names, &feeds);
+        let shops::Folder {
+            world, mut remarks, files, ..
+        } = read;
         remarks.splice(0..0, warnings.iter().map(ToString::to_string));
         let state = load::load(&store, &names, Millis::wall_clock().to_secs()).map_err(environment("cannot load the store"))?;
         state.time_by(hand::thread_cpu_ns);
@@ -127,6 +131,7 @@ impl App {
         };
         let engine = Arc::new(Engine::new(parts).map_err(environment("cannot draw a secret"))?);
         remarks.extend(crowded(&engine));
+        edits::begin(&engine, files, warnings).map_err(environment("cannot read the audit log"))?;
         let closing = Arc::new(AtomicBool::new(false));
         let writer = writer::spawn(engine.clone(), store, receiver, closing.clone()).map_err(environment("cannot start the writer"))?;
         let sampled = Arc::new(AtomicBool::new(false));
@@ -140,7 +145,7 @@ impl App {
         let config = config.to_owned();
         let admin_router = crate::admin::router(engine.clone(), prometheus, reloader(engine.clone(), config.clone()));
         let axum = serve_axum(&runtime, &engine, public, (admin, admin_router), &stopping)?;
-        spawn_chores(&runtime, &engine);
+        spawn_chores(&runtime, &engine, &config);
         engine.state.status.set_ready(true);
         Ok(App {
             engine,
@@ -173,7 +178,7 @@ impl App {
 
     /// Reads config and feeds again; what is at fault stays as it was.
     pub fn reload(&self) -> Vec<String> {
-        self.runtime.block_on(reload(&self.engine, &self.config))
+        self.runtime.block_on(edits::reload(&self.engine, &self.config))
     }
 
     /// Not ready, no new connections, what is in flight answered, facts flushed.
@@ -257,9 +262,10 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 }
 
 /// Starts what is done now and then, beside all else.
-fn spawn_chores(runtime: &tokio::runtime::Runtime, engine: &Arc<Engine>) {
+fn spawn_chores(runtime: &tokio::runtime::Runtime, engine: &Arc<Engine>, config: &Path) {
     runtime.spawn(listener::look(engine.clone()));
     runtime.spawn(refresh_feeds(engine.clone()));
+    runtime.spawn(edits::watch(engine.clone(), config.to_owned()));
     runtime.spawn(sizes::keep(engine.clone()));
     runtime.spawn(funnel::keep(engine.clone()));
     runtime.spawn(compaction::nightly(engine.clone()));
@@ -321,18 +327,19 @@ fn settings(mut server: Server, names: &Names) -> Result<(Server, Settings), Sta
             }
         }
     }
-    let token = config::secret(&server.token_file).map_err(environment(format!(
-        "cannot read the admin token in {}",
-        server.token_file.display()
-    )))?;
-    Ok((
-        server.clone(),
-        Settings {
-            server,
-            doors,
-            admin_token: token,
-        },
-    ))
+    let tokens = tokens(&server)?;
+    Ok((server.clone(), Settings { server, doors, tokens }))
+}
+
+/// Who may make calls of the admin listener.
+fn tokens(server: &Server) -> Result<Vec<Token>, StartError> {
+    let text = |file: &Path| config::secret(file).map_err(environment(format!("cannot read the admin token in {}", file.display())));
+    let mut tokens = vec![Token::first(text(&server.token_file)?)];
+    for TokenFile { name, role, path } in &server.tokens {
+        let (name, role, text) = (name.clone(), *role, text(path)?);
+        tokens.push(Token { name, role, text });
+    }
+    Ok(tokens)
 }
 
 fn world(server: &Server, public_url: &str, hashes: Hashes, seals: Seals) -> World {
@@ -395,46 +402,6 @@ fn seals(dir: &Path) -> Result<Seals, StartError> {
     Ok(Seals::new(&keys, &inert))
 }
 
-/// Reads config and feeds again, for SIGHUP and the API.
-pub async fn reload(engine: &Arc<Engine>, config: &Path) -> Vec<String> {
-    let _alone = engine.edits.lock().await;
-    let (engine, config) = (engine.clone(), config.to_owned());
-    let work = move || {
-        let running = engine.settings.load_full();
-        let before = engine.world.load_full();
-        let read = config::server(&config).map_err(faults).and_then(|(server, warnings)| {
-            let (server, settings) = settings(server, &engine.names)?;
-            Ok((server, settings, warnings))
-        });
-        let (server, settings, warnings) = match read {
-            Ok(read) => read,
-            Err(problem) => return vec![problem.to_string()],
-        };
-        let mut remarks: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-        if (server.bid, server.public, server.admin, &server.data_dir)
-            != (
-                running.server.bid,
-                running.server.public,
-                running.server.admin,
-                &running.server.data_dir,
-            )
-        {
-            remarks.push("listeners and `data_dir` change at a restart only: they stay as they were".into());
-        }
-        let mut world = before.reconfigured(server.exchanges.clone(), server.rates.clone());
-        apply_server(&mut world, &server);
-        let (world, found) = shops::load_all(world, &server, &engine.names, &engine.feeds);
-        remarks.extend(found);
-        engine.samples.configure(&settings.server);
-        engine.settings.store(Arc::new(settings));
-        engine.world.store(Arc::new(world));
-        remarks
-    };
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| vec!["the reload failed: see the log".into()])
-}
-
 /// Looks after the feeds, and what is popular of them, for as long as the runtime lives.
 async fn refresh_feeds(engine: Arc<Engine>) {
     let mut refresh = shops::Refresh::default();
@@ -460,6 +427,6 @@ async fn refresh_feeds(engine: Arc<Engine>) {
 fn reloader(engine: Arc<Engine>, config: std::path::PathBuf) -> crate::admin::Reload {
     Arc::new(move || {
         let (engine, config) = (engine.clone(), config.clone());
-        Box::pin(async move { reload(&engine, &config).await })
+        Box::pin(async move { edits::reload(&engine, &config).await })
     })
 }

@@ -275,7 +275,7 @@ fn stage(app: &App, dir: &Path) -> sim::Stage {
         public: app.public,
         public_url: world.public_url.clone(),
         admin: app.admin,
-        admin_token: settings.admin_token.clone(),
+        admin_token: settings.tokens.first().map(|token| token.text.clone()).unwrap_or_default(),
         exchange: exchange.map(|exchange| exchange.id.clone()).unwrap_or_default(),
         exchange_key: door.and_then(|door| door.header),
         shops: shops.collect(),

@@ -5,6 +5,7 @@
 //! there, and makes missing event keys. Never reads an amount as a float, never numbers an advertiser
 //! whose file has faults.
 
+mod access;
 pub mod ad;
 mod advertiser;
 mod audience;
@@ -33,6 +34,7 @@ mod targeting;
 #[cfg(test)]
 mod tests;
 
+pub use access::{BY_FILE, FIRST_TOKEN, Role, TokenFile};
 pub use advertiser::{Claim, advertiser, claims, draft_advertiser, feed_url};
 pub use edit::{EditFault, edit_campaign, edit_campaign_text};
 pub use fault::Fault;

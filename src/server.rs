@@ -5,12 +5,14 @@
 //! through the writer.
 
 pub mod ages;
+pub mod audit;
 pub mod bids;
 pub mod bodies;
 pub mod compaction;
 pub mod crowd;
 pub mod engine;
 pub mod feeds;
+pub mod files;
 pub mod funnel;
 pub mod http;
 pub mod intake;
@@ -30,3 +32,4 @@ pub mod sync;
 pub mod tag;
 mod valve;
 mod visitor;
+pub mod watch;

@@ -5,42 +5,83 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
+use super::audit::Before;
 use super::files::{self, Found};
-use super::reply::{self, Answer, Fail, Named, Sent};
-use crate::base::id::{CampaignNo, is_id};
+use super::reply::{self, Answer, Fail, Failed, Named, Sent};
+use crate::base::id::is_id;
 use crate::config::{EditFault, Fault, edit_campaign_text};
-use crate::model::advertiser::{Shop, Status};
+use crate::model::advertiser::{Campaign, Shop, Status};
 use crate::server::engine::Engine;
+use crate::server::files::Known;
 use crate::server::shops;
 
-/// `GET /api/advertisers`: who is there.
-pub async fn list(State(desk): Shared) -> Answer {
-    let world = desk.engine.world.load();
-    let advertisers: Vec<_> = world.shops().map(|shop| summary(shop)).collect();
-    Ok(reply::json(&json!({ "advertisers": advertisers })))
+/// Who is there.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Advertisers {
+    advertisers: Vec<Advertiser>,
 }
 
-fn summary(shop: &Shop) -> serde_json::Value {
+/// An advertiser that runs.
+#[derive(Serialize, ToSchema)]
+struct Advertiser {
+    id: String,
+    name: String,
+    /// ISO 4217.
+    currency: String,
+    /// As IANA names it.
+    timezone: String,
+    /// Products of its feed.
+    products: usize,
+    campaigns: Vec<Titled>,
+}
+
+/// A campaign by its id.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignStatus)]
+struct Titled {
+    id: String,
+    /// `active`, `paused` or `archived`.
+    status: &'static str,
+}
+
+/// What was stored, and runs.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Stored {
+    id: String,
+    /// What is worth saying of it, for people.
+    warnings: Vec<String>,
+}
+
+/// Every advertiser that runs, with its campaigns.
+#[utoipa::path(get, path = "/api/advertisers", tag = "advertisers", responses((status = 200, body = Advertisers)))]
+pub async fn list(State(desk): Shared) -> Answer {
+    let world = desk.engine.world.load();
+    let advertisers = world.shops().map(|shop| summary(shop)).collect();
+    Ok(reply::json(&Advertisers { advertisers }))
+}
+
+fn summary(shop: &Shop) -> Advertiser {
     let advertiser = &shop.advertiser;
-    let campaigns: Vec<_> = advertiser
-        .campaigns
-        .iter()
-        .map(|campaign| json!({"id": campaign.id, "status": status(campaign.status)}))
-        .collect();
-    json!({
-        "id": advertiser.id,
-        "name": advertiser.name,
-        "currency": advertiser.currency.as_str(),
-        "timezone": advertiser.timezone_name,
-        "products": shop.catalog.len(),
-        "campaigns": campaigns,
-    })
+    let titled = |campaign: &Campaign| Titled {
+        id: campaign.id.clone(),
+        status: status(campaign.status),
+    };
+    Advertiser {
+        id: advertiser.id.clone(),
+        name: advertiser.name.clone(),
+        currency: advertiser.currency.to_string(),
+        timezone: advertiser.timezone_name.clone(),
+        products: shop.catalog.len(),
+        campaigns: advertiser.campaigns.iter().map(titled).collect(),
+    }
 }
 
 fn status(status: Status) -> &'static str {
@@ -51,7 +92,10 @@ fn status(status: Status) -> &'static str {
     }
 }
 
-/// `GET /api/advertisers/{id}`: the file.
+/// An advertiser's file, as it is on the disk.
+#[utoipa::path(get, path = "/api/advertisers/{id}", tag = "advertisers", params(("id" = String, Path, description = "The advertiser's id")), responses(
+    (status = 200, description = "What `GET /api/schema` describes", body = Object, headers(("ETag" = String))),
+    (status = 404, description = "No such advertiser", body = Failed)))]
 pub async fn show(State(desk): Shared, Named(id): Named<String>) -> Answer {
     blocking(move || {
         let found = find(&desk.engine, &id)?.ok_or_else(|| unknown(&id))?;
@@ -61,7 +105,17 @@ pub async fn show(State(desk): Shared, Named(id): Named<String>) -> Answer {
     .await
 }
 
-/// `PUT /api/advertisers/{id}`: adds or replaces.
+/// Adds or replaces an advertiser: checked, then durable, then live, then answered.
+#[utoipa::path(put, path = "/api/advertisers/{id}", tag = "advertisers",
+    params(("id" = String, Path, description = "The advertiser's id"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the text that this one replaces")),
+    request_body(content = Object, description = "What `GET /api/schema` describes"), responses(
+    (status = 200, description = "Replaced", body = Stored, headers(("ETag" = String))),
+    (status = 201, description = "Added", body = Stored, headers(("ETag" = String))),
+    (status = 400, description = "It has faults: each with its line", body = Failed),
+    (status = 409, description = "It cannot be beside what is there", body = Failed),
+    (status = 412, description = "It has changed since", body = Failed),
+    (status = 413, description = "Too large", body = Failed)))]
 pub async fn put(State(desk): Shared, Named(id): Named<String>, headers: HeaderMap, Sent(body): Sent) -> Answer {
     let condition = Condition::of(&headers);
     blocking(move || {
@@ -80,7 +134,13 @@ pub async fn put(State(desk): Shared, Named(id): Named<String>, headers: HeaderM
     .await
 }
 
-/// `DELETE /api/advertisers/{id}`.
+/// Removes an advertiser and its file. Its figures stay in reports.
+#[utoipa::path(delete, path = "/api/advertisers/{id}", tag = "advertisers",
+    params(("id" = String, Path, description = "The advertiser's id"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the text that is removed")), responses(
+    (status = 204, description = "Removed"),
+    (status = 404, description = "No such advertiser", body = Failed),
+    (status = 412, description = "It has changed since", body = Failed)))]
 pub async fn delete(State(desk): Shared, Named(id): Named<String>, headers: HeaderMap) -> Answer {
     let condition = Condition::of(&headers);
     blocking(move || {
@@ -93,21 +153,32 @@ pub async fn delete(State(desk): Shared, Named(id): Named<String>, headers: Head
             return Err(unknown(&id));
         }
         condition.check(found.as_ref())?;
+        let before = found.as_ref().map(|found| files::etag(&found.bytes));
         // Another file of the same id would bring it back at the next start.
         let mut next = found;
         while let Some(found) = next {
             files::remove(&found.path).map_err(|error| Fail::unavailable(format!("cannot remove {}: {error}", found.path.display())))?;
+            engine.files.forget(&found.path);
             next = find(engine, &id)?;
         }
         if let Some(no) = running {
             engine.world.store(Arc::new(world.without_shop(no)));
         }
-        Ok(StatusCode::NO_CONTENT.into_response())
+        Ok((Extension(Before(before)), StatusCode::NO_CONTENT).into_response())
     })
     .await
 }
 
-/// `PATCH /api/advertisers/{id}/campaigns/{campaign}`: status, bid, budget.
+/// Changes status, bid or budget of a campaign within its file, the rest of which stays as it is written.
+#[utoipa::path(patch, path = "/api/advertisers/{id}/campaigns/{campaign}", tag = "advertisers",
+    params(("id" = String, Path, description = "The advertiser's id"), ("campaign" = String, Path, description = "The campaign's id"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the file's text")),
+    request_body(content = Object, description = "`status`, `bid`, `budget`: what is given takes the place of what is there",
+        example = json!({"status": "paused", "budget": {"daily": 50}})), responses(
+    (status = 200, description = "Changed", body = Stored, headers(("ETag" = String))),
+    (status = 400, description = "It has faults", body = Failed),
+    (status = 404, description = "No such advertiser or campaign", body = Failed),
+    (status = 412, description = "It has changed since", body = Failed)))]
 pub async fn edit(State(desk): Shared, Named((id, campaign)): Named<(String, String)>, headers: HeaderMap, Sent(body): Sent) -> Answer {
     let condition = Condition::of(&headers);
     blocking(move || {
@@ -197,7 +268,7 @@ fn store(engine: &Engine, id: &str, found: Option<&Found>, text: &str) -> Answer
             "the advertiser is not `{id}`: put it to the address of its own id"
         )));
     }
-    if let Some(problem) = shops::conflict(&world, &loaded.shop).or_else(|| frozen(engine, before, &loaded.shop)) {
+    if let Some(problem) = shops::conflict(&world, &loaded.shop).or_else(|| shops::frozen(engine, before, &loaded.shop.advertiser)) {
         return Err(Fail::conflict(problem));
     }
     files::replace(&path, text.as_bytes()).map_err(|error| {
@@ -210,14 +281,20 @@ fn store(engine: &Engine, id: &str, found: Option<&Found>, text: &str) -> Answer
     if let Some(read) = &loaded.feed {
         engine.feeds.announce(&loaded.shop.advertiser, read);
     }
+    engine.files.put(&path, Known::live(id, text.as_bytes(), loaded.warnings));
     shops::install(engine, loaded.shop);
-    Ok(stored(id, found.is_none(), text, &remarks))
+    Ok(stored(id, found, text, &remarks))
 }
 
-fn stored(id: &str, is_new: bool, text: &str, warnings: &[String]) -> Response {
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+fn stored(id: &str, before: Option<&Found>, text: &str, warnings: &[String]) -> Response {
+    let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let etag = [(header::ETAG, files::etag(text.as_bytes()))];
-    (status, etag, reply::json(&json!({"id": id, "warnings": warnings}))).into_response()
+    let before = before.map(|found| files::etag(&found.bytes));
+    let told = reply::json(&Stored {
+        id: id.to_owned(),
+        warnings: warnings.to_vec(),
+    });
+    (status, etag, Extension(Before(before)), told).into_response()
 }
 
 /// Refuses a text of another id before it is given numbers.
@@ -253,25 +330,4 @@ fn place(text: &str, at: usize) -> (u32, u32) {
         .map_or((0, before), |(lines, last)| (lines.matches('\n').count() + 1, last));
     let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
     (count(lines), count(last.chars().count()))
-}
-
-/// What may not change once money has been spent: amounts and days are kept in them.
-fn frozen(engine: &Engine, before: Option<&Shop>, after: &Shop) -> Option<String> {
-    let (before, after) = (&before?.advertiser, &after.advertiser);
-    let changed = match (before.currency == after.currency, before.timezone_name == after.timezone_name) {
-        (true, true) => return None,
-        (false, _) => format!("`currency` from {} to {}", before.currency, after.currency),
-        (true, false) => format!("`timezone` from {} to {}", before.timezone_name, after.timezone_name),
-    };
-    let campaigns: Vec<CampaignNo> = engine.names.campaigns_of(&after.id).into_iter().map(|(no, _)| no).collect();
-    let days = engine.state.days.lock();
-    let has_spent = days
-        .iter()
-        .any(|((campaign, _), row)| row.impressions > 0 && campaigns.binary_search(campaign).is_ok());
-    has_spent.then(|| {
-        format!(
-            "cannot change {changed}: advertiser `{}` has spent; make a new advertiser",
-            after.id
-        )
-    })
 }

@@ -16,13 +16,16 @@ use hyper::body::Frame;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::Shared;
-use super::reply::{Answer, Fail};
+use super::reply::{Answer, Fail, Failed};
 use crate::store::backup;
 
 /// Parts of the stream that wait to be sent.
 const WAITING_MAX: usize = 8;
 
-/// `POST /api/backup`.
+/// All that the server knows, as one stream: what `winback restore` takes. One that breaks off lacks its end.
+#[utoipa::path(post, path = "/api/backup", tag = "server", responses(
+    (status = 200, description = "Its frames", body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = 503, description = "The keys cannot be read", body = Failed)))]
 pub async fn take(State(desk): Shared) -> Answer {
     let engine = desk.engine.clone();
     let server = engine.settings.load().server.clone();

@@ -24,8 +24,9 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use super::reply::{self, Answer, Fail, Named, Query, Sent};
+use super::reply::{self, Answer, Fail, Failed, Named, Query, Sent};
 use super::{Shared, losses, verdict};
 use crate::base::id::{CampaignNo, MatchKey, UserKey};
 use crate::base::limits::BODY_BYTES_MAX;
@@ -50,8 +51,34 @@ use steps::{Line, Pricing};
 /// request got a bid.
 pub(super) const OUTRANKED: (&str, &str) = ("outranked", "another campaign is worth more, or has the imps it could have had");
 
-/// Answers with what the decision was told about. A body is read as the bid listener reads it; of a type
-/// that it would refuse, as JSON. `format=text` is for people.
+/// Why a shopper would get a bid at an exchange, or would not: by a request that is made up for them.
+#[utoipa::path(get, path = "/api/explain/{exchange}", tag = "reports",
+    params(("exchange" = String, Path, description = "The exchange's id"),
+        ("user" = String, Query, description = "Our id, or `exchange:theirs`", example = "demo-x:u1"),
+        ("size" = Option<String>, Query, description = "Of the imp", example = "300x250"),
+        ("domain" = Option<String>, Query, description = "Of the page"),
+        ("country" = Option<String>, Query, description = "ISO 3166", example = "VN"),
+        ("device" = Option<String>, Query, description = "`mobile` (default), `desktop` or `tablet`"),
+        ("format" = Option<String>, Query, description = "`json` (default) or `text`, for people")), responses(
+    (status = 200, content((Explanation = "application/json"), (String = "text/plain"))),
+    (status = 400, description = "A parameter cannot be read", body = Failed),
+    (status = 404, description = "No such exchange or user", body = Failed)))]
+pub(super) async fn explain_user(desk: Shared, exchange: Named<String>, query: Query, headers: HeaderMap, body: Sent) -> Answer {
+    explain(desk, exchange, query, headers, body).await
+}
+
+/// Why a request gets a bid, or does not: stage by stage, campaign by campaign, by the very decision the server makes.
+///
+/// Nothing is held or counted; links open nowhere. A body is read as the bid listener reads it; of a type
+/// that it would refuse, as JSON.
+#[utoipa::path(post, path = "/api/explain/{exchange}", tag = "reports",
+    params(("exchange" = String, Path, description = "The exchange's id"),
+        ("format" = Option<String>, Query, description = "`json` (default) or `text`, for people")),
+    request_body(content = Object, description = "An OpenRTB bid request",
+        example = json!({"id": "r1", "imp": [{"id": "1", "banner": {"w": 300, "h": 250}}], "user": {"id": "u1"}})), responses(
+    (status = 200, content((Explanation = "application/json"), (String = "text/plain"))),
+    (status = 400, description = "A parameter cannot be read", body = Failed),
+    (status = 404, description = "No such exchange", body = Failed)))]
 pub(super) async fn explain(
     Given(desk): Shared,
     Named(exchange): Named<String>,
@@ -179,7 +206,7 @@ impl Trace for Recorder {
 }
 
 /// The answer of the call. The shape is the contract's; fields are added, never renamed.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Explanation {
     /// bid or `no_bid`.
     outcome: &'static str,
@@ -192,6 +219,7 @@ pub struct Explanation {
     assumed: Vec<String>,
     /// The request that was made up.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     request: Option<Value>,
     /// What the request's ids came to; null where it did not get so far.
     identity: Option<identity::Identity>,
@@ -206,13 +234,15 @@ pub struct Explanation {
     /// What is shown, and why these products.
     ads: Vec<products::Ad>,
     /// The answer as it would be sent.
+    #[schema(value_type = Option<Object>)]
     bid: Option<Box<RawValue>>,
     /// What an exchange would refuse of it.
     exchange_would_reject: Vec<String>,
 }
 
 /// One stage that was reached.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExplainedStage)]
 struct Stage {
     stage: &'static str,
     /// Microseconds, to the tenth.
@@ -224,7 +254,8 @@ struct Stage {
 }
 
 /// What became of a campaign. It has several where several imps or creatives dropped it for different reasons.
-#[derive(Serialize, PartialEq)]
+#[derive(Serialize, PartialEq, ToSchema)]
+#[schema(as = ExplainedCampaign)]
 struct Row {
     advertiser: String,
     campaign: String,

@@ -2,17 +2,19 @@
 //!
 //! Read off memory: of the feed in use since it was read, of events the last 24 hours.
 
+mod told;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::Shared;
-use super::reply::{self, Answer, Fail, Named, Query};
+use super::reply::{self, Answer, Fail, Failed, Named, Query};
 use crate::base::time::{Millis, Secs};
-use crate::feed::{self, FeedReport};
+use crate::feed;
 use crate::model::advertiser::Shop;
 use crate::model::product::Product;
 use crate::server::engine::Engine;
@@ -23,23 +25,32 @@ use crate::state::world::World;
 /// Ids for which the whole feed is searched for one like them.
 const SEARCHED_MAX: usize = 10;
 
-/// `GET /api/feeds`: `{"feeds": [...]}`, each as `GET /api/feeds/{advertiser}` answers.
+/// How every feed does, and whether its shop names products as it does.
+#[utoipa::path(get, path = "/api/feeds", tag = "feeds", responses((status = 200, body = told::Feeds)))]
 pub async fn list(State(desk): Shared, query: Query) -> Answer {
     query.only(&[])?;
     told(desk.engine.clone(), |engine, world| {
         let shops = world.shops().filter(|shop| shop.advertiser.feed.is_some());
-        json!({"feeds": shops.map(|shop| row(engine, world, shop)).collect::<Vec<_>>()})
+        told::Feeds {
+            feeds: shops.filter_map(|shop| row(engine, world, shop)).collect(),
+        }
     })
     .await
 }
 
-/// `GET /api/feeds/{advertiser}`.
+/// How one feed does.
+#[utoipa::path(get, path = "/api/feeds/{advertiser}", tag = "feeds", params(("advertiser" = String, Path, description = "The advertiser's id")),
+    responses((status = 200, body = told::Feed), (status = 404, description = "No such advertiser, or it has no feed", body = Failed)))]
 pub async fn show(State(desk): Shared, Named(id): Named<String>) -> Answer {
     let shop = with_feed(&desk.engine, &id)?;
     told(desk.engine.clone(), move |engine, world| row(engine, world, &shop)).await
 }
 
-/// `POST /api/feeds/{advertiser}/refresh`: looks at the feed now, and answers as `GET` once it has.
+/// Looks at a feed now, and answers as `GET` once it has.
+#[utoipa::path(post, path = "/api/feeds/{advertiser}/refresh", tag = "feeds",
+    params(("advertiser" = String, Path, description = "The advertiser's id")), responses((status = 200, body = told::Feed),
+    (status = 404, description = "No such advertiser, or it has no feed", body = Failed),
+    (status = 409, description = "It is being fetched", body = Failed)))]
 pub async fn refresh(State(desk): Shared, Named(id): Named<String>) -> Answer {
     let shop = with_feed(&desk.engine, &id)?;
     let message = || format!("the feed of advertiser `{id}` is being fetched: wait for it");
@@ -62,7 +73,7 @@ pub async fn refresh(State(desk): Shared, Named(id): Named<String>) -> Answer {
 }
 
 /// Looks things up in feeds, which may be long: off the runtime.
-async fn told(engine: Arc<Engine>, tell: impl FnOnce(&Engine, &World) -> Value + Send + 'static) -> Answer {
+async fn told<T: Serialize + Send + 'static>(engine: Arc<Engine>, tell: impl FnOnce(&Engine, &World) -> T + Send + 'static) -> Answer {
     let work = move || tell(&engine, &engine.world.load_full());
     let failed = |_| Fail::unavailable("the feeds could not be looked at: see the log");
     Ok(reply::json(&tokio::task::spawn_blocking(work).await.map_err(failed)?))
@@ -78,69 +89,46 @@ fn with_feed(engine: &Engine, id: &str) -> Result<Arc<Shop>, Fail> {
     }
 }
 
-fn row(engine: &Engine, world: &World, shop: &Shop) -> Value {
+fn row(engine: &Engine, world: &World, shop: &Shop) -> Option<told::Feed> {
     let advertiser = &shop.advertiser;
-    let Some(source) = &advertiser.feed else { return Value::Null };
+    let source = advertiser.feed.as_ref()?;
     let health = engine.feeds.health(advertiser.no).unwrap_or_default();
     let time = |at: Option<Millis>| at.map(Millis::to_rfc3339);
-    let problem = health
-        .problem
-        .as_ref()
-        .map(|(code, message)| json!({"code": code, "message": message}));
-    json!({
-        "advertiser": advertiser.id,
-        "from": if source.url.is_some() { "url" } else { "path" },
-        "source": feeds::name(source),
-        "refresh_s": source.refresh.0,
-        "result": health.outcome.label(),
-        "problem": problem,
-        "failures": health.failures,
-        "tried": time(health.tried),
-        "good": time(health.good),
-        "next": time(health.next),
-        "products": shop.catalog.len(),
-        "read": health.report.as_deref().map(report),
-        "events": events(engine, world, shop),
-    })
-}
-
-/// What the feed in use held.
-fn report(report: &FeedReport) -> Value {
-    let reasons = report
-        .rejected
-        .iter()
-        .map(|(reason, items)| json!({"reason": reason.as_str(), "items": items, "remedy": reason.remedy()}));
-    let examples = report
-        .examples
-        .iter()
-        .map(|item| json!({"line": item.line, "item_id": item.item_id, "reason": item.reason.as_str(), "value": item.detail}));
-    json!({
-        "format": report.format.to_string(),
-        "items": report.items,
-        "accepted": report.accepted,
-        "out_of_stock": report.out_of_stock,
-        "hidden": report.hidden,
-        "duplicates": report.duplicates,
-        "sales_ignored": report.sales_ignored,
-        "dates_ignored": report.dates_ignored,
-        "rejected": {"items": report.rejected_total(), "reasons": reasons.collect::<Vec<_>>(), "examples": examples.collect::<Vec<_>>()},
+    let problem = health.problem.as_ref().map(|(code, message)| told::Problem {
+        code: code.to_string(),
+        message: message.to_string(),
+    });
+    Some(told::Feed {
+        advertiser: advertiser.id.clone(),
+        from: if source.url.is_some() { "url" } else { "path" },
+        source: feeds::name(source),
+        refresh_s: source.refresh.0,
+        result: health.outcome.label(),
+        problem,
+        failures: health.failures,
+        tried: time(health.tried),
+        good: time(health.good),
+        next: time(health.next),
+        products: shop.catalog.len(),
+        read: health.report.as_deref().map(told::Read::from),
+        events: events(engine, world, shop),
     })
 }
 
 /// Items of the last day's events, and the ids among them that the feed still does not list.
-fn events(engine: &Engine, world: &World, shop: &Shop) -> Value {
+fn events(engine: &Engine, world: &World, shop: &Shop) -> told::Items {
     let now = Millis::wall_clock().to_secs();
     let look = |sighted: &feeds::Sighted| (sighted.totals(now), sighted.unlisted(now));
     let ((listed, unlisted), ids) = engine.feeds.sightings(shop.advertiser.no, look);
     let missing = ids.into_iter().filter(|id| found(world, shop, &id.item_id).is_none());
-    let missing: Vec<Value> = missing.enumerate().map(|(at, id)| unlisted_row(world, shop, at, &id)).collect();
-    json!({
-        "hours": 24,
-        "items": listed + unlisted,
-        "not_in_feed": unlisted,
-        "match_rate": ratio(listed, listed + unlisted),
-        "ids_not_in_feed": missing,
-    })
+    let missing = missing.enumerate().map(|(at, id)| unlisted_row(world, shop, at, &id));
+    told::Items {
+        hours: 24,
+        items: listed + unlisted,
+        not_in_feed: unlisted,
+        match_rate: ratio(listed, listed + unlisted),
+        ids_not_in_feed: missing.collect(),
+    }
 }
 
 /// To four decimals, null over none.
@@ -148,13 +136,13 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| (part as f64 / whole as f64 * 10_000.0).round() / 10_000.0)
 }
 
-fn unlisted_row(world: &World, shop: &Shop, at: usize, id: &Unlisted) -> Value {
-    json!({
-        "item_id": id.item_id,
-        "count": id.count,
-        "last": id.last.to_millis().to_rfc3339(),
-        "hint": hint(world, shop, &id.item_id, at < SEARCHED_MAX),
-    })
+fn unlisted_row(world: &World, shop: &Shop, at: usize, id: &Unlisted) -> told::Missing {
+    told::Missing {
+        item_id: id.item_id.to_string(),
+        count: id.count,
+        last: id.last.to_millis().to_rfc3339(),
+        hint: hint(world, shop, &id.item_id, at < SEARCHED_MAX),
+    }
 }
 
 /// A product by its own id or by what a configured prefix leaves of it, as events are read.

@@ -7,13 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
-
+pub use crate::server::files::{etag, id_in};
 use crate::server::shops;
-
-/// Bytes of the hash that an ETag shows.
-const ETAG_BYTES: usize = 16;
 
 /// An advertiser's file.
 #[derive(Debug)]
@@ -53,29 +48,6 @@ fn read(path: PathBuf) -> io::Result<Option<Found>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The `id` in an advertiser's JSON; none where it has none or is no JSON.
-pub fn id_in(bytes: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Named {
-        id: String,
-    }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let named: Named = serde_json::from_slice(bytes).ok()?;
-    Some(named.id.trim().to_owned())
-}
-
-/// The ETag of a file's bytes, quotes included.
-pub fn etag(bytes: &[u8]) -> String {
-    let mut tag = String::from("\"");
-    for byte in Sha256::digest(bytes).iter().take(ETAG_BYTES) {
-        use std::fmt::Write;
-        // Writing into a String does not fail.
-        let _ = write!(tag, "{byte:02x}");
-    }
-    tag.push('"');
-    tag
 }
 
 /// Puts `bytes` in place of a file, or makes it; returns once they are durable.

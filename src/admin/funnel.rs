@@ -13,10 +13,11 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::advertisers::unknown;
 use super::explain::OUTRANKED;
-use super::reply::{self, Answer, Fail, Named, Query};
+use super::reply::{self, Answer, Fail, Failed, Named, Query};
 use super::{Shared, losses};
 use crate::base::limits::FUNNEL_MINUTES;
 use crate::base::time::{Millis, Span};
@@ -27,7 +28,7 @@ use crate::state::funnel::Fate;
 use crate::state::world::World;
 
 /// What the campaign was worth to the hour's requests. Fields are added, never renamed.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Funnel {
     advertiser: String,
     campaign: String,
@@ -51,14 +52,16 @@ pub struct Funnel {
 }
 
 /// Requests left after a stage.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FunnelStage)]
 struct Left {
     stage: &'static str,
     requests: u64,
 }
 
 /// Requests that ended in a reason.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FunnelReason)]
 struct Reason {
     stage: &'static str,
     reason: &'static str,
@@ -68,7 +71,8 @@ struct Reason {
 }
 
 /// All requests of an exchange.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FunnelOfExchange)]
 struct OfExchange {
     exchange: String,
     requests: u64,
@@ -76,7 +80,13 @@ struct OfExchange {
     reasons: Vec<Reason>,
 }
 
-/// Answers with the hour; `format=text` is for people.
+/// Why a campaign does not spend: what became of the last hour's requests, and what to do.
+#[utoipa::path(get, path = "/api/advertisers/{id}/campaigns/{campaign}/funnel", tag = "reports",
+    params(("id" = String, Path, description = "The advertiser's id"), ("campaign" = String, Path, description = "The campaign's id"),
+        ("format" = Option<String>, Query, description = "`json` (default) or `text`, for people", example = "text")), responses(
+    (status = 200, content((Funnel = "application/json"), (String = "text/plain"))),
+    (status = 400, description = "A parameter cannot be read", body = Failed),
+    (status = 404, description = "No such advertiser or campaign", body = Failed)))]
 pub async fn show(State(desk): Shared, Named((advertiser, campaign)): Named<(String, String)>, query: Query) -> Answer {
     query.only(&["format"])?;
     let engine = &desk.engine;

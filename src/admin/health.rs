@@ -6,9 +6,10 @@ use std::fmt::Write;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Shared, feeds, losses, reply};
+use super::{Shared, configs, feeds, losses, reply};
 use crate::base::money::Money;
 use crate::base::time::Millis;
 use crate::model::outcome::NoBid;
@@ -16,12 +17,31 @@ use crate::model::traffic::Invalid;
 use crate::server::engine::Engine;
 use crate::state::hand::Why;
 
-/// The process runs.
-pub async fn live() -> Response {
-    reply::json(&json!({"live": true}))
+/// That the process runs.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Live {
+    live: bool,
 }
 
-/// Whether bids are made: 200, else 503 and why not.
+/// Whether bids are made.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Ready {
+    ready: bool,
+    /// Why not, as `winback_no_bids_total` counts it.
+    reason: Option<&'static str>,
+    /// The same for people.
+    sentence: Option<&'static str>,
+}
+
+/// That the process runs.
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, body = Live)))]
+pub async fn live() -> Response {
+    reply::json(&Live { live: true })
+}
+
+/// Whether bids are made, else why not.
+#[utoipa::path(get, path = "/health/ready", tag = "health", responses(
+    (status = 200, body = Ready), (status = 503, description = "Bids are not made", body = Ready)))]
 pub async fn ready(State(desk): Shared) -> Response {
     let status = &desk.engine.state.status;
     let why = match (status.is_poisoned(), status.is_ready()) {
@@ -34,11 +54,16 @@ pub async fn ready(State(desk): Shared) -> Response {
     } else {
         StatusCode::OK
     };
-    let body = json!({"ready": why.is_none(), "reason": why.map(NoBid::label), "sentence": why.map(NoBid::sentence)});
+    let body = Ready {
+        ready: why.is_none(),
+        reason: why.map(NoBid::label),
+        sentence: why.map(NoBid::sentence),
+    };
     (code, reply::json(&body)).into_response()
 }
 
-/// Prometheus text.
+/// All figures, as Prometheus text.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
 pub async fn metrics(State(desk): Shared) -> Response {
     let mut text = gauges(&desk.engine);
     text.push_str(&desk.prometheus.render());
@@ -113,6 +138,7 @@ fn gauges(engine: &Engine) -> String {
     }
     losses::metrics(engine, &world, &mut text);
     pressure(engine, &mut text);
+    configs::metrics(engine, &mut text);
     feeds::metrics(engine, &world, &mut text);
     let unkept = engine.state.funnels.unkept();
     let _ = writeln!(

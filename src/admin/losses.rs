@@ -3,16 +3,19 @@
 //!
 //! Read off state in memory: since the start of the process.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
 
 use axum::extract::State as Given;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
-use super::reply::{self, Answer, Query};
+use super::reply::{self, Answer, Failed, Query};
 use crate::base::id::{CampaignNo, ExchangeNo};
 use crate::base::money::Currency;
+use crate::openrtb::feedback::Reason;
 use crate::server::engine::Engine;
 use crate::state::State;
 use crate::state::losses::Told;
@@ -58,8 +61,51 @@ fn rows<'w>(engine: &Engine, world: &'w World) -> Vec<(Title<'w>, Told)> {
     all.into_iter().filter_map(row).collect()
 }
 
-/// `GET /api/losses?advertiser=&exchange=`: `{"rows": [{"exchange", "advertiser", "campaign", "lost",
-/// "reasons": [{"code", "reason", "bids"}], "min_to_win": {"median", "told", "currency"}}]}`.
+/// What exchanges told of.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Losses {
+    rows: Vec<Row>,
+}
+
+/// What an exchange told of one campaign.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Loss)]
+struct Row {
+    exchange: String,
+    advertiser: String,
+    /// Null where the exchange told of no single campaign.
+    campaign: Option<String>,
+    /// Bids that were lost.
+    lost: u64,
+    reasons: Vec<LossReason>,
+    min_to_win: MinToWin,
+}
+
+/// Bids lost for one reason.
+#[derive(Serialize, ToSchema)]
+struct LossReason {
+    /// OpenRTB's loss reason code; null of reasons without one.
+    code: Option<u32>,
+    reason: Cow<'static, str>,
+    bids: u64,
+}
+
+/// What would have won.
+#[derive(Serialize, ToSchema)]
+struct MinToWin {
+    /// The median of the last auctions that were told of, CPM as decimal text.
+    median: Option<String>,
+    /// How many were.
+    told: u64,
+    /// ISO 4217.
+    currency: String,
+}
+
+/// What exchanges tell of lost bids and of what would have won, since the start of the process.
+#[utoipa::path(get, path = "/api/losses", tag = "exchanges",
+    params(("advertiser" = Option<String>, Query, description = "Only of this one"),
+        ("exchange" = Option<String>, Query, description = "Only of this one")),
+    responses((status = 200, body = Losses), (status = 400, description = "An unknown parameter", body = Failed)))]
 pub async fn list(Given(desk): Shared, query: Query) -> Answer {
     query.only(&["advertiser", "exchange"])?;
     let (advertiser, exchange) = (query.get("advertiser"), query.get("exchange"));
@@ -68,25 +114,28 @@ pub async fn list(Given(desk): Shared, query: Query) -> Answer {
         advertiser.is_none_or(|id| id == title.advertiser) && exchange.is_none_or(|id| id == title.exchange)
     };
     let found = rows(&desk.engine, &world).into_iter().filter(is_asked_for);
-    let rows: Vec<Value> = found.map(|(title, told)| row(&title, &told)).collect();
-    Ok(reply::json(&json!({ "rows": rows })))
+    let rows = found.map(|(title, told)| row(&title, &told)).collect();
+    Ok(reply::json(&Losses { rows }))
 }
 
-fn row(title: &Title<'_>, told: &Told) -> Value {
-    let reason =
-        |(reason, bids): &(crate::openrtb::feedback::Reason, u64)| json!({"code": reason.code(), "reason": reason.label(), "bids": bids});
-    json!({
-        "exchange": title.exchange,
-        "advertiser": title.advertiser,
-        "campaign": title.campaign,
-        "lost": told.lost(),
-        "reasons": told.reasons.iter().map(reason).collect::<Vec<_>>(),
-        "min_to_win": {
-            "median": told.median_to_win().map(|price| price.to_string()),
-            "told": told.mins_told,
-            "currency": title.currency.as_str(),
+fn row(title: &Title<'_>, told: &Told) -> Row {
+    let reason = |(reason, bids): &(Reason, u64)| LossReason {
+        code: reason.code(),
+        reason: reason.label(),
+        bids: *bids,
+    };
+    Row {
+        exchange: title.exchange.to_owned(),
+        advertiser: title.advertiser.to_owned(),
+        campaign: title.campaign.map(str::to_owned),
+        lost: told.lost(),
+        reasons: told.reasons.iter().map(reason).collect(),
+        min_to_win: MinToWin {
+            median: told.median_to_win().map(|price| price.to_string()),
+            told: told.mins_told,
+            currency: title.currency.to_string(),
         },
-    })
+    }
 }
 
 /// The same as Prometheus text.

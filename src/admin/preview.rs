@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use html_escape::{encode_double_quoted_attribute, encode_text};
 
 use super::advertisers::unknown;
-use super::reply::{Answer, Fail, Named, Query};
+use super::reply::{Answer, Fail, Failed, Named, Query};
 use super::{Shared, users};
 use crate::base::quoted::Quoting;
 use crate::base::time::Millis;
@@ -37,7 +37,16 @@ const POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; defau
 /// Of a native ad: wide enough for a title of 90 characters.
 const CARD: Size = Size { w: 320, h: 480 };
 
-/// Answers with a page that is the ad.
+/// An ad as it would look, as a page that runs nothing: for a product, for what a user left, or without any.
+#[utoipa::path(get, path = "/api/preview/{advertiser}/{creative}", tag = "reports",
+    params(("advertiser" = String, Path, description = "The advertiser's id"), ("creative" = String, Path, description = "The creative's id"),
+        ("product" = Option<String>, Query, description = "`id` of the feed"),
+        ("user" = Option<String>, Query, description = "Our id, or `exchange:theirs`"),
+        ("size" = Option<String>, Query, description = "One that the creative lists, or any other", example = "300x250"),
+        ("fallback" = Option<String>, Query, description = "`brand`: the ad without products")), responses(
+    (status = 200, body = String, content_type = "text/html; charset=utf-8"),
+    (status = 400, description = "A parameter cannot be read", body = Failed),
+    (status = 404, description = "No such advertiser, creative, product, user or size", body = Failed)))]
 pub async fn preview(State(desk): Shared, Named((advertiser, creative)): Named<(String, String)>, query: Query) -> Answer {
     query.only(&["product", "user", "size", "fallback"])?;
     let engine = &desk.engine;

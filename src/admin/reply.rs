@@ -11,10 +11,11 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use url::form_urlencoded;
+use utoipa::ToSchema;
 
-use crate::config::Fault;
+use super::door::Caller;
+use crate::config::{Fault, Role};
 
 /// What a call comes to.
 pub type Answer = Result<Response, Fail>;
@@ -25,7 +26,9 @@ pub struct Fail {
     status: StatusCode,
     code: &'static str,
     message: String,
-    faults: Option<Value>,
+    faults: Option<Vec<FaultJson>>,
+    /// After how many seconds it may go better.
+    retry_after_s: Option<u64>,
 }
 
 impl Fail {
@@ -36,6 +39,7 @@ impl Fail {
             code,
             message: message.into(),
             faults: None,
+            retry_after_s: None,
         }
     }
 
@@ -46,8 +50,28 @@ impl Fail {
 
     /// 401.
     pub fn unauthorized() -> Fail {
-        let message = "no bearer token, or a wrong one: send `Authorization: Bearer <the token of admin.token_file>`";
+        let message = "no bearer token, or a wrong one: send `Authorization: Bearer <the token of admin.token_file>`, or log in";
         Fail::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// 403: the role does not suffice.
+    pub fn forbidden(caller: &Caller, needed: Role, method: &Method, path: &str) -> Fail {
+        let message = format!(
+            "`{method} {path}` asks for the role {}: the token `{}` has {}",
+            needed.label(),
+            caller.name,
+            caller.role.label()
+        );
+        Fail::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// 429.
+    pub fn too_many_logins(wait_s: u64) -> Fail {
+        let message = format!("too many logins failed from this address: try again in {wait_s} seconds");
+        Fail {
+            retry_after_s: Some(wait_s),
+            ..Fail::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", message)
+        }
     }
 
     /// 400: the call itself is at fault.
@@ -83,36 +107,90 @@ impl Fail {
             wrong => format!("the advertiser has {wrong} faults: nothing was changed"),
         };
         Fail {
-            faults: Some(faults.iter().map(fault_json).collect()),
+            faults: Some(faults.iter().map(FaultJson::from).collect()),
             ..Fail::new(StatusCode::BAD_REQUEST, "invalid", message)
         }
     }
 }
 
-fn fault_json(fault: &Fault) -> Value {
-    json!({
-        "file": fault.file,
-        "line": fault.line,
-        "column": fault.column,
-        "pointer": fault.pointer,
-        "value": fault.value,
-        "problem": fault.problem,
-        "remedy": fault.remedy,
-        "warning": fault.warning,
-    })
+/// What is wrong with a file, or worth saying of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Fault)]
+pub struct FaultJson {
+    /// The file, as it was named.
+    file: String,
+    /// Line, from 1; 0 where the whole file is meant.
+    line: u32,
+    /// Column in characters, from 1; 0 where the whole line or file is meant.
+    column: u32,
+    /// JSON pointer; empty for the whole document.
+    pointer: String,
+    /// The value as written, shortened.
+    value: String,
+    /// What is wrong.
+    problem: String,
+    /// What would be right.
+    remedy: Option<String>,
+    /// The same in one line, for people.
+    message: String,
+    /// Worth saying, but the file is usable.
+    warning: bool,
 }
+
+impl From<&Fault> for FaultJson {
+    fn from(fault: &Fault) -> FaultJson {
+        let remedy = fault.remedy.as_deref();
+        FaultJson {
+            file: fault.file.clone(),
+            line: fault.line,
+            column: fault.column,
+            pointer: fault.pointer.clone(),
+            value: fault.value.clone(),
+            problem: fault.problem.clone(),
+            message: remedy.map_or_else(|| fault.problem.clone(), |remedy| format!("{}; {remedy}", fault.problem)),
+            remedy: fault.remedy.clone(),
+            warning: fault.warning,
+        }
+    }
+}
+
+/// The body of every answer that is a failure.
+#[derive(Serialize, ToSchema)]
+pub struct Failed {
+    error: ErrorJson,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+struct ErrorJson {
+    /// For programs; never changes.
+    code: &'static str,
+    /// For people: what failed, on what, what to do.
+    message: String,
+    /// What is wrong with the config that was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<Vec<FaultJson>>,
+}
+
+/// The code of a failure, for whoever writes down what a call came to.
+#[derive(Clone, Copy)]
+pub struct Code(pub &'static str);
 
 impl IntoResponse for Fail {
     fn into_response(self) -> Response {
-        let mut error = json!({"code": self.code, "message": self.message});
-        if let Some(faults) = self.faults {
-            error["faults"] = faults;
-        }
-        let mut response = (self.status, json(&json!({ "error": error }))).into_response();
+        let error = ErrorJson {
+            code: self.code,
+            message: self.message,
+            faults: self.faults,
+        };
+        let mut response = (self.status, json(&Failed { error })).into_response();
+        response.extensions_mut().insert(Code(self.code));
+        let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait_s) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, wait_s.into());
         }
         response
     }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::Shared;
 use super::advertisers::unknown;
-use super::reply::{self, Answer, Fail, Query};
+use super::reply::{self, Answer, Fail, Failed, Query};
 use crate::base::id::CampaignNo;
 use crate::base::money::{Currency, Money};
 use crate::base::time::{Day, Millis};
@@ -52,7 +52,18 @@ struct Owner {
 /// What a row is of: advertiser, then campaign and day where rows are by them.
 type Key = (String, Option<String>, Option<Day>);
 
-/// Answers with the rows.
+/// Figures by advertiser, campaign and local day, exact.
+///
+/// By default of the last 7 days in the advertiser's zone. A row has the columns that it is `by`.
+#[utoipa::path(get, path = "/api/report", tag = "reports",
+    params(("advertiser" = Option<String>, Query, description = "Only of this one"),
+        ("from" = Option<String>, Query, description = "The first day", example = "2026-01-01"),
+        ("to" = Option<String>, Query, description = "The last day", example = "2026-01-31"),
+        ("by" = Option<String>, Query, description = "What rows are of, with commas between", example = "campaign,day"),
+        ("format" = Option<String>, Query, description = "`json` (default) or `csv`")), responses(
+    (status = 200, content((Object = "application/json"), (String = "text/csv"))),
+    (status = 400, description = "A parameter cannot be read", body = Failed),
+    (status = 404, description = "No such advertiser", body = Failed)))]
 pub async fn report(State(desk): Shared, query: Query) -> Answer {
     let wanted = Wanted::read(&query)?;
     let Gathered { owners, rows, invalid } = gather(&desk.engine, &wanted, Millis::wall_clock())?;

@@ -3,8 +3,12 @@
 //! Over an engine with one exchange, one shop with two products, and a writer on a thread of its own.
 
 mod calls;
+mod answers;
+mod audits;
 mod configs;
 mod desk;
+mod edits;
+mod roles;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,9 +28,11 @@ use crate::base::id::CampaignNo;
 use crate::base::money::Money;
 use crate::base::seal::Seals;
 use crate::base::time::{Day, Millis};
-use crate::config::server_from_text;
-use crate::server::engine::{Engine, Envelope, Facts, Parts, Settings};
+use crate::config::{Role, server_from_text};
+use crate::server::audit::SERVER as SERVER_FILE;
+use crate::server::engine::{Engine, Envelope, Facts, Parts, Settings, Token};
 use crate::server::feeds::Feeds;
+use crate::server::files::Known;
 use crate::server::names::Names;
 use crate::server::shops;
 use crate::state::world::World;
@@ -35,8 +41,11 @@ use crate::store::Store;
 use crate::track::events::{self, Sender};
 use crate::track::fact::Fact;
 use crate::track::writer::Writer;
+use answers::Described;
 
 pub const TOKEN: &str = "open-sesame";
+/// Tokens of the weaker roles.
+pub const WEAKER: [(&str, Role); 2] = [("may-look", Role::Read), ("may-change", Role::Write)];
 
 const SERVER: &str =
     r#"{"exchanges": [{"id": "demo-x", "seat": "winback"}], "advertisers": "advertisers", "privacy": {"gdpr_when_unknown": false}}"#;
@@ -73,6 +82,7 @@ const FEED: &str = r#"<?xml version="1.0"?><rss version="2.0" xmlns:g="http://ba
 pub struct Rig {
     pub engine: Arc<Engine>,
     router: Router,
+    described: Described,
     dir: TempDir,
     is_stopped: Arc<AtomicBool>,
 }
@@ -113,6 +123,7 @@ impl Rig {
     pub fn new() -> Rig {
         let dir = tempfile::tempdir().expect("folder");
         let (server, _) = server_from_text("winback.json", dir.path(), SERVER).expect("server");
+        std::fs::write(&server.file, SERVER).expect("written");
         std::fs::create_dir(&server.advertisers).expect("folder");
         std::fs::write(server.advertisers.join("acme-shoes.json"), SHOP).expect("written");
         std::fs::write(server.advertisers.join("acme-feed.xml"), FEED).expect("written");
@@ -128,12 +139,12 @@ impl Rig {
         );
         world.privacy = Arc::new(server.privacy.policy.clone());
         let feeds = Feeds::default();
-        let (world, remarks) = shops::load_all(world, &server, &names, &feeds);
+        let shops::Folder { world, remarks, files, .. } = shops::load_folder(world, &server, &names, &feeds);
         assert_eq!(remarks, [""; 0]);
         let settings = Settings {
             server,
             doors: Vec::new(),
-            admin_token: TOKEN.to_owned(),
+            tokens: tokens(),
         };
         let (door, facts) = sync_channel(64);
         let (state, facts_in) = (State::default(), Facts(door));
@@ -148,6 +159,9 @@ impl Rig {
             feeds,
         };
         let engine = Arc::new(Engine::new(parts).expect("engine"));
+        let config = engine.settings.load().server.file.clone();
+        engine.files.put(&config, Known::live(SERVER_FILE, SERVER.as_bytes(), Vec::new()));
+        engine.files.renew(&config, files);
         let reader = Arc::downgrade(&engine);
         let is_stopped = Arc::new(AtomicBool::new(false));
         let flag = is_stopped.clone();
@@ -161,6 +175,7 @@ impl Rig {
         Rig {
             engine,
             router,
+            described: Described::new(),
             dir,
             is_stopped,
         }
@@ -183,7 +198,7 @@ impl Rig {
     }
 
     pub async fn send(&self, method: Method, path: &str, body: &str, headers: &[(&str, &str)]) -> Got {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method.clone()).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -191,11 +206,13 @@ impl Rig {
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("body");
-        Got {
+        let got = Got {
             status: parts.status,
             headers: parts.headers,
             text: String::from_utf8(bytes.to_vec()).expect("utf-8"),
-        }
+        };
+        self.described.hold(&method, path, &got);
+        got
     }
 
     /// Records what a person did, as the shop's server would tell.
@@ -252,6 +269,16 @@ impl Rig {
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join("advertisers").join(name)
     }
+}
+
+/// One of each role.
+fn tokens() -> Vec<Token> {
+    let weaker = WEAKER.map(|(text, role)| Token {
+        name: role.label().to_owned(),
+        role,
+        text: text.to_owned(),
+    });
+    std::iter::once(Token::first(TOKEN)).chain(weaker).collect()
 }
 
 /// Records what comes, as the server's writer does, until the engine is gone.

@@ -7,10 +7,11 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
-use super::reply::{self, Answer, Fail, Named};
+use super::reply::{self, Answer, Fail, Failed, Named};
 use crate::base::hash::{NS_EMAIL, NS_IFA, email_namespace};
 use crate::base::id::{AdvertiserNo, CampaignNo, MatchKey, UserKey, device_id};
 use crate::model::event::Happening;
@@ -26,14 +27,21 @@ use crate::track::fact::Fact;
 use crate::track::fold::Disk;
 use crate::track::who::email_hash;
 
-/// `GET /api/users/{id}`.
+/// What is known of one person, by any id of theirs.
+#[utoipa::path(get, path = "/api/users/{id}", tag = "users",
+    params(("id" = String, Path, description = "Ours, or somebody's: `exchange:theirs`, `ifa:...`, `email_sha256:...`", example = "demo-x:u1")), responses(
+    (status = 200, body = Person),
+    (status = 404, description = "Nothing is known of them", body = Failed)))]
 pub async fn show(State(desk): Shared, Named(id): Named<String>) -> Answer {
     let user = find(&desk.engine, &id)?.ok_or_else(|| unknown(&id))?;
     Ok(reply::json(&record(&desk.engine, user)?))
 }
 
-/// `DELETE /api/users/{id}`: answers once the erasure is durable; of somebody unknown nothing is left
-/// to erase.
+/// Erases a person everywhere; answers once that is durable. Of somebody unknown nothing is left to erase.
+#[utoipa::path(delete, path = "/api/users/{id}", tag = "users",
+    params(("id" = String, Path, description = "As of `GET`")), responses(
+    (status = 204, description = "Nothing is known of them any more"),
+    (status = 503, description = "It cannot be recorded: call again", body = Failed)))]
 pub async fn delete(State(desk): Shared, Named(id): Named<String>) -> Answer {
     while let Some(user) = find(&desk.engine, &id)? {
         let fact = Fact::Forget { user, opt_out: false };
@@ -76,6 +84,14 @@ pub(super) fn find(engine: &Engine, id: &str) -> Result<Option<UserKey>, Fail> {
     }
     let theirs = id.split_once(':');
     Ok(theirs.and_then(|(namespace, theirs)| matched(namespace, theirs.as_bytes())))
+}
+
+/// What the audit log calls the person of an id: our keyed hash, which no id can be read off. Of somebody unknown that
+/// of the id itself.
+pub(super) fn handle(engine: &Engine, id: &str) -> String {
+    let known = find(engine, id).ok().flatten();
+    let user = known.unwrap_or_else(|| engine.world.load().hashes.user(id.as_bytes()));
+    format!("user:{:016x}", user.0)
 }
 
 /// A user's record, opened, and what they were shown.
@@ -122,64 +138,122 @@ pub(super) fn namespaces(engine: &Engine, world: &World, user: UserKey) -> Resul
     Ok(matches)
 }
 
-fn record(engine: &Engine, user: UserKey) -> Result<Value, Fail> {
+/// What is known of a person.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Person {
+    /// Ours; null where they have none.
+    id: Option<String>,
+    /// What was last permitted; null where nobody said.
+    permission: Option<Permission>,
+    /// Namespaces of foreign ids that lead here.
+    matches: Vec<String>,
+    advertisers: Vec<AtAdvertiser>,
+    /// What they were shown.
+    shown: Vec<Impression>,
+}
+
+/// What was permitted, and by which kind of signal.
+#[derive(Serialize, ToSchema)]
+struct Permission {
+    /// RFC 3339.
+    at: String,
+    by: &'static str,
+    uses: Vec<&'static str>,
+}
+
+/// What a person did at one advertiser.
+#[derive(Serialize, ToSchema)]
+struct AtAdvertiser {
+    /// Null of one that was deleted long ago.
+    id: Option<String>,
+    /// How many of its ads they were shown.
+    shown: usize,
+    events: Vec<UserEvent>,
+}
+
+/// One remembered entry; of an event with several items there are several.
+#[derive(Serialize, ToSchema)]
+struct UserEvent {
+    event: &'static str,
+    /// RFC 3339.
+    time: String,
+    /// Null where the feed no longer lists it: only its hash is kept.
+    item_id: Option<String>,
+    quantity: u32,
+    /// In the advertiser's currency, as decimal text.
+    value: String,
+}
+
+/// An ad that a person was shown.
+#[derive(Serialize, ToSchema)]
+struct Impression {
+    advertiser: Option<String>,
+    campaign: Option<String>,
+    /// RFC 3339.
+    time: String,
+    billed: bool,
+    clicked: bool,
+}
+
+fn record(engine: &Engine, user: UserKey) -> Result<Person, Fail> {
     let world = engine.world.load();
     let (id, matches) = (own_id(engine, user)?, namespaces(engine, &world, user)?);
     let (profile, mut exposures) = recall(engine, user);
     // A bid that was won only has not been seen by anyone yet.
     exposures.retain(|exposure| exposure.flags & !evidence::WIN != 0);
-    let shown: Vec<(Option<(String, String)>, Exposure)> = exposures
-        .into_iter()
-        .map(|exposure| (title(engine, &world, exposure.campaign), exposure))
+    let shown: Vec<Impression> = exposures
+        .iter()
+        .map(|exposure| impression(title(engine, &world, exposure.campaign), exposure))
         .collect();
     let mut advertisers = Vec::new();
     for section in &profile.sections {
-        let name = advertiser(engine, &world, section.advertiser)?;
-        let seen = shown
-            .iter()
-            .filter(|(title, _)| name.is_some() && title.as_ref().map(|(advertiser, _)| advertiser) == name.as_ref());
-        let events: Vec<Value> = profile
-            .events(section)
-            .iter()
-            .map(|happening| event(&world, section.advertiser, happening))
-            .collect();
-        advertisers.push(json!({"id": name, "shown": seen.count(), "events": events}));
+        let id = advertiser(engine, &world, section.advertiser)?;
+        let seen = shown.iter().filter(|shown| id.is_some() && shown.advertiser == id).count();
+        let events = profile.events(section).iter();
+        advertisers.push(AtAdvertiser {
+            shown: seen,
+            events: events.map(|happening| event(&world, section.advertiser, happening)).collect(),
+            id,
+        });
     }
-    let shown: Vec<Value> = shown.iter().map(|(title, exposure)| impression(title.as_ref(), exposure)).collect();
     let permission = get(engine, Table::Grants, user)?.as_deref().and_then(Grant::read).map(permission);
-    Ok(json!({"id": id, "permission": permission, "matches": matches, "advertisers": advertisers, "shown": shown}))
-}
-
-/// What was last permitted, and by which kind of signal.
-fn permission(grant: Grant) -> Value {
-    let uses: Vec<&str> = grant.uses().map(label).collect();
-    json!({"at": grant.at.to_millis().to_rfc3339(), "by": grant.by.label(), "uses": uses})
-}
-
-/// One remembered entry; of an event with several items there are several. The item is null where
-/// the feed no longer lists it: only its hash is kept.
-fn event(world: &World, advertiser: AdvertiserNo, happening: &Happening) -> Value {
-    let shop = world.shop(advertiser);
-    let item = shop
-        .and_then(|shop| shop.catalog.get(happening.product))
-        .map(|product| &*product.item_id);
-    json!({
-        "event": happening.kind.label(),
-        "time": happening.at.to_millis().to_rfc3339(),
-        "item_id": item,
-        "quantity": happening.quantity,
-        "value": happening.value.to_string(),
+    Ok(Person {
+        id,
+        permission,
+        matches,
+        advertisers,
+        shown,
     })
 }
 
-fn impression(title: Option<&(String, String)>, exposure: &Exposure) -> Value {
-    json!({
-        "advertiser": title.map(|(advertiser, _)| advertiser),
-        "campaign": title.map(|(_, campaign)| campaign),
-        "time": exposure.at.to_millis().to_rfc3339(),
-        "billed": exposure.flags & evidence::SETTLED != 0,
-        "clicked": exposure.flags & evidence::CLICK != 0,
-    })
+fn permission(grant: Grant) -> Permission {
+    Permission {
+        at: grant.at.to_millis().to_rfc3339(),
+        by: grant.by.label(),
+        uses: grant.uses().map(label).collect(),
+    }
+}
+
+fn event(world: &World, advertiser: AdvertiserNo, happening: &Happening) -> UserEvent {
+    let listed = world.shop(advertiser).and_then(|shop| shop.catalog.get(happening.product));
+    UserEvent {
+        event: happening.kind.label(),
+        time: happening.at.to_millis().to_rfc3339(),
+        item_id: listed.map(|product| product.item_id.to_string()),
+        quantity: happening.quantity,
+        value: happening.value.to_string(),
+    }
+}
+
+fn impression(title: Option<(String, String)>, exposure: &Exposure) -> Impression {
+    let (advertiser, campaign) = title.unzip();
+    Impression {
+        advertiser,
+        campaign,
+        time: exposure.at.to_millis().to_rfc3339(),
+        billed: exposure.flags & evidence::SETTLED != 0,
+        clicked: exposure.flags & evidence::CLICK != 0,
+    }
 }
 
 /// Advertiser and id of a campaign, running or not.

@@ -14,6 +14,20 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const CONNECTIONS_MAX: u32 = 65_536;
 /// Connections of the admin listener.
 pub const ADMIN_CONNECTIONS_MAX: usize = 512;
+/// Browsers logged in to the admin listener at a time.
+pub const SESSIONS_MAX: usize = 1_024;
+/// How long one stays so.
+pub const SESSION_LIFE: Span = Span(12 * 3_600);
+/// Logins that may fail from one address in a minute.
+pub const LOGIN_FAILURES_PER_MIN: u32 = 10;
+/// Addresses whose failed logins are counted apart.
+pub const LOGIN_ADDRESSES_MAX: usize = 4_096;
+/// A file of the audit log, in bytes; beyond, the next one begins.
+pub const AUDIT_FILE_BYTES_MAX: u64 = 4 << 20;
+/// Files of the audit log; the oldest goes.
+pub const AUDIT_FILES_MAX: usize = 16;
+/// Entries of it in one answer.
+pub const AUDIT_ENTRIES_MAX: usize = 1_000;
 /// Files a process may have open that are no connections: the store's, feeds, listeners.
 pub const FILES_MIN: usize = 512;
 /// Idle connections among which the one that gives way is chosen.

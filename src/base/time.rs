@@ -50,6 +50,11 @@ impl Millis {
         (Day::from_date(local.date()), seconds.max(0) as u32)
     }
 
+    /// Reads RFC 3339.
+    pub fn parse(text: &str) -> Option<Millis> {
+        text.parse::<Timestamp>().ok().map(|time| Millis(time.as_millisecond()))
+    }
+
     /// As RFC 3339 in UTC, for people.
     pub fn to_rfc3339(self) -> String {
         Timestamp::from_millisecond(self.0).map_or_else(|_| self.0.to_string(), |t| t.to_string())
@@ -138,6 +143,12 @@ impl Day {
     /// As a date of `jiff`; none beyond its calendar.
     pub fn date(self) -> Option<Date> {
         Day::EPOCH.checked_add(jiff::Span::new().try_days(self.0).ok()?).ok()
+    }
+
+    /// Its beginning in UTC; none beyond the calendar.
+    pub fn start_utc(self) -> Option<Millis> {
+        let start = self.date()?.to_zoned(TimeZone::UTC).ok()?;
+        Some(Millis(start.timestamp().as_millisecond()))
     }
 
     /// `n` days later.

@@ -46,6 +46,12 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Where the file is.
+    pub fn file(&self) -> PathBuf {
+        let name = Path::new(self.name).file_name().unwrap_or_default();
+        self.dir.join(name)
+    }
+
     /// The file's text.
     pub fn text(&self) -> &'t str {
         self.text

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
+use super::access::{self, TokenFile};
 use super::exchange::exchange;
 use super::fault::{Fault, sound};
 use super::house::house;
@@ -34,6 +35,8 @@ use crate::privacy::vendor::Vendor;
 /// The server config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
+    /// Where it was read from.
+    pub file: PathBuf,
     /// Where exchanges call.
     pub bid: SocketAddr,
     /// Where browsers and shops call.
@@ -44,6 +47,8 @@ pub struct Server {
     pub admin: SocketAddr,
     /// The file with the bearer token of the admin listener.
     pub token_file: PathBuf,
+    /// Further tokens, by their roles.
+    pub tokens: Vec<TokenFile>,
     /// The store's folder.
     pub data_dir: PathBuf,
     /// The folder of the keys that seal tokens.
@@ -200,12 +205,15 @@ fn read<'t>(r: &Reader<'t>, root: &Node<'t>) -> Option<Server> {
     let o = r.open(root, &SERVER)?;
     let (bid, public, admin) = (o.inner("bid"), o.inner("public"), o.inner("admin"));
     let rates = rates(r, &o)?;
+    let token_file = admin.path("token_file")?;
     let server = Server {
+        file: r.file(),
         bid: bid.read("listen", listen)?,
         public: public.read("listen", listen)?,
         public_url: public.read("url", base_url),
         admin: admin.read("listen", listen)?,
-        token_file: admin.path("token_file")?,
+        tokens: access::tokens(r, &admin, &token_file),
+        token_file,
         data_dir: o.path("data_dir")?,
         seal_keys_dir: o.path("seal_keys_dir")?,
         advertisers: o.path("advertisers")?,

@@ -5,6 +5,7 @@
 //! `schema` prints them. Says nothing of what needs more than the file: ids that others name, rates,
 //! other files, the clock.
 
+mod access;
 pub(super) mod advertiser;
 mod campaign;
 pub(super) mod creative;

@@ -366,3 +366,24 @@ fn a_long_list_of_faults_is_cut_and_counted() {
         Some("winback.json: and 29801 more faults and warnings")
     );
 }
+
+#[test]
+fn tokens_have_names_and_files_of_their_own() {
+    let token = |name: &str, file: &str| format!(r#"{{"name": "{name}", "role": "read", "token_file": "{file}"}}"#);
+    let of = |tokens: &[String]| read_server(&format!(r#"{{"admin": {{"tokens": [{}]}}}}"#, tokens.join(", ")));
+    let (server, _) = of(&[token("ann", "a"), token("bob", "b")]).expect("read");
+    assert_eq!((server.tokens[1].name.as_str(), server.tokens[1].role), ("bob", Role::Read));
+    let problems = |tokens: &[String]| -> Vec<String> {
+        let faults = of(tokens).expect_err("faults").into_iter().filter(|fault| !fault.warning);
+        faults.map(|fault| format!("{} {}", fault.pointer, fault.problem)).collect()
+    };
+    let taken = "/admin/tokens/1/name a name that is taken";
+    assert_eq!(problems(&[token("ann", "a"), token("ann", "b")]), [taken]);
+    for reserved in ["admin", "file"] {
+        assert_eq!(problems(&[token("ann", "a"), token(reserved, "b")]), [taken]);
+    }
+    assert_eq!(
+        problems(&[token("ann", "admin-token")]),
+        ["/admin/tokens/0/token_file the file of another token"]
+    );
+}

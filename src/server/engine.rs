@@ -12,8 +12,10 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
+use super::audit::Audit;
 use super::crowd::Crowds;
 use super::feeds::Feeds;
+use super::files::Files;
 use super::funnel::Tally;
 use super::lag::Lag;
 use super::listener;
@@ -27,7 +29,7 @@ use crate::base::id::{ExchangeNo, UserKey};
 use crate::base::limits::EXCHANGES_MAX;
 use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch, decide};
-use crate::config::Server;
+use crate::config::{FIRST_TOKEN, Role, Server};
 use crate::model::crawlers;
 use crate::model::exchange::Exchange;
 use crate::model::outcome::{NoBid, Outcome, Pick};
@@ -65,6 +67,10 @@ pub struct Engine {
     pub lags: OnceLock<Vec<Arc<Lag>>>,
     /// How feeds do.
     pub feeds: Feeds,
+    /// Who changed what.
+    pub audit: Audit,
+    /// The files of the config as they were last looked at.
+    pub files: Files,
     /// One change of config at a time.
     pub edits: tokio::sync::Mutex<()>,
     rates: Vec<Rate>,
@@ -104,8 +110,39 @@ pub struct Settings {
     pub server: Server,
     /// Who may send bid requests, by exchange number.
     pub doors: Vec<Option<Door>>,
-    /// The bearer token of the admin listener.
-    pub admin_token: String,
+    /// The bearer tokens of the admin listener, that of `token_file` first.
+    pub tokens: Vec<Token>,
+}
+
+impl Settings {
+    /// The token that is given. All are looked at, whichever it is.
+    pub fn token(&self, given: &[u8]) -> Option<&Token> {
+        let is_given = |token: &Token| !token.text.is_empty() & same_secret(given, token.text.as_bytes());
+        let all = self.tokens.iter();
+        all.fold(None, |found, token| if is_given(token) { Some(token) } else { found })
+    }
+}
+
+/// A bearer token of the admin listener.
+#[derive(Clone)]
+pub struct Token {
+    /// Who holds it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The token itself.
+    pub text: String,
+}
+
+impl Token {
+    /// That of `token_file`.
+    pub fn first(text: impl Into<String>) -> Token {
+        Token {
+            name: FIRST_TOKEN.to_owned(),
+            role: Role::Admin,
+            text: text.into(),
+        }
+    }
 }
 
 /// Who may send an exchange's requests.
@@ -208,6 +245,8 @@ impl Engine {
             meters: Meters::new(&world),
             sizes: Sizes::open(&settings.server.data_dir),
             samples: Samples::new(&settings.server),
+            audit: Audit::new(&settings.server.data_dir),
+            files: Files::default(),
             world: ArcSwap::from_pointee(world),
             state,
             settings: ArcSwap::from_pointee(settings),

@@ -4,15 +4,17 @@
 //! keeps the catalogue before it.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::engine::Engine;
 use super::feeds::{self, Feeds};
+use super::files::{Known, etag, id_in};
 use super::names::Names;
 use crate::base::hash::Hashes;
-use crate::base::id::AdvertiserNo;
+use crate::base::id::{AdvertiserNo, CampaignNo};
 use crate::base::time::Millis;
 use crate::config::{Context, Fault, Server};
 use crate::feed::{self, FeedFault, FeedReport, Shelf};
@@ -25,7 +27,7 @@ pub struct Loaded {
     /// Ready for the World.
     pub shop: Shop,
     /// Warnings about its file.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Fault>,
     /// What came of its feed: its file, or what was fetched last.
     pub feed: Option<FeedRead>,
 }
@@ -34,7 +36,7 @@ impl Loaded {
     /// All that is to be said, faults of the feed included.
     pub fn remarks(&self) -> Vec<String> {
         let of_feed = self.feed.iter().flat_map(FeedRead::remarks);
-        self.warnings.iter().cloned().chain(of_feed).collect()
+        self.warnings.iter().map(ToString::to_string).chain(of_feed).collect()
     }
 }
 
@@ -103,7 +105,9 @@ pub fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "json") {
+        // Editors put hidden files of their own beside the one that is edited.
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && path.extension().is_some_and(|ending| ending == "json") {
             found.push(path);
         }
     }
@@ -129,7 +133,7 @@ pub fn load(name: &str, text: &str, server: &Server, hashes: &Hashes, names: &Na
             advertiser: Arc::new(advertiser),
             catalog,
         },
-        warnings: warnings.iter().map(ToString::to_string).collect(),
+        warnings,
         feed,
     })
 }
@@ -181,74 +185,149 @@ fn by_path(advertiser: &Advertiser) -> Option<&FeedSource> {
 
 /// What a World may refuse of a shop that is sound by itself.
 pub fn conflict(world: &World, shop: &Shop) -> Option<String> {
-    let other = world.shop_by_site_key(&shop.advertiser.site_key)?;
-    (other.advertiser.no != shop.advertiser.no).then(|| {
+    taken(world, &shop.advertiser.id, &shop.advertiser.site_key)
+}
+
+/// Who else has an advertiser's site key.
+pub fn taken(world: &World, id: &str, site_key: &str) -> Option<String> {
+    let other = world.shop_by_site_key(site_key).filter(|other| other.advertiser.id != id)?;
+    let other = &other.advertiser.id;
+    Some(format!("site_key `{site_key}` belongs to advertiser `{other}`: choose another"))
+}
+
+/// What may not change once money has been spent: amounts and days are kept in them.
+pub fn frozen(engine: &Engine, before: Option<&Shop>, after: &Advertiser) -> Option<String> {
+    let before = &before?.advertiser;
+    let changed = match (before.currency == after.currency, before.timezone_name == after.timezone_name) {
+        (true, true) => return None,
+        (false, _) => format!("`currency` from {} to {}", before.currency, after.currency),
+        (true, false) => format!("`timezone` from {} to {}", before.timezone_name, after.timezone_name),
+    };
+    let campaigns: Vec<CampaignNo> = engine.names.campaigns_of(&after.id).into_iter().map(|(no, _)| no).collect();
+    let days = engine.state.days.lock();
+    let has_spent = days
+        .iter()
+        .any(|((campaign, _), row)| row.impressions > 0 && campaigns.binary_search(campaign).is_ok());
+    has_spent.then(|| {
         format!(
-            "site_key `{}` belongs to advertiser `{}`: choose another",
-            shop.advertiser.site_key, other.advertiser.id
+            "cannot change {changed}: advertiser `{}` has spent; make a new advertiser",
+            after.id
         )
     })
 }
 
+/// What is wrong with a second file of one advertiser.
+pub fn claimed_twice(id: &str, first: &str) -> String {
+    format!("advertiser `{id}` is that of {first} too: remove one of them")
+}
+
+/// What came of reading all advertisers.
+pub struct Folder {
+    /// With them.
+    pub world: World,
+    /// What is to be said of it.
+    pub remarks: Vec<String>,
+    /// Each file, and what came of it.
+    pub files: Vec<(PathBuf, Known)>,
+    /// Whose file is which.
+    owners: HashMap<String, String>,
+}
+
 /// Reads every advertiser of the folder into a World, those whose files are gone leave it; returns it
 /// with what is to be said.
-pub fn load_all(mut world: World, server: &Server, names: &Names, feeds: &Feeds) -> (World, Vec<String>) {
-    let mut remarks = Vec::new();
-    let paths = files(&server.advertisers).unwrap_or_else(|error| {
-        remarks.push(format!(
-            "cannot read the advertisers of {}: {error}: make the folder",
-            server.advertisers.display()
-        ));
-        Vec::new()
-    });
-    let hashes = world.hashes.clone();
-    let mut seen = HashSet::new();
-    let mut owners: HashMap<String, String> = HashMap::new();
+pub fn load_all(world: World, server: &Server, names: &Names, feeds: &Feeds) -> (World, Vec<String>) {
+    let Folder { world, remarks, .. } = load_folder(world, server, names, feeds);
+    (world, remarks)
+}
+
+/// The same, with what came of each file.
+pub fn load_folder(world: World, server: &Server, names: &Names, feeds: &Feeds) -> Folder {
+    let (mut remarks, files) = (Vec::new(), Vec::new());
+    let paths = files_of(&server.advertisers, &mut remarks);
+    let owners = HashMap::new();
+    let mut folder = Folder {
+        world,
+        remarks,
+        files,
+        owners,
+    };
     for path in paths {
-        // A file that cannot be used leaves the running version of its advertiser.
-        seen.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
-        let name = path.display().to_string();
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) => {
-                remarks.push(format!("cannot read {name}: {error}"));
-                continue;
+        let text = fs::read(&path).map_err(|error| {
+            vec![Fault::of_file(
+                &path.display().to_string(),
+                0,
+                0,
+                format!("cannot be read: {error}"),
+            )]
+        });
+        let seen = text.as_ref().ok().map(|text| etag(text));
+        let of = text.as_ref().ok().and_then(|text| id_in(text));
+        let known = match text.and_then(|text| folder.read(&path, &text, server, names, feeds)) {
+            Ok(known) => known,
+            Err(faults) => {
+                folder.remarks.extend(faults.iter().map(ToString::to_string));
+                Known {
+                    of,
+                    live: None,
+                    seen,
+                    faults,
+                }
             }
         };
-        let before = world
-            .shops()
-            .find(|shop| path.file_stem().is_some_and(|stem| stem.to_str() == Some(&shop.advertiser.id)))
-            .cloned();
-        match load(&name, &text, server, &hashes, names, before.as_deref()) {
-            Ok(loaded) => {
-                remarks.extend(loaded.remarks());
-                if let Some(read) = &loaded.feed {
-                    feeds.announce(&loaded.shop.advertiser, read);
-                }
-                let id = loaded.shop.advertiser.id.clone();
-                seen.insert(id.clone());
-                if let Some(first) = owners.get(&id) {
-                    remarks.push(format!("{name}: advertiser `{id}` is that of {first} too: remove one of them"));
-                    continue;
-                }
-                owners.insert(id, name.clone());
-                match conflict(&world, &loaded.shop) {
-                    Some(problem) => remarks.push(format!("{name}: {problem}")),
-                    None => world.put(loaded.shop),
-                }
-            }
-            Err(faults) => remarks.extend(faults.iter().map(ToString::to_string)),
+        folder.files.push((path, known));
+    }
+    folder.world = folder.without_gone();
+    folder
+}
+
+fn files_of(dir: &Path, remarks: &mut Vec<String>) -> Vec<PathBuf> {
+    files(dir).unwrap_or_else(|error| {
+        remarks.push(format!(
+            "cannot read the advertisers of {}: {error}: make the folder",
+            dir.display()
+        ));
+        Vec::new()
+    })
+}
+
+impl Folder {
+    /// Reads one file into the World.
+    fn read(&mut self, path: &Path, text: &[u8], server: &Server, names: &Names, feeds: &Feeds) -> Result<Known, Vec<Fault>> {
+        let name = path.display().to_string();
+        let of_file = |problem: String| vec![Fault::of_file(&name, 0, 0, problem)];
+        let utf8 = std::str::from_utf8(text).map_err(|fault| of_file(format!("not utf-8: {fault}")))?;
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let before = stem.and_then(|stem| self.world.shop_by_id(stem)).cloned();
+        let loaded = load(&name, utf8, server, &self.world.hashes.clone(), names, before.as_deref())?;
+        self.remarks.extend(loaded.remarks());
+        let Loaded { shop, warnings, feed } = loaded;
+        if let Some(read) = &feed {
+            feeds.announce(&shop.advertiser, read);
         }
+        let id = &shop.advertiser.id;
+        if let Some(first) = self.owners.get(id) {
+            return Err(of_file(claimed_twice(id, first)));
+        }
+        self.owners.insert(id.clone(), name.clone());
+        if let Some(problem) = conflict(&self.world, &shop) {
+            return Err(of_file(problem));
+        }
+        let known = Known::live(id, text, warnings);
+        self.world.put(shop);
+        Ok(known)
     }
-    let gone: Vec<_> = world
-        .shops()
-        .filter(|shop| !seen.contains(&shop.advertiser.id))
-        .map(|shop| shop.advertiser.no)
-        .collect();
-    for no in gone {
-        world = world.without_shop(no);
+
+    /// Without those that no file is of; a file that cannot be used leaves the running version of its advertiser.
+    fn without_gone(&self) -> World {
+        let stems = self.files.iter().filter_map(|(path, _)| path.file_stem()?.to_str());
+        let of = self.files.iter().filter_map(|(_, known)| known.of.as_deref());
+        let seen: HashSet<&str> = stems.chain(of).collect();
+        let mut world = self.world.clone();
+        for shop in self.world.shops().filter(|shop| !seen.contains(shop.advertiser.id.as_str())) {
+            world = world.without_shop(shop.advertiser.no);
+        }
+        world
     }
-    (world, remarks)
 }
 
 /// What is known of each advertiser's feed file.

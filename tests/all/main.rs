@@ -14,6 +14,7 @@ mod conformance;
 mod corpus;
 mod crash;
 mod doors;
+mod edited;
 mod erase;
 mod exchange;
 mod explains;

@@ -16,7 +16,7 @@ use crate::state::sight::{Led, Place, Sight};
 use crate::track::fold::Disk;
 
 /// What the ids of a request came to.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct Identity {
     /// The word that `winback_match_total` counts.
     pub(super) result: &'static str,
@@ -29,7 +29,8 @@ pub struct Identity {
 }
 
 /// A privacy signal that forbade to look.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ForbiddenBy)]
 pub struct Forbidden {
     /// Its name.
     pub(super) signal: &'static str,
@@ -38,7 +39,8 @@ pub struct Forbidden {
 }
 
 /// A place where a request carries an id.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ExplainedId)]
 pub struct Id {
     /// Such as `user.buyeruid`.
     pub(super) field: String,

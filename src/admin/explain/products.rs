@@ -15,9 +15,11 @@ use crate::model::outcome::Pick;
 use crate::model::product::{Product, levels};
 
 /// One ad of the answer.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ExplainedAd)]
 pub struct Ad {
     /// The imp it is for.
+    #[schema(value_type = String)]
     impid: Value,
     /// Whose.
     advertiser: String,
@@ -40,7 +42,8 @@ pub struct Ad {
 }
 
 /// A product in an ad.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ExplainedProduct)]
 pub struct Shown {
     /// `id` of the feed.
     item_id: String,

@@ -13,7 +13,8 @@ use crate::model::advertiser::{Campaign, Shop};
 use crate::model::told::Step;
 
 /// One step on the way to a price.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = PriceStep)]
 pub struct Line {
     /// rule, audience, adjustment, max_cpm, currency, pacing, auction or losses.
     pub(super) step: &'static str,
@@ -81,7 +82,7 @@ fn name(scene: &Scene<'_>, shop: &Shop, campaign: &Campaign, step: &Step) -> Opt
 }
 
 /// The prices of one campaign.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct Pricing {
     /// Whose.
     pub(super) advertiser: String,

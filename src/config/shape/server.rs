@@ -1,5 +1,6 @@
 //! The shape of `winback.json` (contract §2).
 
+use super::access::TOKEN;
 use super::exchange::EXCHANGE;
 use super::form::{ADDRESS, BASE_URL, CLOCK, COUNTRY, CURRENCY, CURRENCY_KEY, NETWORK, PATH, TEXT, TIMEZONE, URL};
 use super::{Kind, Literals, SHARE, Shape, may, must, or};
@@ -148,7 +149,13 @@ static ADMIN: Shape = Shape {
             "token_file",
             Kind::Text(&PATH),
             "\"admin-token\"",
-            "The file with the bearer token of the API; made at first start.",
+            "The file with the bearer token of the API, whose role is admin; made at first start.",
+        ),
+        or(
+            "tokens",
+            Kind::List(&Kind::Object(&TOKEN)),
+            "[]",
+            "Further tokens, each with a role.",
         ),
     ],
     rules: &[],

@@ -12,7 +12,9 @@ use crate::config::shape::form::Form;
 use crate::config::shape::{self, Given, Key, Kind};
 
 /// What a check alone can know: the beginnings of its faults on values that the schema lets through.
-const SEMANTIC: [&str; 27] = [
+const SEMANTIC: [&str; 29] = [
+    "a name that is taken",
+    "the file of another token",
     "no such audience",
     "no such creative",
     "no such exchange",

@@ -48,7 +48,7 @@ impl Rig {
         let settings = Settings {
             server,
             doors: Vec::new(),
-            admin_token: String::new(),
+            tokens: Vec::new(),
         };
         let parts = Parts {
             world,
