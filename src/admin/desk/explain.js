@@ -1,6 +1,6 @@
 // Why a request gets a bid, or does not: of a request that is pasted, or of one made up for a shopper.
 
-import {html, useState} from './vendor/preact.js';
+import {html, useEffect, useState} from './vendor/preact.js';
 import {call, get, part, query} from './api.js';
 import {t} from './text.js';
 import {Act, Choice, Field, Loaded, Title, useLoad} from './parts.js';
@@ -29,6 +29,7 @@ function Form({exchanges, asked}) {
     const answer = isRequest ? await call('POST', path, {body}) : await call('GET', path + query(wish));
     setTold(answer.value);
   };
+  useEffect(() => { if (asked.user) ask().catch(() => {}); }, []);
   const field = (key, label, hint) => html`<${Field} label=${label} hint=${hint}>
     <input name=${key} value=${wish[key]} onInput=${set(key)} /><//>`;
   const way = (is, label) => html`<label class="radio"><input type="radio" name="way" checked=${isRequest === is}

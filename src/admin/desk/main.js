@@ -48,7 +48,7 @@ function Shown({at, who}) {
     open().then(({Page}) => setLoaded({of: at.page, Page}), (error) => setLoaded({of: at.page, error}));
   }, [at.page]);
   if (loaded.error) return html`<${Failure} error=${loaded.error} />`;
-  if (loaded.of !== at.page) return html`<p role="status" class="quiet">${t('loading')}</p>`;
+  if (loaded.of !== at.page) return html`<p role="status" class="quiet loading">${t('loading')}</p>`;
   return html`<${loaded.Page} key=${[at.page, ...at.words].join('/')} words=${at.words} query=${at.query} who=${who} />`;
 }
 

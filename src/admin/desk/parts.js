@@ -24,7 +24,7 @@ export function useLoad(load, on) {
 /** What was loaded, or that it is being, or why it cannot be. */
 export function Loaded({of, children}) {
   if (of.error) return html`<${Failure} error=${of.error} again=${of.again} />`;
-  if (of.data === undefined) return html`<p role="status" class="quiet">${t('loading')}</p>`;
+  if (of.data === undefined) return html`<p role="status" class="quiet loading">${t('loading')}</p>`;
   return html`<div aria-busy=${of.loading ? 'true' : 'false'}>${children(of.data)}</div>`;
 }
 

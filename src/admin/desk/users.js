@@ -1,7 +1,7 @@
 // What is kept of one shopper, in plain words, and its erasure.
 
 import {html, useState} from './vendor/preact.js';
-import {call, get, part} from './api.js';
+import {call, get, part, query} from './api.js';
 import {list, money, number, t, when, word} from './text.js';
 import {Field, Loaded, Note, Question, Table, Title, useLoad} from './parts.js';
 
@@ -33,7 +33,8 @@ function User({id, who}) {
   const [erased, setErased] = useState(false);
   if (erased) return html`<${Note} kind="good">${t('users.erased')}<//>`;
   return html`<${Loaded} of=${loaded}>${({user, shops}) => (user
-    ? html`<${Known} user=${user} shops=${shops} /><${Erase} id=${id} who=${who} onErased=${() => setErased(true)} />`
+    ? html`<p><a href=${`#/explain${query({user: id})}`}>${t('users.explain')}</a></p>
+      <${Known} user=${user} shops=${shops} /><${Erase} id=${id} who=${who} onErased=${() => setErased(true)} />`
     : html`<${Note}>${t('users.unknown')}<//>`)}<//>`;
 }
 
