@@ -79,34 +79,37 @@ pub async fn list(State(desk): Shared, query: Query) -> Answer {
         .filter(|(advertiser, campaign)| wanted.covers(advertiser, campaign))
         .collect();
     found.sort_by(|a, b| (&a.0.id, &a.1.id).cmp(&(&b.0.id, &b.1.id)));
-    if wanted.sort != "campaign" {
-        found.sort_by_cached_key(|(advertiser, campaign)| rank(engine, &world.rates, wanted.sort, advertiser, campaign, now));
-    }
-    if wanted.is_descending {
-        found.reverse();
+    let direction = if wanted.is_descending { -1 } else { 1 };
+    match wanted.sort {
+        "campaign" if wanted.is_descending => found.reverse(),
+        "campaign" => {}
+        sort => found.sort_by_cached_key(|(advertiser, campaign)| {
+            let rank = rank(engine, &world.rates, sort, advertiser, campaign, now);
+            (rank.is_none(), rank.map(|rank| rank * direction))
+        }),
     }
     let page = found.iter().skip(wanted.offset).take(wanted.limit);
     let rows: Vec<Value> = page.map(|(advertiser, campaign)| row(engine, advertiser, campaign, now)).collect();
     Ok(reply::json(&json!({"total": found.len(), "rows": rows})))
 }
 
-/// By which campaigns are sorted.
-fn rank(engine: &Engine, rates: &Rates, sort: &str, advertiser: &Advertiser, campaign: &Campaign, now: Millis) -> i128 {
+/// By what campaigns are sorted; those without come last either way.
+fn rank(engine: &Engine, rates: &Rates, sort: &str, advertiser: &Advertiser, campaign: &Campaign, now: Millis) -> Option<i128> {
     use std::sync::atomic::Ordering::Relaxed;
     let entry = engine.state.books.entry(campaign.no);
-    match sort {
+    Some(match sort {
         "status" => campaign.status as i128,
         "impressions" => entry.impressions.load(Relaxed).into(),
         "clicks" => entry.clicks.load(Relaxed).into(),
         _ => {
             let plan = plan(&engine.state.books, advertiser, campaign, now);
             match sort {
-                "pace" => plan.expected.map_or(-1, |expected| share(plan.spent_today, expected)),
+                "pace" => share(plan.spent_today, plan.expected?),
                 "spent" => in_base(rates, advertiser.currency, plan.spent),
                 _ => in_base(rates, advertiser.currency, plan.spent_today),
             }
         }
-    }
+    })
 }
 
 /// In thousandths.
@@ -198,7 +201,10 @@ fn hours(plan: &Plan, mut spent: [Option<Money>; 24]) -> Value {
     spent[running] = Some(plan.spent_today);
     let hour = |(hour, spent): (usize, Option<Money>)| {
         let part = plan.by_hour.map(|by_hour| by_hour[hour]);
-        let expected = plan.allowance.zip(part).map(|(all, part)| all.times(part, Round::Nearest).to_string());
+        let expected = plan
+            .allowance
+            .zip(part)
+            .map(|(all, part)| all.times(part, Round::Nearest).to_string());
         json!({"hour": hour, "expected": expected, "spent": spent.map(|spent| spent.to_string())})
     };
     spent.into_iter().enumerate().map(hour).collect()
@@ -228,15 +234,18 @@ mod tests {
             spent: Money::units(50),
             held: Money::ZERO,
             multiplier: Ratio::ONE,
-            by_hour: Some(std::array::from_fn(|hour| Ratio::of(hour as u64 + 1, 24))),
+            by_hour: Some(std::array::from_fn(|hour| Ratio::of(hour as u64 + 1, 32))),
             expected: None,
         };
         let mut spent = [None; 24];
         spent[1] = Some(Money::units(3));
         let told = hours(&plan, spent);
-        assert_eq!(told[0], json!({"hour": 0, "expected": "2", "spent": null}));
-        assert_eq!((&told[1]["spent"], &told[2]["spent"], &told[3]["spent"]), (&json!("3"), &json!("5"), &Value::Null));
-        assert_eq!((&told[23]["expected"], told.as_array().map(Vec::len)), (&json!("48"), Some(24)));
+        assert_eq!(told[0], json!({"hour": 0, "expected": "1.5", "spent": null}));
+        assert_eq!(
+            (&told[1]["spent"], &told[2]["spent"], &told[3]["spent"]),
+            (&json!("3"), &json!("5"), &Value::Null)
+        );
+        assert_eq!((&told[23]["expected"], told.as_array().map(Vec::len)), (&json!("36"), Some(24)));
     }
 
     #[test]

@@ -167,7 +167,11 @@ mod tests {
             }
         }
         let mut names = Vec::new();
-        walk(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/admin/desk")), "", &mut names);
+        walk(
+            std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/admin/desk")),
+            "",
+            &mut names,
+        );
         names.sort();
         let listed: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, listed);

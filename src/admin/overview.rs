@@ -176,11 +176,16 @@ fn spend(engine: &Engine, world: &World, now: Millis) -> Vec<Value> {
     struct Sum {
         campaigns: u64,
         spent: Money,
-        of_limited: Money,
-        allowance: Money,
-        expected: Money,
-        of_planned: Money,
+        /// What may be spent by those that something limits, and what they have; what the evenly paced should have, likewise.
+        limited: Option<(Money, Money)>,
+        planned: Option<(Money, Money)>,
     }
+    let add = |sum: &mut Option<(Money, Money)>, goal: Option<Money>, spent: Money| {
+        if let Some(goal) = goal {
+            let (goals, so_far) = sum.unwrap_or_default();
+            *sum = Some((goals + goal, so_far + spent));
+        }
+    };
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     for advertiser in world.shops().map(|shop| &shop.advertiser) {
         let sum = sums.entry(advertiser.currency.to_string()).or_default();
@@ -188,14 +193,8 @@ fn spend(engine: &Engine, world: &World, now: Millis) -> Vec<Value> {
             let plan = plan(&engine.state.books, advertiser, campaign, now);
             sum.campaigns += 1;
             sum.spent += plan.spent_today;
-            if let Some(allowance) = plan.allowance {
-                sum.allowance += allowance;
-                sum.of_limited += plan.spent_today;
-            }
-            if let Some(expected) = plan.expected {
-                sum.expected += expected;
-                sum.of_planned += plan.spent_today;
-            }
+            add(&mut sum.limited, plan.allowance, plan.spent_today);
+            add(&mut sum.planned, plan.expected, plan.spent_today);
         }
     }
     let row = |(currency, sum): (String, Sum)| {
@@ -203,10 +202,10 @@ fn spend(engine: &Engine, world: &World, now: Millis) -> Vec<Value> {
             "currency": currency,
             "campaigns": sum.campaigns,
             "spent_today": sum.spent.to_string(),
-            "allowance": sum.allowance.to_string(),
-            "spent_of_allowance": sum.of_limited.to_string(),
-            "expected": sum.expected.to_string(),
-            "spent_of_expected": sum.of_planned.to_string(),
+            "allowance": sum.limited.map(|(allowance, _)| allowance.to_string()),
+            "spent_of_allowance": sum.limited.map(|(_, spent)| spent.to_string()),
+            "expected": sum.planned.map(|(expected, _)| expected.to_string()),
+            "spent_of_expected": sum.planned.map(|(_, spent)| spent.to_string()),
         })
     };
     sums.into_iter().map(row).collect()

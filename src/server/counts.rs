@@ -140,7 +140,13 @@ mod tests {
     #[test]
     fn every_cell_has_one_place_and_one_line() {
         let counts = Counts::default();
-        let mut cells = vec![Cell::Answered(true), Cell::Answered(false), Cell::Late, Cell::Bids, Cell::Impressions];
+        let mut cells = vec![
+            Cell::Answered(true),
+            Cell::Answered(false),
+            Cell::Late,
+            Cell::Bids,
+            Cell::Impressions,
+        ];
         cells.extend(NoBid::ALL.iter().map(|why| Cell::NoBid(*why)));
         cells.extend(Recognition::ALL.iter().map(|of| Cell::Recognized(*of)));
         cells.extend(Ground::ALL.iter().map(|of| Cell::Refused(*of)));

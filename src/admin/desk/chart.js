@@ -69,7 +69,7 @@ function options(width, at, name, lines) {
         stroke: colour(COLOURS[n]),
         width: 2,
         dash: line.dash ? [6, 5] : undefined,
-        points: {show: at.length < 3},
+        points: {show: !line.dash && at.length < 60},
       })),
     ],
   };

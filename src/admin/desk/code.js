@@ -39,7 +39,7 @@ export function open(place, {text, schema, changed, isReadOnly, label}) {
         lineNumbers(), highlightActiveLineGutter(), history(), foldGutter(), drawSelection(), bracketMatching(), closeBrackets(),
         highlightActiveLine(), highlightSelectionMatches(), lintGutter(), json(), LOOK, syntaxHighlighting(COLOURS),
         autocompletion({override: [completions(schema)]}), EditorState.readOnly.of(isReadOnly),
-        EditorView.contentAttributes.of({'aria-label': label}), EditorView.lineWrapping,
+        EditorView.contentAttributes.of({'aria-label': label, tabindex: '0'}), EditorView.lineWrapping,
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap]),
         EditorView.updateListener.of((update) => update.docChanged && changed(update.state.doc.toString())),
       ],

@@ -51,7 +51,7 @@ function Feed({feed, who, again}) {
       [t('feeds.matched'), percent(feed.events.match_rate), t('feeds.of-items', {n: number(feed.events.items)})],
     ]} />
     ${who.role !== 'read' && html`<p><${Act} label=${t('feeds.read-now')} act=${refresh} />
-      <small>${t('feeds.next', {at: when(feed.next), tried: when(feed.tried)})}</small></p>`}
+      <small>${t('feeds.tried', {at: when(feed.tried)})} ${feed.next && t('feeds.next', {at: when(feed.next)})}</small></p>`}
     ${isRead && html`<${Note} kind="good">${t('feeds.was-read')}<//>`}
     <section aria-labelledby="missing"><h2 id="missing">${t('feeds.ids')}</h2><p>${t('feeds.ids-hint')}</p>
       <${Missing} rows=${feed.events.ids_not_in_feed} /></section>

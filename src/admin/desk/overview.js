@@ -37,14 +37,14 @@ function Overview({data}) {
 }
 
 function Spend({rows}) {
-  const share = (row) => Number(row.spent_of_allowance) / Number(row.allowance);
+  const share = (row) => (Number(row.allowance) > 0 ? Number(row.spent_of_allowance) / Number(row.allowance) : null);
   const columns = [
     {label: t('figure.currency'), cell: (row) => row.currency},
     {label: t('figure.active'), num: true, cell: (row) => number(row.campaigns)},
     {label: t('figure.spent-today'), num: true, cell: (row) => money(row.spent_today, row.currency)},
     {label: t('figure.allowance'), num: true, cell: (row) => money(row.allowance, row.currency)},
     {label: t('figure.expected'), num: true, cell: (row) => money(row.expected, row.currency)},
-    {label: t('figure.spent-of'), cell: (row) => html`<${Bar} part=${share(row)} label=${percent(share(row) || 0)} /> ${percent(share(row) || 0)}`},
+    {label: t('figure.spent-of'), cell: (row) => html`<${Bar} part=${share(row)} label=${percent(share(row))} />${percent(share(row))}`},
   ];
   return html`<${Table} label=${t('overview.spend')} columns=${columns} rows=${rows} />`;
 }
@@ -52,7 +52,7 @@ function Spend({rows}) {
 function Behind() {
   const loaded = useLoad(() => get(`api/campaigns?status=active&sort=pace&limit=${BEHIND}`), []);
   return html`<section aria-labelledby="behind"><h2 id="behind">${t('overview.behind')}</h2>
-    <${Loaded} of=${loaded}>${({rows, total}) => html`<${Curves} rows=${rows} total=${total} />`}<//></section>`;
+    <${Loaded} of=${loaded}>${({rows, total}) => html`<${Curves} rows=${rows.filter((row) => row.today.expected !== null)} total=${total} />`}<//></section>`;
 }
 
 function Curves({rows, total}) {
@@ -69,7 +69,7 @@ function Curves({rows, total}) {
     {label: t('figure.bids-hour'), num: true, cell: (row) => number(row.last_hour.bids)},
   ];
   return html`
-    <${Table} label=${t('overview.behind')} columns=${columns} rows=${rows} empty=${t('overview.no-campaigns')} />
+    <${Table} label=${t('overview.behind')} columns=${columns} rows=${rows} empty=${t('overview.no-plan')} />
     <p><a href="#/campaigns?sort=pace&status=active">${t('overview.all', {n: number(total)})}</a></p>
     ${row && html`<div class="row"><${Choice} label=${t('overview.curve')} value=${chosen} onChange=${setChosen}
       of=${rows.map((row) => [name(row), name(row)])} /></div>

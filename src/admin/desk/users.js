@@ -13,10 +13,11 @@ export function Page({words: [id], who}) {
   };
   return html`<${Title} text=${t('users.title')} />
     <form class="row filters" onSubmit=${look}>
-      <${Field} label=${t('users.id')} hint=${t('users.hint')}>
+      <${Field} label=${t('users.id')}>
         <input type="search" name="id" required value=${text} onInput=${(event) => setText(event.currentTarget.value)} /><//>
       <button class="main">${t('users.look')}</button>
     </form>
+    <p class="quiet">${t('users.hint')}</p>
     ${id && html`<${User} key=${id} id=${id} who=${who} />`}`;
 }
 

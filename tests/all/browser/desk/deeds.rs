@@ -57,7 +57,9 @@ fn edit_money(guest: &mut Guest, house: &House) -> bool {
     guest.write("input[name=amount]", "4.25");
     guest.write("input[name=daily]", "150");
     guest.press("Save");
-    guest.until("document.querySelector('input[name=daily]')?.value === '150' && !document.querySelector('.act button:disabled ~ [role=alert]')");
+    guest.until(
+        "document.querySelector('input[name=daily]')?.value === '150' && !document.querySelector('.act button:disabled ~ [role=alert]')",
+    );
     guest.settle();
     let now = campaign(house);
     (&now["bid"]["amount"], &now["budget"]["daily"], &now["budget"]["total"]) == (&json!(4.25), &json!(150), &json!(5_000))
@@ -101,7 +103,8 @@ fn save_json(guest: &mut Guest, house: &House) -> bool {
     now["name"] = json!("Acme, renamed");
     write_json(guest, &pretty(&now));
     guest.press("Save");
-    guest.until("document.querySelector('.note.good')?.innerText.startsWith('Saved')") && house.advertiser("acme")["name"] == "Acme, renamed"
+    guest.until("document.querySelector('.note.good')?.innerText.startsWith('Saved')")
+        && house.advertiser("acme")["name"] == "Acme, renamed"
 }
 
 fn refuse_a_fault(guest: &mut Guest, house: &House) -> bool {
@@ -109,7 +112,10 @@ fn refuse_a_fault(guest: &mut Guest, house: &House) -> bool {
     let mut wrong = house.advertiser("acme");
     wrong["campaigns"][0]["status"] = json!("running");
     let text = pretty(&wrong);
-    let line = 1 + text.lines().position(|line| line.contains("\"running\"")).expect("the fault's line");
+    let line = 1 + text
+        .lines()
+        .position(|line| line.contains("\"running\""))
+        .expect("the fault's line");
     write_json(guest, &text);
     guest.press("Save");
     let said = format!("[...document.querySelectorAll('.faults button')].some((b) => b.innerText === 'Line {line}')");
@@ -121,7 +127,10 @@ fn refuse_the_stale(guest: &mut Guest, house: &House) -> bool {
     guest.open("#/editor/acme");
     let mut theirs = house.advertiser("acme");
     theirs["name"] = json!("Renamed by somebody else");
-    let put = house.server.api().send("PUT", "/api/advertisers/acme", &[], pretty(&theirs).as_bytes());
+    let put = house
+        .server
+        .api()
+        .send("PUT", "/api/advertisers/acme", &[], pretty(&theirs).as_bytes());
     assert_eq!(put.expect("an answer").status, 200);
     let mut ours = theirs.clone();
     ours["name"] = json!("Ours");
@@ -151,9 +160,7 @@ fn speak_vietnamese(guest: &mut Guest, _: &House) -> bool {
     guest.browser.run(&choose("vi"));
     let is_vietnamese = guest.until("document.documentElement.lang === 'vi' && document.querySelector('h1')?.innerText === 'Tổng quan'");
     guest.settle();
-    guest
-        .browser
-        .whole_picture(&super::pictures().join("overview-vietnamese.png"));
+    guest.browser.whole_picture(&super::pictures().join("overview-vietnamese.png"));
     guest.browser.run(&choose("en"));
     is_vietnamese && guest.until("document.querySelector('h1')?.innerText === 'Overview'")
 }
