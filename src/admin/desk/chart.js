@@ -12,7 +12,7 @@ const dark = matchMedia('(prefers-color-scheme: dark)');
 
 /**
  * `at` are the places from left to right, `name(place)` what they are called; `lines` are
- * `{label, values, show(value), dash?, steps?}`, a value being null where there is none.
+ * `{label, values, show(value), dash?}`, a value being null where there is none.
  */
 export function Chart({title, at, name, lines}) {
   const place = useRef();

@@ -52,7 +52,6 @@ export function open(place, {text, schema, changed, isReadOnly, label}) {
       view.dispatch({selection: {anchor: diagnostic(view.state.doc, fault).from}, scrollIntoView: true});
       view.focus();
     },
-    replace: (text) => view.dispatch({changes: {from: 0, to: view.state.doc.length, insert: text}}),
     close: () => view.destroy(),
   };
 }

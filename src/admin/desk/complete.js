@@ -74,16 +74,18 @@ export function completions(schema) {
     const node = syntaxTree(state).resolveInner(pos, -1);
     const word = ['String', 'PropertyName', 'Number', 'True', 'False', 'Null'].includes(node.name) ? node : null;
     const outer = word ? word.parent : node;
-    const isKey = node.name === 'PropertyName' || node.name === 'Object' || node.name === '{' || (node.name === '⚠' && node.parent?.name === 'Object');
-    if (!word && !explicit) return null;
-    const [from, to] = word ? [word.from, word.to] : [pos, pos];
-    // What is being written has its quotes already.
+    // A text that was begun and does not end is no node of the tree.
+    const isBroken = node.name === '⚠' && node.parent?.name === 'Object';
+    const isKey = ['PropertyName', 'Object', '{'].includes(node.name) || isBroken;
+    if (!word && !explicit && !isBroken) return null;
+    const [from, to] = word ? [word.from, word.to] : isBroken ? [node.from, pos] : [pos, pos];
     if (isKey) {
       const object = closest(node, 'Object');
       if (!object) return null;
-      const hasColon = node.name === 'PropertyName' && node.nextSibling?.name === ':';
-      const options = keyOptions(schema, state, object).concat(node.name === 'PropertyName' ? [] : []);
-      return {from, to, filter: false, options: matching(options, state.sliceDoc(from, pos)).map((option) => (
+      // What has its colon keeps it.
+      const hasColon = node.name === 'PropertyName' && /^\s*:/.test(state.sliceDoc(to, to + 8));
+      const options = matching(keyOptions(schema, state, object), state.sliceDoc(from, pos));
+      return {from, to, filter: false, options: options.map((option) => (
         hasColon ? {...option, apply: JSON.stringify(option.label)} : option))};
     }
     const keys = outer?.name === 'Array' ? [...path(state, outer), 0] : path(state, outer);

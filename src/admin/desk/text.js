@@ -57,8 +57,7 @@ export function money(text, currency) {
 /** Milliseconds. */
 export function millis(value) {
   if (value === null || value === undefined) return '–';
-  const digits = value < 10 ? 2 : 0;
-  return new Intl.NumberFormat(language, {style: 'unit', unit: 'millisecond', maximumFractionDigits: digits}).format(value);
+  return `${number(value, value < 10 ? 2 : 0)} ms`;
 }
 
 /** A moment, in a zone or else in the browser's. */

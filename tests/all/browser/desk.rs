@@ -34,6 +34,7 @@ fn pages() -> Vec<(&'static str, String)> {
         of("user", "#/users/x%3Au-1"),
         of("feeds", "#/feeds"),
         of("feed", "#/feeds/acme"),
+        of("feed-rejected", "#/feeds/boots"),
         of("exchanges", "#/exchanges"),
         of("explain", "#/explain"),
         of("explained", "#/explain?exchange=x&user=x%3Au-4"),
