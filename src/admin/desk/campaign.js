@@ -29,8 +29,8 @@ export function Page({words: [advertiser, campaign], who}) {
       <${Pacing} advertiser=${advertiser} campaign=${campaign} turn=${turn} /></section>
     <section aria-labelledby="edit"><h2 id="edit">${t('campaign.edit')}</h2>
       <${Edit} key=${etag} row=${row} who=${who} change=${(body) => change(etag, body)} /></section>
-    <${Funnel} path=${`${path}/campaigns/${part(campaign)}/funnel`} />
-    <${Figures} advertiser=${advertiser} campaign=${campaign} currency=${row.currency} />
+    <${Funnel} path=${`${path}/campaigns/${part(campaign)}/funnel`} zone=${row.timezone} />
+    <${Figures} advertiser=${advertiser} campaign=${campaign} currency=${row.currency} zone=${row.timezone} />
     <${Ads} advertiser=${advertiser} creatives=${row.creatives} />`}<//>`;
 }
 

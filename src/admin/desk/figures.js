@@ -10,12 +10,16 @@ const BY = ['day', 'hour', 'recency', 'frequency', 'creative', 'product', 'excha
 const DAYS = ['1', '7', '30', '90'];
 const DAY_MS = 86_400_000;
 
+// A day of the advertiser's, so many before today: 2026-01-31 is how Swedish writes dates.
+function daysAgo(days, zone) {
+  return new Intl.DateTimeFormat('sv', {timeZone: zone}).format(Date.now() - days * DAY_MS);
+}
+
 /** The figures of a campaign. */
-export function Figures({advertiser, campaign, currency}) {
+export function Figures({advertiser, campaign, currency, zone}) {
   const [by, setBy] = useState('day');
   const [days, setDays] = useState('7');
-  const from = new Date(Date.now() - (Number(days) - 1) * DAY_MS).toISOString().slice(0, 10);
-  const path = `api/report${query({advertiser, from: days === '7' ? '' : from, by: `campaign,${by}`})}`;
+  const path = `api/report${query({advertiser, from: daysAgo(Number(days) - 1, zone), by: `campaign,${by}`})}`;
   const loaded = useLoad(() => get(path), [path]);
   return html`<section aria-labelledby="figures"><h2 id="figures">${t('figures.title')}</h2>
     <div class="row filters">

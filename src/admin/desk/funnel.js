@@ -6,13 +6,13 @@ import {clock, number, percent, t, word} from './text.js';
 import {Bar, Loaded, Table, useLoad} from './parts.js';
 
 /** The funnel of the campaign whose call this is. */
-export function Funnel({path}) {
+export function Funnel({path, zone}) {
   const loaded = useLoad(() => get(path), [path]);
   return html`<section aria-labelledby="funnel"><h2 id="funnel">${t('funnel.title')}</h2>
-    <${Loaded} of=${loaded}>${(data) => html`<${Shown} data=${data} />`}<//></section>`;
+    <${Loaded} of=${loaded}>${(data) => html`<${Shown} data=${data} zone=${zone} />`}<//></section>`;
 }
 
-function Shown({data}) {
+function Shown({data, zone}) {
   const part = (requests) => (data.requests > 0 ? requests / data.requests : 0);
   const steps = [
     [t('funnel.known'), data.requests],
@@ -26,7 +26,7 @@ function Shown({data}) {
     {label: t('funnel.part'), num: true, cell: (row) => percent(part(row.requests))},
   ];
   return html`
-    <p class="quiet">${t('funnel.hour', {from: clock(data.from), to: clock(data.to)})}</p>
+    <p class="quiet">${t('funnel.hour', {from: clock(data.from, zone), to: clock(data.to, zone)})}</p>
     <ul class="advice">${data.advice.map((line) => html`<li>${line}</li>`)}</ul>
     <ol class="funnel">${steps.map(([label, requests]) => html`<li><span>${label}</span>
       <${Bar} part=${part(requests)} label=${percent(part(requests))} /><b>${number(requests)}</b></li>`)}</ol>
