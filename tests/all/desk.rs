@@ -110,7 +110,6 @@ fn words(template: &str) -> Vec<String> {
 /// Keys that a script asks for, and beginnings of keys that it completes.
 fn keys(code: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let until = |text: &str, end: &str| text.split(end).next().unwrap_or("").to_owned();
-    let after = |mark: &'static str| code.split(mark).skip(1);
     let asks = |before: &str| !before.ends_with(|c: char| c.is_alphanumeric() || c == '.');
     let mut whole: BTreeSet<String> = BTreeSet::new();
     let mut from = 0;
@@ -126,8 +125,9 @@ fn keys(code: &str) -> (BTreeSet<String>, BTreeSet<String>) {
         line.split('\'').step_by(2).map(str::to_owned).collect::<Vec<_>>()
     });
     whole.extend(chosen);
-    let mut begun: BTreeSet<String> = after("t(`").map(|text| until(text, "$")).collect();
-    begun.extend(after("word('").map(|text| until(text, "'") + "."));
+    let completed = code.match_indices("t(`").filter(|(at, _)| asks(&code[..*at]));
+    let mut begun: BTreeSet<String> = completed.map(|(at, mark)| until(&code[at + mark.len()..], "$")).collect();
+    begun.extend(code.split("word('").skip(1).map(|text| until(text, "'") + "."));
     (whole, begun)
 }
 

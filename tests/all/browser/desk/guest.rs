@@ -297,6 +297,7 @@ impl Guest {
         let mut seen = self.look_around("planted");
         // The policy lets scripts ask nobody else; whoever follows a link does.
         self.browser.call("Page.navigate", json!({"url": "http://outside.example/"}));
+        self.open("#/");
         seen += self.look_around("planted");
         // Without the checker there is nothing that it could have caught.
         let axe = if self.axe.is_some() { seen.axe } else { 1 };
