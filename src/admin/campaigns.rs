@@ -5,11 +5,12 @@
 //! base currency.
 
 use axum::extract::State;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::advertisers::{status, unknown};
-use super::reply::{self, Answer, Fail, Named, Query};
+use super::reply::{self, Answer, Fail, Failed, Named, Query};
 use crate::base::money::{Currency, Money, Rates, Ratio, Round};
 use crate::base::time::Millis;
 use crate::model::advertiser::{Advertiser, BidKind, Campaign};
@@ -66,9 +67,118 @@ impl Wanted<'_> {
     }
 }
 
-/// `{"total", "rows": [{"advertiser", "advertiser_name", "campaign", "status", "currency", "timezone", "bid", "budget",
-/// "today", "spent", "held", "impressions", "clicks", "conversions", "last_hour"}]}`. `status`, `q`, `advertiser` narrow,
-/// `sort` and `order` sort, `offset` and `limit` (50, at most 500) page.
+/// A page of campaigns.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Campaigns {
+    /// How many there are in all.
+    total: usize,
+    rows: Vec<Row>,
+}
+
+/// Where a campaign stands. Amounts are decimal text in the advertiser's currency.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignRow)]
+pub(super) struct Row {
+    advertiser: String,
+    advertiser_name: String,
+    campaign: String,
+    /// active, paused or archived.
+    status: &'static str,
+    currency: String,
+    /// Whose days these are.
+    timezone: String,
+    bid: Bid,
+    budget: OfBudget,
+    today: Today,
+    /// Since it began.
+    spent: String,
+    /// By bids under way.
+    held: String,
+    impressions: u64,
+    clicks: u64,
+    conversions: u64,
+    last_hour: LastHour,
+    /// Where it is asked for alone: its advertiser's local day, from 0 to 23.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hours: Option<Vec<Hour>>,
+    /// Likewise: what it may show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    creatives: Option<Vec<OfCreative>>,
+}
+
+/// What it bids.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignBid)]
+struct Bid {
+    /// cpm, cpc or cpa.
+    r#type: &'static str,
+    amount: String,
+    max_cpm: Option<String>,
+}
+
+/// What it may spend.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignBudget)]
+struct OfBudget {
+    daily: Option<String>,
+    total: Option<String>,
+    /// even or asap.
+    pacing: &'static str,
+}
+
+/// Its day so far.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignDay)]
+struct Today {
+    day: String,
+    spent: String,
+    /// What may be spent on it in all; null where nothing limits the day.
+    allowance: Option<String>,
+    /// What should be spent by now; null where nothing limits the day, or it is spent as fast as it goes.
+    expected: Option<String>,
+    /// What pacing multiplies bids with.
+    multiplier: f64,
+}
+
+/// Requests of shoppers that the advertiser knows, and those with a bid of this campaign.
+#[derive(Serialize, ToSchema)]
+struct LastHour {
+    requests: u64,
+    bids: u64,
+}
+
+/// Sums since midnight at the end of an hour, as decimal text.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PacingHour)]
+struct Hour {
+    hour: usize,
+    expected: Option<String>,
+    /// Null of hours to come, and of those before the server started.
+    spent: Option<String>,
+}
+
+/// A creative and its sizes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreativeSizes)]
+struct OfCreative {
+    id: String,
+    /// banner, native, video or audio.
+    format: &'static str,
+    /// Such as `300x250`.
+    sizes: Vec<String>,
+}
+
+/// Campaigns of all advertisers: searched, sorted, by the page.
+#[utoipa::path(get, path = "/api/campaigns", tag = "advertisers",
+    params(("q" = Option<String>, Query, description = "Part of the id of the campaign, or of the advertiser's id or name"),
+        ("advertiser" = Option<String>, Query, description = "Only of this one"),
+        ("status" = Option<String>, Query, description = "`active`, `paused` or `archived`", example = "active"),
+        ("sort" = Option<String>, Query, example = "spent_today",
+            description = "`campaign` (default), `status`, `spent_today`, `spent`, `pace`, `impressions` or `clicks`"),
+        ("order" = Option<String>, Query, description = "`asc` (default) or `desc`", example = "desc"),
+        ("offset" = Option<u64>, Query, description = "How many to pass over"),
+        ("limit" = Option<u64>, Query, description = "How many at most: 50, up to 500", example = 50)), responses(
+    (status = 200, body = Campaigns), (status = 400, description = "A parameter cannot be read", body = Failed)))]
 pub async fn list(State(desk): Shared, query: Query) -> Answer {
     let wanted = Wanted::read(&query)?;
     let (engine, now) = (&desk.engine, Millis::wall_clock());
@@ -89,8 +199,10 @@ pub async fn list(State(desk): Shared, query: Query) -> Answer {
         }),
     }
     let page = found.iter().skip(wanted.offset).take(wanted.limit);
-    let rows: Vec<Value> = page.map(|(advertiser, campaign)| row(engine, advertiser, campaign, now)).collect();
-    Ok(reply::json(&json!({"total": found.len(), "rows": rows})))
+    Ok(reply::json(&Campaigns {
+        total: found.len(),
+        rows: page.map(|(advertiser, campaign)| row(engine, advertiser, campaign, now)).collect(),
+    }))
 }
 
 /// By what campaigns are sorted; those without come last either way.
@@ -122,56 +234,68 @@ fn in_base(rates: &Rates, currency: Currency, amount: Money) -> i128 {
     conversion.map_or(amount, |conversion| conversion.apply(amount, Round::Nearest)).0
 }
 
-fn row(engine: &Engine, advertiser: &Advertiser, campaign: &Campaign, now: Millis) -> Value {
+fn row(engine: &Engine, advertiser: &Advertiser, campaign: &Campaign, now: Millis) -> Row {
     use std::sync::atomic::Ordering::Relaxed;
     let plan = plan(&engine.state.books, advertiser, campaign, now);
     let entry = engine.state.books.entry(campaign.no);
     let fates = engine.state.funnels.of(campaign.no, now);
-    let bids: u64 = fates.iter().filter(|(fate, _)| *fate == Fate::Bid).map(|(_, count)| count).sum();
-    json!({
-        "advertiser": advertiser.id,
-        "advertiser_name": advertiser.name,
-        "campaign": campaign.id,
-        "status": status(campaign.status),
-        "currency": advertiser.currency.to_string(),
-        "timezone": advertiser.timezone_name,
-        "bid": bid(campaign),
-        "budget": budget(campaign),
-        "today": today(&plan),
-        "spent": plan.spent.to_string(),
-        "held": plan.held.to_string(),
-        "impressions": entry.impressions.load(Relaxed),
-        "clicks": entry.clicks.load(Relaxed),
-        "conversions": entry.conversions.load(Relaxed),
-        "last_hour": {"requests": fates.iter().map(|(_, count)| count).sum::<u64>(), "bids": bids},
-    })
+    Row {
+        advertiser: advertiser.id.clone(),
+        advertiser_name: advertiser.name.clone(),
+        campaign: campaign.id.clone(),
+        status: status(campaign.status),
+        currency: advertiser.currency.to_string(),
+        timezone: advertiser.timezone_name.clone(),
+        bid: bid(campaign),
+        budget: budget(campaign),
+        today: today(&plan),
+        spent: plan.spent.to_string(),
+        held: plan.held.to_string(),
+        impressions: entry.impressions.load(Relaxed),
+        clicks: entry.clicks.load(Relaxed),
+        conversions: entry.conversions.load(Relaxed),
+        last_hour: LastHour {
+            requests: fates.iter().map(|(_, count)| count).sum(),
+            bids: fates.iter().filter(|(fate, _)| *fate == Fate::Bid).map(|(_, count)| count).sum(),
+        },
+        hours: None,
+        creatives: None,
+    }
 }
 
-fn bid(campaign: &Campaign) -> Value {
-    let kind = match campaign.bid.kind {
-        BidKind::Cpm => "cpm",
-        BidKind::Cpc => "cpc",
-        BidKind::Cpa => "cpa",
-    };
-    let max_cpm = campaign.bid.max_cpm.map(|cpm| cpm.to_string());
-    json!({"type": kind, "amount": campaign.bid.amount.to_string(), "max_cpm": max_cpm})
+fn text(amount: Option<Money>) -> Option<String> {
+    amount.map(|amount| amount.to_string())
 }
 
-fn budget(campaign: &Campaign) -> Value {
-    let text = |amount: Option<Money>| amount.map(|amount| amount.to_string());
-    let budget = &campaign.budget;
-    json!({"daily": text(budget.daily), "total": text(budget.total), "pacing": if budget.even { "even" } else { "asap" }})
+fn bid(campaign: &Campaign) -> Bid {
+    let rule = &campaign.bid;
+    Bid {
+        r#type: match rule.kind {
+            BidKind::Cpm => "cpm",
+            BidKind::Cpc => "cpc",
+            BidKind::Cpa => "cpa",
+        },
+        amount: rule.amount.to_string(),
+        max_cpm: text(rule.max_cpm),
+    }
 }
 
-fn today(plan: &Plan) -> Value {
-    let text = |amount: Option<Money>| amount.map(|amount| amount.to_string());
-    json!({
-        "day": plan.day.to_string(),
-        "spent": plan.spent_today.to_string(),
-        "allowance": text(plan.allowance),
-        "expected": text(plan.expected),
-        "multiplier": ratio(plan.multiplier),
-    })
+fn budget(campaign: &Campaign) -> OfBudget {
+    OfBudget {
+        daily: text(campaign.budget.daily),
+        total: text(campaign.budget.total),
+        pacing: if campaign.budget.even { "even" } else { "asap" },
+    }
+}
+
+fn today(plan: &Plan) -> Today {
+    Today {
+        day: plan.day.to_string(),
+        spent: plan.spent_today.to_string(),
+        allowance: text(plan.allowance),
+        expected: text(plan.expected),
+        multiplier: ratio(plan.multiplier),
+    }
 }
 
 /// To six decimals.
@@ -179,8 +303,11 @@ fn ratio(ratio: Ratio) -> f64 {
     (ratio.0 as f64 / 1e3).round() / 1e6
 }
 
-/// The row of the campaign, and `hours`: `{"hour", "expected", "spent"}` of its advertiser's local day, from 0 to 23, sums since
-/// midnight at the end of each hour; `spent` is null of hours to come and of those before the server started.
+/// How a campaign spends its day, by the hour.
+#[utoipa::path(get, path = "/api/advertisers/{id}/campaigns/{campaign}/pacing", tag = "reports",
+    params(("id" = String, Path, description = "The advertiser's id"), ("campaign" = String, Path, description = "The campaign's id")), responses(
+    (status = 200, body = Row), (status = 400, description = "An unknown parameter", body = Failed),
+    (status = 404, description = "No such advertiser or campaign", body = Failed)))]
 pub async fn pacing(State(desk): Shared, Named((advertiser, id)): Named<(String, String)>, query: Query) -> Answer {
     query.only(&[])?;
     let (engine, now) = (&desk.engine, Millis::wall_clock());
@@ -190,32 +317,35 @@ pub async fn pacing(State(desk): Shared, Named((advertiser, id)): Named<(String,
     let unknown = || Fail::not_found("campaign_not_found", format!("no campaign `{id}` in advertiser `{advertiser}`"));
     let campaign = campaign.ok_or_else(unknown)?;
     let plan = plan(&engine.state.books, &shop.advertiser, campaign, now);
-    let mut told = row(engine, &shop.advertiser, campaign, now);
-    told["hours"] = hours(&plan, engine.history.spent(campaign.no, plan.day));
-    told["creatives"] = creatives(&shop.advertiser, campaign);
-    Ok(reply::json(&told))
+    Ok(reply::json(&Row {
+        hours: Some(hours(&plan, engine.history.spent(campaign.no, plan.day))),
+        creatives: Some(creatives(&shop.advertiser, campaign)),
+        ..row(engine, &shop.advertiser, campaign, now)
+    }))
 }
 
-fn hours(plan: &Plan, mut spent: [Option<Money>; 24]) -> Value {
+fn hours(plan: &Plan, mut spent: [Option<Money>; 24]) -> Vec<Hour> {
     let running = plan.second as usize / 3_600 % 24;
     spent[running] = Some(plan.spent_today);
     let hour = |(hour, spent): (usize, Option<Money>)| {
         let part = plan.by_hour.map(|by_hour| by_hour[hour]);
-        let expected = plan
-            .allowance
-            .zip(part)
-            .map(|(all, part)| all.times(part, Round::Nearest).to_string());
-        json!({"hour": hour, "expected": expected, "spent": spent.map(|spent| spent.to_string())})
+        let expected = plan.allowance.zip(part).map(|(all, part)| all.times(part, Round::Nearest));
+        Hour {
+            hour,
+            expected: text(expected),
+            spent: text(spent),
+        }
     };
     spent.into_iter().enumerate().map(hour).collect()
 }
 
 /// What the campaign may show, and the sizes that each has.
-fn creatives(advertiser: &Advertiser, campaign: &Campaign) -> Value {
+fn creatives(advertiser: &Advertiser, campaign: &Campaign) -> Vec<OfCreative> {
     let of = campaign.creatives.iter().filter_map(|at| advertiser.creatives.get(*at as usize));
-    of.map(|creative| {
-        let sizes: Vec<String> = creative.ads.iter().map(|(size, _)| format!("{}x{}", size.w, size.h)).collect();
-        json!({"id": creative.id, "format": creative.format.label(), "sizes": sizes})
+    of.map(|creative| OfCreative {
+        id: creative.id.clone(),
+        format: creative.format.label(),
+        sizes: creative.ads.iter().map(|(size, _)| format!("{}x{}", size.w, size.h)).collect(),
     })
     .collect()
 }
@@ -240,12 +370,9 @@ mod tests {
         let mut spent = [None; 24];
         spent[1] = Some(Money::units(3));
         let told = hours(&plan, spent);
-        assert_eq!(told[0], json!({"hour": 0, "expected": "1.5", "spent": null}));
-        assert_eq!(
-            (&told[1]["spent"], &told[2]["spent"], &told[3]["spent"]),
-            (&json!("3"), &json!("5"), &Value::Null)
-        );
-        assert_eq!((&told[23]["expected"], told.as_array().map(Vec::len)), (&json!("36"), Some(24)));
+        let told: Vec<_> = told.iter().map(|hour| (hour.expected.as_deref(), hour.spent.as_deref())).collect();
+        assert_eq!(told[..3], [(Some("1.5"), None), (Some("3"), Some("3")), (Some("4.5"), Some("5"))]);
+        assert_eq!((told[3].1, told[23].0, told.len()), (None, Some("36"), 24));
     }
 
     #[test]

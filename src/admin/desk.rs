@@ -6,7 +6,6 @@
 use std::io::Write;
 use std::sync::OnceLock;
 
-use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-use super::reply::Fail;
+use super::reply::{Answer, Fail, Failed, Named};
 use crate::server::bodies::takes_packed;
 use crate::server::http::header as text_of;
 
@@ -134,20 +133,34 @@ fn assets() -> &'static [Asset] {
     ASSETS.get_or_init(|| FILES.iter().map(|(name, plain)| Asset::new(name, plain)).collect())
 }
 
-fn found(name: &str, headers: &HeaderMap) -> Result<Response, Fail> {
+fn found(name: &str, headers: &HeaderMap) -> Answer {
     let asset = assets().iter().find(|asset| asset.name == name);
     let unknown = || Fail::not_found("not_found", format!("no file `{name}` of the desk: open `/`"));
     Ok(asset.ok_or_else(unknown)?.answer(headers))
 }
 
-/// `GET /`.
-pub async fn page(headers: HeaderMap) -> Result<Response, Fail> {
+/// The desk: pages for people.
+#[utoipa::path(get, path = "/", tag = "desk", responses(
+    (status = 200, body = String, content_type = "text/html; charset=utf-8"), (status = 304, description = "What was sent is still so")))]
+pub async fn page(headers: HeaderMap) -> Answer {
     found("index.html", &headers)
 }
 
-/// `GET /desk/{file}`.
-pub async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Fail> {
+/// A file of the desk.
+#[utoipa::path(get, path = "/desk/{file}", tag = "desk", params(("file" = String, Path, description = "Its name")), responses(
+    (status = 200, body = String, content_type = "text/javascript; charset=utf-8"), (status = 304, description = "What was sent is still so"),
+    (status = 404, description = "No such file", body = Failed)))]
+pub async fn file(Named(name): Named<String>, headers: HeaderMap) -> Answer {
     found(&name, &headers)
+}
+
+/// A file of the desk in a folder: of others, or with texts.
+#[utoipa::path(get, path = "/desk/{folder}/{file}", tag = "desk",
+    params(("folder" = String, Path, description = "Its folder"), ("file" = String, Path, description = "Its name")), responses(
+    (status = 200, body = String, content_type = "text/javascript; charset=utf-8"), (status = 304, description = "What was sent is still so"),
+    (status = 404, description = "No such file", body = Failed)))]
+pub async fn file_within(Named((folder, name)): Named<(String, String)>, headers: HeaderMap) -> Answer {
+    found(&format!("{folder}/{name}"), &headers)
 }
 
 #[cfg(test)]
