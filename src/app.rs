@@ -35,7 +35,7 @@ use crate::server::crowd::Crowd;
 use crate::server::engine::{Door, Engine, Facts, Parts, Settings, Token};
 use crate::server::feeds::{self, Feeds};
 use crate::server::names::Names;
-use crate::server::{bids, compaction, funnel, listener, public, samples, shops, sizes};
+use crate::server::{bids, compaction, funnel, history, listener, public, samples, shops, sizes};
 use crate::state::world::World;
 use crate::store::{Store, Trouble};
 pub use still::Still;
@@ -268,6 +268,7 @@ fn spawn_chores(runtime: &tokio::runtime::Runtime, engine: &Arc<Engine>, config:
     runtime.spawn(edits::watch(engine.clone(), config.to_owned()));
     runtime.spawn(sizes::keep(engine.clone()));
     runtime.spawn(funnel::keep(engine.clone()));
+    runtime.spawn(history::keep(engine.clone()));
     runtime.spawn(compaction::nightly(engine.clone()));
 }
 

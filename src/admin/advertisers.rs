@@ -84,7 +84,8 @@ fn summary(shop: &Shop) -> Advertiser {
     }
 }
 
-fn status(status: Status) -> &'static str {
+/// The word of configs.
+pub(super) fn status(status: Status) -> &'static str {
     match status {
         Status::Active => "active",
         Status::Paused => "paused",

@@ -10,8 +10,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
-    Desk, advertisers, approvals, audit, backup, check, compact, configs, door, explain, feeds, funnel, health, losses, openapi, preview,
-    reload_all, report, users,
+    Desk, advertisers, approvals, audit, backup, campaigns, check, compact, configs, desk, door, explain, feeds, funnel, health, losses,
+    openapi, overview, preview, reload_all, report, users,
 };
 use crate::config::Role;
 
@@ -37,6 +37,9 @@ pub(super) fn calls() -> Vec<Call> {
         open(GET, "/health/ready", health::ready),
         open(GET, "/metrics", health::metrics),
         look(GET, "/openapi.json", Read, openapi::document),
+        open(GET, "/", desk::page),
+        open(GET, "/desk/{file}", desk::file),
+        open(GET, "/desk/{folder}/{file}", desk::file_within),
         open(POST, "/login", door::login),
         open(GET, "/login", door::logged_in),
         open(POST, "/logout", door::logout),
@@ -51,6 +54,10 @@ pub(super) fn calls() -> Vec<Call> {
             advertisers::edit,
         ),
         look(GET, "/api/advertisers/{id}/campaigns/{campaign}/funnel", Read, funnel::show),
+        look(GET, "/api/advertisers/{id}/campaigns/{campaign}/pacing", Read, campaigns::pacing),
+        look(GET, "/api/campaigns", Read, campaigns::list),
+        look(GET, "/api/exchanges", Read, overview::exchanges),
+        look(GET, "/api/overview", Read, overview::overview),
         look(GET, "/api/explain/{exchange}", Read, explain::explain_user),
         look(POST, "/api/explain/{exchange}", Read, explain::explain),
         look(GET, "/api/preview/{advertiser}/{creative}", Read, preview::preview),

@@ -67,6 +67,7 @@ pub async fn ready(State(desk): Shared) -> Response {
 pub async fn metrics(State(desk): Shared) -> Response {
     let mut text = gauges(&desk.engine);
     text.push_str(&desk.prometheus.render());
+    text.push_str(&desk.engine.meters.counts_text());
     text.push_str(&desk.engine.meters.latency_text());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

@@ -10,8 +10,8 @@ use utoipa::openapi::{Components, Content, OpenApi as Document, Ref, ResponseBui
 use utoipa::{Modify, OpenApi};
 
 use super::calls::calls;
-use super::{advertisers, approvals, audit, backup, check, compact, configs, door, explain, feeds, funnel, health, losses, preview, reply};
-use super::{report, users};
+use super::{advertisers, approvals, audit, backup, campaigns, check, compact, configs, desk, door, explain, feeds, funnel, health};
+use super::{losses, overview, preview, reply, report, users};
 use crate::config::Role;
 
 /// The document; what the roles add comes from [`Roles`].
@@ -21,8 +21,9 @@ use crate::config::Role;
     servers((url = "/", description = "The admin listener")),
     paths(
         health::live, health::ready, health::metrics, document,
-        door::login, door::logged_in, door::logout,
+        desk::page, desk::file, desk::file_within, door::login, door::logged_in, door::logout,
         advertisers::list, advertisers::show, advertisers::put, advertisers::delete, advertisers::edit,
+        campaigns::list, campaigns::pacing, overview::overview, overview::exchanges,
         funnel::show, explain::explain_user, explain::explain, preview::preview, report::report,
         approvals::list, losses::list, feeds::list, feeds::show, feeds::refresh,
         users::show, users::delete, configs::list, check::schema_of, check::check,
@@ -37,6 +38,7 @@ use crate::config::Role;
         (name = "users", description = "What is known of people, and its erasure"),
         (name = "config", description = "Config files"),
         (name = "server", description = "Keeping the server"),
+        (name = "desk", description = "Pages for people"),
         (name = "access", description = "Sessions of browsers"),
         (name = "health", description = "Open to whoever reaches the listener"),
     ),

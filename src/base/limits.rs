@@ -154,6 +154,13 @@ pub const FUNNEL_MINUTES: i64 = 60;
 /// Pairs of a campaign and a reason that are kept of one minute; what is beyond is counted together.
 pub const FUNNEL_PAIRS_MAX: usize = 1 << 16;
 
+/// Seconds of one step of the last day's record, and its steps.
+pub const HISTORY_STEP_S: u32 = 300;
+/// A day of them.
+pub const HISTORY_STEPS: usize = 288;
+/// Campaigns of which it is kept what they spent of their day by the hour; 400 bytes each.
+pub const HISTORY_CAMPAIGNS_MAX: usize = 1 << 14;
+
 /// Pairs of an exchange and a campaign of which it is kept why bids were lost.
 pub const LOSSES_PAIRS_MAX: usize = 1 << 14;
 /// Reasons of one pair; further ones are counted with the last.

@@ -17,6 +17,7 @@ use super::crowd::Crowds;
 use super::feeds::Feeds;
 use super::files::Files;
 use super::funnel::Tally;
+use super::history::History;
 use super::lag::Lag;
 use super::listener;
 use super::meters::Meters;
@@ -55,6 +56,8 @@ pub struct Engine {
     pub names: Names,
     /// Counters.
     pub meters: Meters,
+    /// The last day, for the desk.
+    pub history: History,
     /// Sizes asked for.
     pub sizes: Sizes,
     /// Requests kept for a replay.
@@ -243,6 +246,7 @@ impl Engine {
         let crowds = Crowds::new(&settings.server.limits, listener::descriptors());
         Ok(Engine {
             meters: Meters::new(&world),
+            history: History::default(),
             sizes: Sizes::open(&settings.server.data_dir),
             samples: Samples::new(&settings.server),
             audit: Audit::new(&settings.server.data_dir),

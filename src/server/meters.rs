@@ -1,25 +1,27 @@
 //! Counters of the server (contract §5 `metrics`), through the `metrics` crate.
 //!
-//! Handles are registered before the first request, so counting is one addition. The latency of bids
-//! is kept in plain buckets of our own, as histograms of the crate grow until they are read.
+//! What is counted of every request, and the latency of bids, is kept in plain cells of our own: counting is one
+//! addition, histograms of the crate grow until they are read, and the desk reads the same cells.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use metrics::{Counter, counter, gauge};
+use metrics::{counter, gauge};
 
 use super::ages::{Ages, BOUNDS_S};
+use super::counts::{self, CELLS, Cell, Counts};
 use super::share::Share;
 use crate::base::id::ExchangeNo;
 use crate::base::limits::{EXCHANGES_MAX, REFUSALS_MAX};
-use crate::model::outcome::{NoBid, Outcome};
+use crate::model::outcome::Outcome;
 use crate::privacy::permission::Ground;
 use crate::state::approvals::Suspended;
 use crate::state::sight::{Recognition, Sight};
 use crate::state::world::World;
-use crate::track::fact::Paid;
+use crate::track::fact::{Effect, Paid};
 
-const BUCKETS: usize = 40;
+/// Of latencies.
+pub const BUCKETS: usize = 40;
 const OUTCOMES: [&str; 2] = ["bid", "no_bid"];
 
 /// Why a connection is not read from for a while.
@@ -32,7 +34,8 @@ pub enum Held {
 }
 
 impl Held {
-    const LABELS: [&str; 2] = ["max_qps", "lag"];
+    /// As metrics name them.
+    pub(super) const LABELS: [&str; 2] = ["max_qps", "lag"];
 }
 
 /// When a request was answered.
@@ -54,15 +57,18 @@ pub struct Meters {
 }
 
 struct OfExchange {
-    bids: Counter,
-    no_bids: Counter,
-    reasons: Vec<Counter>,
-    recognitions: Vec<Counter>,
-    grounds: Vec<Counter>,
-    held: Vec<Counter>,
-    late: Counter,
-    share: Share,
+    no: ExchangeNo,
     id: String,
+    counts: Counts,
+    share: Share,
+}
+
+/// What was counted of one exchange since the start of the process.
+pub struct Reading {
+    /// Which one.
+    pub exchange: ExchangeNo,
+    /// By [`Cell::place`].
+    pub cells: [u64; CELLS],
 }
 
 /// Buckets whose bounds grow by the square root of two from one microsecond.
@@ -81,27 +87,16 @@ impl Default for Latency {
 }
 
 impl Meters {
-    /// Registers the counters of every exchange.
+    /// With a place for every exchange.
     pub fn new(world: &World) -> Meters {
         let mut exchanges: Vec<Option<OfExchange>> = (0..EXCHANGES_MAX).map(|_| None).collect();
         for exchange in world.exchanges() {
-            let id = exchange.id.clone();
-            let request = |outcome| counter!("winback_requests_total", "exchange" => id.clone(), "outcome" => outcome);
-            let recognition = |of: &Recognition| counter!("winback_match_total", "exchange" => id.clone(), "result" => of.label());
-            let ground = |of: &Ground| counter!("winback_consent_refusals_total", "exchange" => id.clone(), "ground" => of.label());
-            let held = |why| counter!("winback_reads_held_total", "exchange" => id.clone(), "why" => why);
-            let reason = |why: &NoBid| counter!("winback_no_bids_total", "exchange" => id.clone(), "reason" => why.label());
             if let Some(place) = exchanges.get_mut(usize::from(exchange.no.0)) {
                 *place = Some(OfExchange {
-                    bids: request(OUTCOMES[0]),
-                    no_bids: request(OUTCOMES[1]),
-                    reasons: NoBid::ALL.iter().map(reason).collect(),
-                    recognitions: Recognition::ALL.iter().map(recognition).collect(),
-                    grounds: Ground::ALL.iter().map(ground).collect(),
-                    held: Held::LABELS.map(held).into(),
-                    late: counter!("winback_late_total", "exchange" => id.clone()),
-                    share: Share::default(),
+                    no: exchange.no,
                     id: exchange.id.clone(),
+                    counts: Counts::default(),
+                    share: Share::default(),
                 });
             }
         }
@@ -112,28 +107,30 @@ impl Meters {
         }
     }
 
+    fn of(&self, exchange: ExchangeNo) -> Option<&OfExchange> {
+        self.exchanges.get(usize::from(exchange.0))?.as_ref()
+    }
+
     /// Counts one answer, when it was given, and what the ids of the request came to.
     pub fn answered(&self, exchange: ExchangeNo, outcome: &Outcome, sight: &Sight, timing: Timing) {
         let took = timing.answered.saturating_duration_since(timing.arrived);
         let us = took.as_micros() as u64;
-        if let Some(Some(of)) = self.exchanges.get(usize::from(exchange.0)) {
+        if let Some(of) = self.of(exchange) {
             let is_late = us >= u64::from(timing.patience_ms) * 1_000;
             of.share
                 .count(timing.answered.saturating_duration_since(self.began).as_secs(), is_late);
             if is_late {
-                of.late.increment(1);
+                of.counts.add(Cell::Late, 1);
             }
+            of.counts.add(Cell::Answered(outcome.why_not().is_none()), 1);
             match outcome {
-                Outcome::Bid { .. } => of.bids.increment(1),
-                Outcome::NoBid(why) => {
-                    of.no_bids.increment(1);
-                    of.reasons[*why as usize].increment(1);
-                }
+                Outcome::Bid { bids, .. } => of.counts.add(Cell::Bids, u64::from(*bids)),
+                Outcome::NoBid(why) => of.counts.add(Cell::NoBid(*why), 1),
             }
             if let Some(recognition) = sight.recognition(outcome.why_not()) {
-                of.recognitions[recognition as usize].increment(1);
+                of.counts.add(Cell::Recognized(recognition), 1);
                 if let Some(ground) = sight.ground.filter(|_| recognition == Recognition::Consent) {
-                    of.grounds[ground as usize].increment(1);
+                    of.counts.add(Cell::Refused(ground), 1);
                 }
             }
         }
@@ -146,8 +143,8 @@ impl Meters {
 
     /// Counts a connection of an exchange that is not read from for a while.
     pub fn held(&self, exchange: ExchangeNo, why: Held) {
-        if let Some(Some(of)) = self.exchanges.get(usize::from(exchange.0)) {
-            of.held[why as usize].increment(1);
+        if let Some(of) = self.of(exchange) {
+            of.counts.add(Cell::Held(why), 1);
         }
     }
 
@@ -175,6 +172,11 @@ impl Meters {
     /// Counts a notice.
     pub fn noticed(&self, exchange: &str, kind: &'static str, effect: &'static str) {
         counter!("winback_notices_total", "exchange" => exchange.to_owned(), "kind" => kind, "effect" => effect).increment(1);
+        if effect == Effect::Settled.label()
+            && let Some(of) = self.exchanges.iter().flatten().find(|of| of.id == exchange)
+        {
+            of.counts.add(Cell::Impressions, 1);
+        }
     }
 
     /// Counts what a call for id match came to; one may come to several things.
@@ -228,6 +230,24 @@ impl Meters {
         }
     }
 
+    /// What was counted of every exchange.
+    pub fn read(&self) -> impl Iterator<Item = Reading> {
+        self.exchanges.iter().flatten().map(|of| Reading {
+            exchange: of.no,
+            cells: of.counts.read(),
+        })
+    }
+
+    /// How many answers, with a bid or without, took so long, by bucket.
+    pub fn latencies(&self) -> [u64; BUCKETS] {
+        std::array::from_fn(|at| self.latency.iter().map(|latency| latency.counts[at].load(Relaxed)).sum())
+    }
+
+    /// The counts of every exchange as Prometheus text.
+    pub fn counts_text(&self) -> String {
+        counts::text(self.exchanges.iter().flatten().map(|of| (of.id.as_str(), &of.counts)))
+    }
+
     /// The latency histogram as Prometheus text.
     pub fn latency_text(&self) -> String {
         use std::fmt::Write;
@@ -251,6 +271,7 @@ impl Meters {
     }
 }
 
-fn bound_us(bucket: usize) -> f64 {
+/// The longest that the answers of a bucket took, in microseconds.
+pub fn bound_us(bucket: usize) -> f64 {
     2f64.powf(bucket as f64 / 2.0)
 }

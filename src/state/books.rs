@@ -160,6 +160,16 @@ impl Books {
         }
     }
 
+    /// What was spent on a local day: today, or one of the few before.
+    pub fn spent_on(&self, no: CampaignNo, day: Day) -> Money {
+        self.entry(no).book.lock().spent_on(day)
+    }
+
+    /// Lets `look` see how a book's budget is spread, where it is spread evenly.
+    pub(super) fn pace<R>(&self, no: CampaignNo, look: impl FnOnce(Option<&Pace>) -> R) -> R {
+        look(self.entry(no).pace.lock().as_deref())
+    }
+
     /// At start: the pace as it was stored.
     pub fn restore_pace(&self, no: CampaignNo, stored: &[u8]) {
         if let Some(pace) = Pace::read(stored) {

@@ -5,6 +5,8 @@
 //! chances were spread over the day; on a first day chances are taken to come as they have so far. Never
 //! above one: a rule says what an impression is worth. Estimates throughout; budgets hold by themselves.
 
+pub mod plan;
+
 use crate::base::money::{Money, Ratio};
 use crate::base::time::{Day, Millis, Secs};
 use crate::model::advertiser::{Budget, Status};

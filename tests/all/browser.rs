@@ -6,6 +6,7 @@
 //! Without Chromium there is nothing to look at; in CI that is a failure.
 
 mod chromium;
+mod desk;
 mod exchange;
 mod shop;
 mod snippets;

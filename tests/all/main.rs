@@ -13,6 +13,7 @@ mod consent;
 mod conformance;
 mod corpus;
 mod crash;
+mod desk;
 mod doors;
 mod edited;
 mod erase;

@@ -46,6 +46,18 @@ pub struct Browser {
 impl Browser {
     /// Starts one whose every request leads to the street.
     pub fn open(program: &str, street: &Street, manner: Manner) -> Browser {
+        let hosts = format!("--host-resolver-rules=MAP * 127.0.0.1:{}", street.port);
+        let authority = format!("--ignore-certificate-errors-spki-list={}", street.authority);
+        Browser::start(program, &[hosts, authority], manner)
+    }
+
+    /// Starts one that reaches this machine and nothing beyond.
+    pub fn at_home(program: &str) -> Browser {
+        let hosts = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1";
+        Browser::start(program, &[hosts.to_owned()], Manner::Plain)
+    }
+
+    fn start(program: &str, arguments: &[String], manner: Manner) -> Browser {
         let profile = tempfile::tempdir().expect("a folder");
         // Said either way: without a window its default is another than with one.
         let is_strict = manner == Manner::Strict;
@@ -61,8 +73,7 @@ impl Browser {
         command.args(["--remote-debugging-pipe", "--window-size=800,900"]);
         command.arg(format!("--user-agent={USER_AGENT}"));
         command.arg(format!("--user-data-dir={}", profile.path().display()));
-        command.arg(format!("--host-resolver-rules=MAP * 127.0.0.1:{}", street.port));
-        command.arg(format!("--ignore-certificate-errors-spki-list={}", street.authority));
+        command.args(arguments);
         if manner == Manner::Private {
             command.arg("--incognito");
         }
@@ -191,9 +202,26 @@ impl Browser {
         bad
     }
 
+    /// What the browser told since the last time.
+    pub fn news(&mut self) -> Vec<Value> {
+        self.run("0");
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Leaves a picture of the whole page.
+    pub fn whole_picture(&mut self, file: &Path) {
+        let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
+        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
+        self.keep_picture(json!({"captureBeyondViewport": true, "clip": clip}), file);
+    }
+
     /// Leaves a picture.
     pub fn picture(&mut self, file: &Path) {
-        let shot = self.call("Page.captureScreenshot", json!({}));
+        self.keep_picture(json!({}), file);
+    }
+
+    fn keep_picture(&mut self, manner: Value, file: &Path) {
+        let shot = self.call("Page.captureScreenshot", manner);
         let bytes = base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap_or(""));
         fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
         fs::write(file, bytes.expect("a picture")).expect("a picture");
