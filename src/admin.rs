@@ -9,6 +9,7 @@ mod approvals;
 mod backup;
 mod compact;
 pub mod explain;
+mod export;
 mod feeds;
 mod files;
 mod funnel;
@@ -17,6 +18,7 @@ mod losses;
 mod preview;
 mod reply;
 mod report;
+mod stream;
 mod users;
 mod verdict;
 
@@ -39,6 +41,7 @@ use serde_json::json;
 use crate::base::limits::CONFIG_BYTES_MAX;
 use crate::base::time::Millis;
 use crate::server::engine::{Engine, same_secret};
+pub use export::Wanted;
 use reply::{Answer, Fail, Query};
 
 /// Reads config and feeds again, and returns what is to be said about them.
@@ -74,6 +77,7 @@ pub fn router(engine: Arc<Engine>, prometheus: PrometheusHandle, reload: Reload)
         .route("/api/explain/{exchange}", get(explain::explain).post(explain::explain))
         .route("/api/preview/{advertiser}/{creative}", get(preview::preview))
         .route("/api/report", get(report::report))
+        .route("/api/export", get(export::export))
         .route("/api/approvals", get(approvals::list))
         .route("/api/losses", get(losses::list))
         .route("/api/feeds", get(feeds::list))
@@ -99,6 +103,16 @@ pub fn explained(engine: &Engine, exchange: &str, query: &str, body: &[u8]) -> R
     match query.get("format") {
         Some("text") => Ok(told.to_string()),
         _ => serde_json::to_string(&told).map_err(|fault| fault.to_string()),
+    }
+}
+
+/// The report of a query, as the call of the API answers it; what is wrong where it cannot. For a server that does
+/// not run.
+pub fn reported(engine: &Engine, query: &str) -> Result<Vec<u8>, String> {
+    let told = report::told(engine, &Query::of(query), Millis::wall_clock()).map_err(|fail| fail.message().to_owned())?;
+    match told {
+        report::Told::Csv(text) => Ok(text),
+        report::Told::Json(value) => serde_json::to_vec(&value).map_err(|fault| fault.to_string()),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod feeds;
 pub mod funnel;
 pub mod http;
 pub mod intake;
+pub mod labels;
 pub mod lag;
 pub mod listener;
 pub mod meters;
