@@ -16,6 +16,7 @@ mod configs;
 mod desk;
 mod door;
 pub mod explain;
+mod export;
 mod feeds;
 mod files;
 mod funnel;
@@ -26,6 +27,7 @@ mod overview;
 mod preview;
 mod reply;
 mod report;
+mod stream;
 mod users;
 mod verdict;
 
@@ -49,6 +51,7 @@ use crate::base::time::Millis;
 use crate::config::Role;
 use crate::server::engine::Engine;
 use calls::Call;
+pub use export::Wanted;
 use reply::{Answer, Fail, Query};
 
 /// Reads config and feeds again, and returns what is to be said about them.
@@ -121,6 +124,16 @@ pub fn explained(engine: &Engine, exchange: &str, query: &str, body: &[u8]) -> R
     match query.get("format") {
         Some("text") => Ok(told.to_string()),
         _ => serde_json::to_string(&told).map_err(|fault| fault.to_string()),
+    }
+}
+
+/// The report of a query, as the call of the API answers it; what is wrong where it cannot. For a server that does
+/// not run.
+pub fn reported(engine: &Engine, query: &str) -> Result<Vec<u8>, String> {
+    let told = report::told(engine, &Query::of(query), Millis::wall_clock()).map_err(|fail| fail.message().to_owned())?;
+    match told {
+        report::Told::Csv(text) => Ok(text),
+        report::Told::Json(value) => serde_json::to_vec(&value).map_err(|fault| fault.to_string()),
     }
 }
 

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-pub use look::look;
+pub use look::{glance, look};
 
 use crate::base::hash::{Hashes, decode_hex};
 use crate::base::id::ExchangeNo;

@@ -10,6 +10,7 @@ mod explain;
 mod init;
 mod manual;
 mod replay;
+mod report;
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -30,6 +31,7 @@ pub use explain::{Explain, Why, explain, why};
 pub use init::{Init, init};
 pub use manual::{Completions, Man, completions, man};
 pub use replay::{Replay, replay};
+pub use report::{Export, Report, export, report};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

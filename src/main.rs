@@ -50,6 +50,10 @@ enum Command {
     Explain(cli::Explain),
     /// Tells why a campaign does not spend: what became of the last hour's requests, and what to do.
     Why(cli::Why),
+    /// Prints figures by campaign, day, hour and one dimension more: what was shown, clicked, bought and billed.
+    Report(cli::Report),
+    /// Writes what happened, fact by fact, as NDJSON or CSV; shoppers are named by random handles alone.
+    Export(cli::Export),
     /// Plays an exchange against a running bidder: open-loop load, auctions, notices, clicks, purchases.
     Exchange(Box<cli::Exchange>),
     /// Writes all that the server knows into one file, while it runs or while it does not.
@@ -84,6 +88,8 @@ fn main() -> ExitCode {
         Command::Schema { file } => cli::print_schema(file),
         Command::Explain(explain) => cli::explain(&explain),
         Command::Why(why) => cli::why(&why),
+        Command::Report(report) => cli::report(&report),
+        Command::Export(export) => cli::export(&export),
         Command::Exchange(exchange) => cli::exchange(&exchange),
         Command::Backup(backup) => cli::backup(&backup),
         Command::Restore(restore) => cli::restore(&restore),

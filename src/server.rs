@@ -18,6 +18,7 @@ pub mod funnel;
 pub mod history;
 pub mod http;
 pub mod intake;
+pub mod labels;
 pub mod lag;
 pub mod listener;
 pub mod meters;

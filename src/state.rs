@@ -8,6 +8,7 @@
 pub mod approvals;
 mod book;
 pub mod books;
+pub mod day_row;
 pub mod funnel;
 pub mod hand;
 pub mod holds;
@@ -19,6 +20,7 @@ pub mod prices_seen;
 pub mod records;
 pub mod resolved;
 pub mod sight;
+pub mod sites;
 pub mod traffic;
 mod wins;
 pub mod world;
@@ -39,6 +41,7 @@ use crate::model::ticket::Ticket;
 use crate::model::traffic::Invalid;
 use approvals::Approvals;
 use books::Books;
+pub use day_row::{Buyer, DayRow};
 use funnel::Funnels;
 use holds::CapHolds;
 use losses::Losses;
@@ -47,6 +50,7 @@ use popular::Popular;
 use prices_seen::PricesSeen;
 use records::Records;
 use resolved::Resolved;
+use sites::Sites;
 use traffic::Traffic;
 
 /// What leads from a user and an advertiser to the record where that one keeps what it knows of the user, if
@@ -85,6 +89,8 @@ pub struct State {
     pub popular: Popular,
     /// What exchanges charge of what is bid.
     pub paid: [PaidShare; EXCHANGES_MAX],
+    /// Names of the sites that bids were made for of late.
+    pub sites: Sites,
     /// Encrypted prices, and the bids they came with.
     pub prices_seen: PricesSeen,
     /// Impressions whose frequency hold had lapsed, or was forgotten in a crash, before any evidence.
@@ -116,6 +122,7 @@ impl Default for State {
             losses: Losses::default(),
             popular: Popular::default(),
             paid: std::array::from_fn(|_| PaidShare::default()),
+            sites: Sites::default(),
             prices_seen: PricesSeen::default(),
             cap_late: AtomicU64::new(0),
             evicted: Default::default(),
@@ -213,117 +220,6 @@ impl Status {
     }
 }
 
-/// A campaign's figures of one local day of the auction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DayRow {
-    /// Settled impressions.
-    pub impressions: u64,
-    /// Valid clicks.
-    pub clicks: u64,
-    /// Conversions credited.
-    pub conversions: u64,
-    /// What exchanges charge, in the advertiser's currency.
-    pub media_cost: Money,
-    /// With the fee; what budgets are on.
-    pub billed: Money,
-    /// The shop's order values credited.
-    pub conversion_value: Money,
-    /// Conversions that impressions of this day earned, whenever they came.
-    pub earned: u64,
-    /// Their order values.
-    pub earned_value: Money,
-    /// Impressions whose pixel nobody looked at.
-    pub invalid_impressions: u64,
-    /// Clicks beside the valid ones.
-    pub invalid_clicks: u64,
-    /// Of an advertiser's own book: events of machines.
-    pub invalid_events: u64,
-}
-
-/// What rows end with that were written before it was known which day earned what.
-const SHORT_ROW_BYTES: usize = 72;
-const DAY_ROW_BYTES: usize = 120;
-
-impl DayRow {
-    /// Impressions that somebody may have looked at: what rates are made of.
-    pub fn valid_impressions(&self) -> u64 {
-        self.impressions.saturating_sub(self.invalid_impressions)
-    }
-
-    /// Books a conversion on the day it came.
-    pub fn convert(&mut self, value: Money) {
-        self.conversions += 1;
-        self.conversion_value += value;
-    }
-
-    /// Books it on the day of the impression that earned it.
-    pub fn earn(&mut self, value: Money) {
-        self.earned += 1;
-        self.earned_value += value;
-    }
-
-    /// Takes back what was refunded of a conversion that came this day, and all of it if it is `void`.
-    pub fn refund(&mut self, back: Money, is_void: bool) {
-        self.conversion_value -= back;
-        self.conversions = self.conversions.saturating_sub(u64::from(is_void));
-    }
-
-    /// The same of one that an impression of this day earned.
-    pub fn unearn(&mut self, back: Money, is_void: bool) {
-        self.earned_value -= back;
-        self.earned = self.earned.saturating_sub(u64::from(is_void));
-    }
-
-    /// As stored.
-    pub fn write(&self) -> [u8; DAY_ROW_BYTES] {
-        let mut out = [0; DAY_ROW_BYTES];
-        for (at, count) in [self.impressions, self.clicks, self.conversions].into_iter().enumerate() {
-            out[at * 8..at * 8 + 8].copy_from_slice(&count.to_le_bytes());
-        }
-        for (at, amount) in [self.media_cost, self.billed, self.conversion_value].into_iter().enumerate() {
-            out[24 + at * 16..40 + at * 16].copy_from_slice(&amount.0.to_le_bytes());
-        }
-        out[72..80].copy_from_slice(&self.earned.to_le_bytes());
-        out[80..96].copy_from_slice(&self.earned_value.0.to_le_bytes());
-        for (at, count) in [self.invalid_impressions, self.invalid_clicks, self.invalid_events]
-            .into_iter()
-            .enumerate()
-        {
-            out[96 + at * 8..104 + at * 8].copy_from_slice(&count.to_le_bytes());
-        }
-        out
-    }
-
-    /// From what is stored.
-    pub fn read(bytes: &[u8]) -> Option<DayRow> {
-        let (counts, rest) = bytes.get(..SHORT_ROW_BYTES)?.split_at(24);
-        // What rows of before do not have is nothing.
-        let later = |at: usize| {
-            let count = bytes.get(at..at + 8).and_then(<[u8]>::first_chunk);
-            count.map_or(0, |n| u64::from_le_bytes(*n))
-        };
-        let earned_value = bytes
-            .get(80..96)
-            .and_then(<[u8]>::first_chunk)
-            .map_or(0, |n| i128::from_le_bytes(*n));
-        let counts = counts.as_chunks::<8>().0;
-        let amounts = rest.as_chunks::<16>().0;
-        Some(DayRow {
-            impressions: u64::from_le_bytes(counts[0]),
-            clicks: u64::from_le_bytes(counts[1]),
-            conversions: u64::from_le_bytes(counts[2]),
-            media_cost: Money(i128::from_le_bytes(amounts[0])),
-            billed: Money(i128::from_le_bytes(amounts[1])),
-            conversion_value: Money(i128::from_le_bytes(amounts[2])),
-            earned: later(72),
-            earned_value: Money(earned_value),
-            invalid_impressions: later(96),
-            invalid_clicks: later(104),
-            invalid_events: later(112),
-        })
-    }
-}
-
 /// Whole per cents, so that half of a bid is exactly half.
 const SHARE_STEPS: usize = 101;
 
@@ -376,42 +272,6 @@ impl PaidShare {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_day_row_survives() {
-        let row = DayRow {
-            impressions: 1,
-            clicks: 2,
-            conversions: 3,
-            media_cost: Money(i128::MAX),
-            billed: Money(5),
-            conversion_value: Money(-6),
-            earned: 7,
-            earned_value: Money(8),
-            invalid_impressions: 9,
-            invalid_clicks: 10,
-            invalid_events: 11,
-        };
-        assert_eq!(DayRow::read(&row.write()), Some(row));
-        let of_before = DayRow {
-            invalid_impressions: 0,
-            invalid_clicks: 0,
-            invalid_events: 0,
-            ..row
-        };
-        assert_eq!(DayRow::read(&row.write()[..96]), Some(of_before));
-        let of_before = DayRow {
-            earned: 0,
-            earned_value: Money::ZERO,
-            ..of_before
-        };
-        assert_eq!(
-            DayRow::read(&row.write()[..SHORT_ROW_BYTES]),
-            Some(of_before),
-            "a shorter row still reads"
-        );
-        assert_eq!(DayRow::read(&row.write()[..SHORT_ROW_BYTES - 1]), None);
-    }
 
     #[test]
     fn the_median_share_is_what_is_mostly_paid() {

@@ -13,6 +13,7 @@ mod invalid;
 pub mod notice;
 pub mod price;
 pub mod settle;
+mod told;
 pub mod who;
 pub mod writer;
 #[cfg(test)]

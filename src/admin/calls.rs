@@ -10,7 +10,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
-    Desk, advertisers, approvals, audit, backup, campaigns, check, compact, configs, desk, door, explain, feeds, funnel, health, losses,
+    Desk, advertisers, approvals, audit, backup, campaigns, check, compact, configs, desk, door, explain, export, feeds, funnel, health, losses,
     openapi, overview, preview, reload_all, report, users,
 };
 use crate::config::Role;
@@ -62,6 +62,7 @@ pub(super) fn calls() -> Vec<Call> {
         look(POST, "/api/explain/{exchange}", Read, explain::explain),
         look(GET, "/api/preview/{advertiser}/{creative}", Read, preview::preview),
         look(GET, "/api/report", Read, report::report),
+        look(GET, "/api/export", Read, export::export),
         look(GET, "/api/approvals", Read, approvals::list),
         look(GET, "/api/losses", Read, losses::list),
         look(GET, "/api/feeds", Read, feeds::list),

@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, Content, OpenApi as Document, Ref, ResponseBui
 use utoipa::{Modify, OpenApi};
 
 use super::calls::calls;
-use super::{advertisers, approvals, audit, backup, campaigns, check, compact, configs, desk, door, explain, feeds, funnel, health};
+use super::{advertisers, approvals, audit, backup, campaigns, check, compact, configs, desk, door, explain, export, feeds, funnel, health};
 use super::{losses, overview, preview, reply, report, users};
 use crate::config::Role;
 
@@ -24,7 +24,7 @@ use crate::config::Role;
         desk::page, desk::file, desk::file_within, door::login, door::logged_in, door::logout,
         advertisers::list, advertisers::show, advertisers::put, advertisers::delete, advertisers::edit,
         campaigns::list, campaigns::pacing, overview::overview, overview::exchanges,
-        funnel::show, explain::explain_user, explain::explain, preview::preview, report::report,
+        funnel::show, explain::explain_user, explain::explain, preview::preview, report::report, export::export,
         approvals::list, losses::list, feeds::list, feeds::show, feeds::refresh,
         users::show, users::delete, configs::list, check::schema_of, check::check,
         audit::list, backup::take, compact::run, super::reload_all,

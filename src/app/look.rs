@@ -2,6 +2,7 @@
 //!
 //! Opens the store as a start does; nothing is written but what every start makes, such as missing keys.
 
+use std::io;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
@@ -12,10 +13,20 @@ use crate::server::engine::{Engine, Facts, Parts};
 use crate::server::feeds::Feeds;
 use crate::server::names::Names;
 use crate::server::shops;
+use crate::state::State;
 use crate::store::Store;
 
 /// Reads config, store, advertisers and feeds. Facts sent to it are refused.
 pub fn look(config: &Path) -> Result<Engine, StartError> {
+    open(config, |store, names| load::load(store, names, Millis::wall_clock().to_secs()))
+}
+
+/// The same without what is remembered of anybody, for whoever reads the store alone.
+pub fn glance(config: &Path) -> Result<Engine, StartError> {
+    open(config, |_, _| Ok(State::default()))
+}
+
+fn open(config: &Path, load: impl FnOnce(&Store, &Names) -> io::Result<State>) -> Result<Engine, StartError> {
     let (server, _) = config::server(config).map_err(faults)?;
     if !server.data_dir.exists() {
         let missing = format!("there is no {}: check `data_dir`", server.data_dir.display());
@@ -29,7 +40,7 @@ pub fn look(config: &Path) -> Result<Engine, StartError> {
     let feeds = Feeds::default();
     let world = world(&server, &server.url(server.public), hashes, seals);
     let (world, _) = shops::load_all(world, &server, &names, &feeds);
-    let state = load::load(&store, &names, Millis::wall_clock().to_secs()).map_err(environment("cannot load the store"))?;
+    let state = load(&store, &names).map_err(environment("cannot load the store"))?;
     state.popular.rank(&world, Millis::wall_clock().to_secs());
     state.status.set_ready(true);
     let (sender, _) = sync_channel(1);

@@ -45,7 +45,7 @@ impl UserKey {
 pub struct MatchKey(pub u64);
 
 /// An exchange of the server config.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeNo(pub u8);
 
 /// An advertiser.

@@ -149,6 +149,18 @@ pub const PRICES_SEEN_MAX: usize = 1 << 18;
 /// A notice's URL, as exchanges store it.
 pub const NOTICE_CHARS_MAX: usize = 400;
 
+/// Products, and domains, that reports tell apart of one campaign's day: the first that were shown; figures of the
+/// others are added up as `(other)`.
+pub const VALUES_PER_DAY_MAX: u32 = 1_000;
+/// Names of sites that are kept in memory of late, in each of two generations.
+pub const SITES_RECENT_MAX: usize = 1 << 15;
+/// Characters of such a name.
+pub const SITE_CHARS_MAX: usize = 253;
+/// For so long it is known what was shown: a click within its own life after the bid, a purchase in its window after.
+pub const SHOWN_LIFE: Span = Span::days(120);
+/// Rows of one report.
+pub const REPORT_ROWS_MAX: usize = 100_000;
+
 /// Minutes of which it is kept what became of each campaign's requests.
 pub const FUNNEL_MINUTES: i64 = 60;
 /// Pairs of a campaign and a reason that are kept of one minute; what is beyond is counted together.

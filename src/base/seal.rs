@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Longest payload sealed, in bytes.
-pub const PAYLOAD_MAX: usize = 100;
+pub const PAYLOAD_MAX: usize = 103;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 const RAW_MAX: usize = 1 + NONCE + PAYLOAD_MAX + TAG;

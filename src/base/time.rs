@@ -55,6 +55,22 @@ impl Millis {
         text.parse::<Timestamp>().ok().map(|time| Millis(time.as_millisecond()))
     }
 
+    /// The date on a clock of `zone`, and the first second of the hour that this clock shows. An hour that the
+    /// clock shows twice is two hours.
+    pub fn local_hour(self, zone: &TimeZone) -> (Day, Millis) {
+        let timestamp = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        let local = zone.to_datetime(timestamp);
+        let into = i64::from(local.minute()) * 60_000 + i64::from(local.second()) * 1_000;
+        let whole = self.0.div_euclid(1_000) * 1_000;
+        (Day::from_date(local.date()), Millis(whole - into))
+    }
+
+    /// As a clock of `zone` shows it, with its distance from UTC (RFC 3339).
+    pub fn on_clock(self, zone: &TimeZone) -> String {
+        let timestamp = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        timestamp.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    }
+
     /// As RFC 3339 in UTC, for people.
     pub fn to_rfc3339(self) -> String {
         Timestamp::from_millisecond(self.0).map_or_else(|_| self.0.to_string(), |t| t.to_string())
@@ -189,5 +205,25 @@ mod tests {
         assert_eq!(late.local_day(&zone).to_string(), "2026-01-02");
         assert_eq!(Day::parse("2026-01-02"), Some(late.local_day(&zone)));
         assert_eq!(Millis(1_704_067_201_999).to_secs(), Secs(1));
+    }
+
+    #[test]
+    fn days_of_a_clock_change_have_23_and_25_hours() {
+        for (day, hours, last) in [
+            ("2026-03-29", 23, "+02:00"),
+            ("2026-10-25", 25, "+01:00"),
+            ("2026-10-26", 24, "+01:00"),
+        ] {
+            let zone = TimeZone::get("Europe/Berlin").expect("zone");
+            let wanted = Day::parse(day).expect("day");
+            let noon = i64::from(wanted.0) * 86_400_000 + 43_200_000;
+            let all = (-24 * 60..24 * 60).map(|minute| Millis(noon + minute * 60_000 + 59_999).local_hour(&zone));
+            let mut starts: Vec<Millis> = all.filter(|(day, _)| *day == wanted).map(|(_, start)| start).collect();
+            starts.dedup();
+            assert_eq!(starts.len(), hours, "{day}");
+            let (first, end) = (starts[0].on_clock(&zone), starts[hours - 1].on_clock(&zone));
+            assert!(first.starts_with(&format!("{day}T00:00:00")), "{first}");
+            assert_eq!(end, format!("{day}T23:00:00{last}"));
+        }
     }
 }

@@ -195,6 +195,7 @@ fn pick(case: &Case<'_>, known: &Known, shop: &Shop, offer: &Offer, currency: Cu
         placement: offer.placement,
         test: case.request.test,
         tracked: known.tracked,
+        place: case.attributes().place(),
     };
     pick.hold = ticket(case, shop, &pick, currency).hold(shop.advertiser.fee, exchange.discrepancy);
     pick
@@ -227,6 +228,7 @@ fn ticket(case: &Case<'_>, shop: &Shop, pick: &Pick, currency: Currency) -> Tick
         price: pick.price,
         conversion: case.world.rates.conversion(currency, shop.advertiser.currency).unwrap_or(identity),
         share: pick.share,
+        place: pick.place,
     }
 }
 

@@ -143,7 +143,8 @@ fn request(arguments: &Explain) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-fn refused(refused: Refused) -> Failure {
+/// A call that was not answered as wished.
+pub(super) fn refused(refused: Refused) -> Failure {
     match refused {
         Refused::Asked(message) => Failure::Faults(message),
         Refused::Broken(message) => Failure::Unreachable(message),

@@ -7,6 +7,7 @@ use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, CreativeNo, ExchangeNo, 
 use crate::base::money::Money;
 use crate::base::time::Secs;
 use crate::model::hold::{BudgetHold, Taken, WinShare};
+use crate::model::showing::Place;
 
 macro_rules! reasons {
     ($($name:ident $label:literal $nbr:literal $sentence:literal),+ $(,)?) => {
@@ -121,6 +122,8 @@ pub struct Pick {
     pub test: bool,
     /// Purchases may be led back to it.
     pub tracked: bool,
+    /// Where the ad is to be shown.
+    pub place: Place,
 }
 
 impl Pick {

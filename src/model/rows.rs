@@ -2,7 +2,7 @@
 //!
 //! Keys are big endian so that order is meaning. Nothing here reads or writes a disk.
 
-use crate::base::limits::{CLICK_LIFE, EVENT_ID_LIFE, ORDER_LIFE};
+use crate::base::limits::{CLICK_LIFE, EVENT_ID_LIFE, ORDER_LIFE, SHOWN_LIFE};
 use crate::base::time::{Secs, Span};
 
 /// A table of the store.
@@ -49,11 +49,18 @@ pub enum Table {
     Handles,
     /// Part and foreign id to the users who came with it that day, by four bytes of a hash each: on disk only.
     Shared,
+    /// Dimension, campaign, day, value and hour to figures; before the hour, which values a day tells apart, and
+    /// before the value how many (`model::dimension`): on disk only.
+    Cells,
+    /// Part and bid tag to what was shown (`model::showing`): on disk only.
+    Shown,
+    /// What stands for a site to its name: on disk only.
+    Sites,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 20] = [
+    pub const ALL: [Table; 23] = [
         Table::Users,
         Table::Exposures,
         Table::Matches,
@@ -74,6 +81,9 @@ impl Table {
         Table::Erased,
         Table::Handles,
         Table::Shared,
+        Table::Cells,
+        Table::Shown,
+        Table::Sites,
     ];
 
     /// Its name on disk: never change one.
@@ -99,6 +109,9 @@ impl Table {
             Table::Erased => "erased",
             Table::Handles => "handles",
             Table::Shared => "shared",
+            Table::Cells => "cells",
+            Table::Shown => "shown",
+            Table::Sites => "sites",
         }
     }
 }
@@ -120,6 +133,7 @@ impl Table {
             Table::EventIds => (Span::DAY, EVENT_ID_LIFE),
             Table::Orphans => (Span::days(5), CLICK_LIFE),
             Table::Shared => (Span::DAY, Span(0)),
+            Table::Shown => (Span::days(40), SHOWN_LIFE),
             Table::Orders => (Span::days(40), ORDER_LIFE),
             // As long as `privacy.retention` says, which is known where they are dropped.
             Table::Facts => (Span::DAY, Span(u32::MAX)),

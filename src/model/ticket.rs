@@ -11,12 +11,16 @@ use crate::base::limits::PRODUCTS_PER_AD_MAX;
 use crate::base::money::{Conversion, Money, Ratio, Round};
 use crate::base::time::Secs;
 use crate::model::hold::{BudgetHold, Taken, WinShare};
+use crate::model::showing::{Place, SiteKey, device_code, device_of};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version before, which does not say where an ad is shown: it has zeros there, and ends earlier.
+const VERSION_PLACELESS: u8 = 1;
+const PLACELESS_BYTES: usize = 55;
 /// Beside the version: no purchase may be led back to it.
 const UNTRACKED: u8 = 0x80;
 /// Bytes of a ticket.
-pub const TICKET_BYTES: usize = 55;
+pub const TICKET_BYTES: usize = 58;
 
 /// Bytes of a product's key.
 const KEY_BYTES: usize = 5;
@@ -74,6 +78,8 @@ pub struct Ticket {
     pub conversion: Conversion,
     /// How much of the bid its budget hold counts as likely to be paid.
     pub share: WinShare,
+    /// Where it is to be shown.
+    pub place: Place,
 }
 
 impl Ticket {
@@ -83,8 +89,12 @@ impl Ticket {
         out[0] = VERSION | if self.tracked { 0 } else { UNTRACKED };
         out[1] = self.exchange.0;
         out[2] = u8::from(self.test) | u8::from(self.own_currency) << 1 | self.share.bits() << 2;
-        out[3..7].copy_from_slice(&self.advertiser.0.to_le_bytes());
-        out[7..11].copy_from_slice(&self.campaign.0.to_le_bytes());
+        let site = self.place.site.0.to_le_bytes();
+        // Of both there are fewer than three bytes can count.
+        out[3..6].copy_from_slice(&self.advertiser.0.to_le_bytes()[..3]);
+        out[6] = device_code(self.place.device);
+        out[7..10].copy_from_slice(&self.campaign.0.to_le_bytes()[..3]);
+        out[10] = site[0];
         out[11] = self.creative.0;
         out[12..20].copy_from_slice(&self.user.0.to_le_bytes());
         out[20..25].copy_from_slice(&self.product.0.to_le_bytes()[..5]);
@@ -94,15 +104,17 @@ impl Ticket {
         out[31..39].copy_from_slice(&price.to_le_bytes());
         out[39..47].copy_from_slice(&self.conversion.from.to_le_bytes());
         out[47..55].copy_from_slice(&self.conversion.to.to_le_bytes());
+        out[55..58].copy_from_slice(&site[1..]);
         out
     }
 
     /// Reads a payload.
     pub fn read(payload: &[u8]) -> Option<Ticket> {
-        let bytes: &[u8; TICKET_BYTES] = payload.try_into().ok()?;
-        if bytes[0] & !UNTRACKED != VERSION {
+        let mut bytes = [0; TICKET_BYTES];
+        if payload.len() != length(payload)? {
             return None;
         }
+        bytes[..payload.len()].copy_from_slice(payload);
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
         Some(Ticket {
@@ -110,8 +122,8 @@ impl Ticket {
             test: bytes[2] & 1 != 0,
             own_currency: bytes[2] & 2 != 0,
             tracked: bytes[0] & UNTRACKED == 0,
-            advertiser: AdvertiserNo(word(3)),
-            campaign: CampaignNo(word(7)),
+            advertiser: AdvertiserNo(word(3) & 0xff_ffff),
+            campaign: CampaignNo(word(7) & 0xff_ffff),
             creative: CreativeNo(bytes[11]),
             user: UserKey(long(12)),
             product: product_key([bytes[20], bytes[21], bytes[22], bytes[23], bytes[24]]),
@@ -123,6 +135,10 @@ impl Ticket {
                 to: long(47),
             },
             share: WinShare::from_bits(bytes[2] >> 2),
+            place: Place {
+                device: device_of(bytes[6]),
+                site: SiteKey(u32::from_le_bytes([bytes[10], bytes[55], bytes[56], bytes[57]])),
+            },
         })
     }
 
@@ -145,7 +161,7 @@ impl Ticket {
 
     /// Reads a payload with or without further products.
     pub fn read_view(payload: &[u8]) -> Option<(Ticket, Further)> {
-        let (ticket, rest) = payload.split_at_checked(TICKET_BYTES)?;
+        let (ticket, rest) = payload.split_at_checked(length(payload)?)?;
         let (keys, remainder) = rest.as_chunks::<KEY_BYTES>();
         if keys.len() > FURTHER_MAX || !remainder.is_empty() {
             return None;
@@ -175,6 +191,7 @@ impl Ticket {
             price,
             conversion,
             share: WinShare::FULL,
+            place: Place::default(),
         }
     }
 
@@ -209,6 +226,15 @@ impl Ticket {
     }
 }
 
+/// Bytes of a ticket of the version that a payload begins with; none of an unknown one.
+fn length(payload: &[u8]) -> Option<usize> {
+    match payload.first()? & !UNTRACKED {
+        VERSION => Some(TICKET_BYTES),
+        VERSION_PLACELESS => Some(PLACELESS_BYTES),
+        _ => None,
+    }
+}
+
 fn product_key(bytes: [u8; KEY_BYTES]) -> ProductKey {
     let [a, b, c, d, e] = bytes;
     ProductKey(u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]))
@@ -238,8 +264,19 @@ mod tests {
                 to: 25_400_000_000_000,
             },
             share: WinShare::from_bits(41),
+            place: Place {
+                device: Some(crate::model::targeting::Device::Tablet),
+                site: SiteKey(0xfedc_ba98),
+            },
         };
         assert_eq!(Ticket::read(&ticket.write()), Some(ticket));
+        let mut placeless = ticket.write()[..PLACELESS_BYTES].to_vec();
+        placeless[0] = VERSION_PLACELESS | UNTRACKED;
+        (placeless[6], placeless[10]) = (0, 0);
+        let place = Place::default();
+        assert_eq!(Ticket::read(&placeless), Some(Ticket { place, ..ticket }), "of the version before");
+        placeless.extend([7; KEY_BYTES]);
+        assert!(Ticket::read_view(&placeless).is_some_and(|(_, further)| further.nth(1).is_some()));
         let tracked = Ticket { tracked: true, ..ticket };
         assert_eq!(Ticket::read(&tracked.write()), Some(tracked));
         for cut in 0..TICKET_BYTES {

@@ -12,6 +12,7 @@ use crate::base::id::ExchangeNo;
 use crate::model::advertiser::Advertiser;
 use crate::model::house::HouseBlock;
 use crate::model::outcome::NoBid;
+use crate::model::showing::{Place, SiteKey};
 use crate::model::targeting::{Device, Targeting};
 use crate::model::taxonomy::Taxonomy;
 
@@ -142,6 +143,19 @@ impl<'r> Attributes<'r> {
                 .admits(self.app, |wanted, app| same(wanted, app) || is_of_domain(app, wanted))
             && targeting.sellers.admits(self.seller, same)
             && self.meet_categories(targeting)
+    }
+
+    /// Where an ad would be shown.
+    pub fn place(&self) -> Place {
+        Place {
+            device: self.device,
+            site: self.site().map_or(SiteKey::NONE, SiteKey::of),
+        }
+    }
+
+    /// The bundle of the app, else the domain of the site.
+    pub fn site(&self) -> Option<&'r str> {
+        self.app.or(self.own_domain).or(self.page_host)
     }
 
     /// What the request says of what a key of targeting is compared with, for people; `page` is the host of its

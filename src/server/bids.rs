@@ -42,10 +42,11 @@ use crate::base::limits::{BODY_BYTES_MAX, BODY_MS_MAX, DRAIN_MS_MAX, HEAD_BYTES_
 use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch};
 use crate::model::exchange::Exchange;
-use crate::model::outcome::{NoBid, Outcome};
+use crate::model::outcome::{NoBid, Outcome, Pick};
+use crate::openrtb::attributes::Attributes;
 use crate::openrtb::decode::{self, Memory};
 use crate::openrtb::request::Opportunity;
-use crate::openrtb::response;
+use crate::openrtb::response::{self, Form};
 use crate::track::approval;
 
 /// The version of OpenRTB that is spoken.
@@ -341,6 +342,9 @@ async fn bid(
     count(engine, &exchange, &outcome, scratch, valve.arrived());
     if let Ok(body) = body {
         engine.sizes.sample(manner.form, body, memory, now);
+        if let Outcome::Bid { .. } = outcome {
+            name_site(engine, &scratch.picks, manner.form, body, memory);
+        }
     }
     answer
 }
@@ -386,6 +390,19 @@ fn decide(engine: &Engine, scratch: &mut Scratch, tally: &mut Tally, ask: &Ask<'
         }
     }
     outcome
+}
+
+/// Whoever reports where an ad was shown has to have heard its name once.
+fn name_site(engine: &Engine, picks: &[Pick], form: Form, body: &[u8], memory: &mut Memory) {
+    let Some(_) = picks.first().filter(|pick| engine.state.sites.wants(pick.place.site)) else {
+        return;
+    };
+    let mut request = Opportunity::default();
+    if decode::read(form, body, memory, &mut request).is_ok()
+        && let Some(name) = Attributes::of(&request).site()
+    {
+        engine.state.sites.note(name);
+    }
 }
 
 /// The answer made, packed where that is asked for and worth it.

@@ -145,6 +145,7 @@ mod tests {
             placement: 0,
             test: false,
             tracked: false,
+            place: Default::default(),
         }
     }
 

@@ -126,11 +126,26 @@ impl Names {
         self.inner.lock().campaigns.get(&campaign.0).cloned()
     }
 
+    /// The id of an advertiser's creative.
+    pub fn creative_name(&self, advertiser: &str, creative: CreativeNo) -> Option<String> {
+        self.named(&format!("{CREATIVE}{advertiser}/"), creative.0.into())
+    }
+
+    /// The id of an exchange.
+    pub fn exchange_name(&self, exchange: ExchangeNo) -> Option<String> {
+        self.named(EXCHANGE, exchange.0.into())
+    }
+
+    /// What stands after this in the name of that number.
+    fn named(&self, before: &str, number: u32) -> Option<String> {
+        let inner = self.inner.lock();
+        let mut named = inner.numbers.iter().filter(|(_, no)| **no == number);
+        named.find_map(|(name, _)| name.strip_prefix(before).map(str::to_owned))
+    }
+
     /// The advertiser whose book it is.
     pub fn owner_of_book(&self, book: CampaignNo) -> Option<String> {
-        let inner = self.inner.lock();
-        let mut books = inner.numbers.iter().filter(|(_, no)| **no == book.0);
-        books.find_map(|(name, _)| name.strip_prefix(BOOK).map(str::to_owned))
+        self.named(BOOK, book.0)
     }
 
     /// All campaigns an advertiser ever had.

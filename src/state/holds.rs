@@ -251,6 +251,7 @@ mod tests {
             placement: tag as u16,
             test: false,
             tracked: true,
+            place: Default::default(),
         }
     }
 

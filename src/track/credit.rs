@@ -7,34 +7,36 @@
 
 use std::io;
 
-use serde_json::json;
-
 use super::fact::{Clicked, NewEvent};
 use super::fold::{Change, Counted, Fold};
-use super::settle::day_of;
-use crate::base::id::{AdvertiserNo, CampaignNo, UserKey};
+use super::told::Told;
+use crate::base::id::{AdvertiserNo, BidTag, CampaignNo, UserKey};
 use crate::base::limits::CLICK_LIFE;
 use crate::base::money::Money;
-use crate::base::time::{Day, Secs, Span};
+use crate::base::time::{Secs, Span};
 use crate::model::advertiser::Shop;
 use crate::model::exposure::{Exposure, evidence};
 use crate::model::rows::{Table, pair};
+use crate::model::showing::{SHOWING_BYTES, Showing};
 use crate::model::ticket::Ticket;
+use crate::state::Buyer;
 
 /// Bytes of the row of an order that was credited; of another it has the first eight alone.
-const ORDER_BYTES: usize = 53;
+const ORDER_BYTES: usize = 50 + SHOWING_BYTES;
 
 /// What a refund has to know of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Order {
     /// When it was recorded.
     at: u64,
-    /// To whom it was credited.
-    campaign: CampaignNo,
-    /// On which day.
-    day: Day,
-    /// The day of the impression that earned it.
-    earned_on: Day,
+    /// To what it was credited.
+    shown: Showing,
+    /// When the order was made.
+    made: Secs,
+    /// When the impression was that earned it.
+    earned: Secs,
+    /// Whose it was.
+    buyer: Buyer,
     /// What it was worth.
     value: Money,
     /// What of that was given back.
@@ -53,15 +55,23 @@ impl Order {
         self.value.less(self.refunded)
     }
 
+    /// A fact of it.
+    fn told(&self, fold: &Fold<'_>, fact: &str, shop: &Shop, now: Secs) -> io::Result<Told> {
+        let told = Told::new(fact, now).of(fold, Some(shop), &self.shown, self.made)?;
+        let told = told.booked(Some(shop), self.earned, ["impression_day", "impression_hour"]);
+        Ok(told.with("new_customer", self.buyer == Buyer::New))
+    }
+
     fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(ORDER_BYTES);
         out.extend(self.at.to_be_bytes());
-        out.extend(self.campaign.0.to_le_bytes());
-        out.extend(self.day.0.to_le_bytes());
-        out.extend(self.earned_on.0.to_le_bytes());
+        out.extend(self.made.0.to_le_bytes());
+        out.extend(self.earned.0.to_le_bytes());
         out.extend(self.value.0.to_le_bytes());
         out.extend(self.refunded.0.to_le_bytes());
+        out.push(u8::from(self.buyer == Buyer::Repeat));
         out.push(u8::from(self.is_void));
+        out.extend(self.shown.write());
         out
     }
 
@@ -72,12 +82,13 @@ impl Order {
         let amount = |at: usize| bytes[at..].first_chunk::<16>().map(|bytes| Money(i128::from_le_bytes(*bytes)));
         Some(Order {
             at: u64::from_be_bytes(*bytes.first_chunk()?),
-            campaign: CampaignNo(u32::from_le_bytes(word(8))),
-            day: Day(i32::from_le_bytes(word(12))),
-            earned_on: Day(i32::from_le_bytes(word(16))),
-            value: amount(20)?,
-            refunded: amount(36)?,
-            is_void: bytes[52] != 0,
+            made: Secs(u32::from_le_bytes(word(8))),
+            earned: Secs(u32::from_le_bytes(word(12))),
+            value: amount(16)?,
+            refunded: amount(32)?,
+            buyer: if bytes[48] == 0 { Buyer::New } else { Buyer::Repeat },
+            is_void: bytes[49] != 0,
+            shown: Showing::read(&bytes[50..])?,
         })
     }
 }
@@ -86,6 +97,9 @@ impl Order {
 #[derive(Clone, Copy)]
 struct Touch {
     campaign: CampaignNo,
+    tag: BidTag,
+    /// The bid, where the order tells of it.
+    ticket: Option<Ticket>,
     /// When the click or the impression was.
     at: Secs,
     /// When the impression was.
@@ -103,14 +117,18 @@ impl Touch {
     fn view(e: &Exposure) -> Touch {
         Touch {
             campaign: e.campaign,
+            tag: e.tag,
+            ticket: None,
             at: e.at,
             shown: e.at,
         }
     }
 
-    fn unrecorded(ticket: &Ticket) -> Touch {
+    fn unrecorded(ticket: &Ticket, tag: BidTag) -> Touch {
         Touch {
             campaign: ticket.campaign,
+            tag,
+            ticket: Some(*ticket),
             at: ticket.at,
             shown: ticket.at,
         }
@@ -135,31 +153,40 @@ fn is_of(shop: &Shop, campaign: CampaignNo) -> bool {
     shop.advertiser.campaigns.iter().any(|c| c.no == campaign)
 }
 
-/// Credits a conversion.
-pub fn convert(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent, now: Secs) -> io::Result<()> {
+/// Credits a conversion of a buyer.
+pub fn convert(fold: &mut Fold<'_>, shop: &Shop, (user, buyer): (UserKey, Buyer), event: &NewEvent, now: Secs) -> io::Result<()> {
     let Some(touch) = touched(fold, shop, user, event) else {
         return Ok(());
     };
-    let at = event.entries[0].at;
-    let (day, earned_on) = (day_of(Some(shop), at), day_of(Some(shop), touch.shown));
-    fold.day(touch.campaign, day).convert(event.value);
-    fold.day(touch.campaign, earned_on).earn(event.value);
+    let (at, value) = (event.entries[0].at, event.value);
+    let shown = shown_by(fold, &touch)?;
+    fold.count(Some(shop), &shown, at, |row| row.convert(value, buyer))?;
+    fold.count(Some(shop), &shown, touch.shown, |row| row.earn(value))?;
     fold.changes.push(Change::Count(touch.campaign, Counted::Conversion));
+    let kept = Order {
+        at: u64::from(now.0),
+        shown,
+        made: at,
+        earned: touch.shown,
+        buyer,
+        value,
+        refunded: Money::ZERO,
+        is_void: false,
+    };
     if let Some(order) = event.order {
-        let kept = Order {
-            at: u64::from(now.0),
-            campaign: touch.campaign,
-            day,
-            earned_on,
-            value: event.value,
-            refunded: Money::ZERO,
-            is_void: false,
-        };
         fold.put(Table::Orders, Order::key(shop.advertiser.no, order), Some(kept.write()));
     }
-    let fact = json!({"fact": "conversion", "campaign": touch.campaign.0, "day": day.to_string(), "impression_day": earned_on.to_string(),
-        "at": now.to_millis().to_rfc3339(), "value": event.value.to_string(), "currency": shop.advertiser.currency.as_str()});
-    fold.log(fact, user)
+    let told = kept.told(fold, "conversion", shop, now)?.amount("value", value);
+    told.with("currency", shop.advertiser.currency.as_str()).log(fold, user)
+}
+
+/// What was shown by a bid, as far as that is still known.
+fn shown_by(fold: &mut Fold<'_>, touch: &Touch) -> io::Result<Showing> {
+    match (fold.shown(touch.tag)?, &touch.ticket) {
+        (Some(shown), _) => Ok(shown),
+        (None, Some(ticket)) => fold.unseen(ticket),
+        (None, None) => Ok(Showing::forgotten(touch.campaign)),
+    }
 }
 
 /// The last click in its window, else the last impression in its own.
@@ -186,15 +213,20 @@ fn told(fold: &mut Fold<'_>, Clicked { ticket, tag }: Clicked) -> Option<Touch> 
     if recorded.is_some_and(|e| e.flags & evidence::BAD_CLICK != 0 && !is_clicked(e)) {
         return None;
     }
-    let touch = recorded.filter(|e| is_clicked(e)).map_or(Touch::unrecorded(&ticket), Touch::click);
+    let touch = recorded
+        .filter(|e| is_clicked(e))
+        .map_or(Touch::unrecorded(&ticket, tag), |e| Touch {
+            ticket: Some(ticket),
+            ..Touch::click(e)
+        });
     (ticket.tracked && touch.at.since(ticket.at) <= CLICK_LIFE.0).then_some(touch)
 }
 
 /// Takes back what a refund says of its order, at most what is left of it; without a value or items all of
 /// it. An order all of which is taken back is no conversion any more.
-pub fn refund(fold: &mut Fold<'_>, advertiser: AdvertiserNo, user: UserKey, event: &NewEvent, now: Secs) -> io::Result<()> {
+pub fn refund(fold: &mut Fold<'_>, shop: &Shop, user: UserKey, event: &NewEvent, now: Secs) -> io::Result<()> {
     let Some(order) = event.order else { return Ok(()) };
-    let key = Order::key(advertiser, order);
+    let key = Order::key(shop.advertiser.no, order);
     let Some(mut order) = fold.get(Table::Orders, &key)?.and_then(|row| Order::read(&row)) else {
         return Ok(());
     };
@@ -206,15 +238,14 @@ pub fn refund(fold: &mut Fold<'_>, advertiser: AdvertiserNo, user: UserKey, even
     }
     order.refunded += back;
     order.is_void |= ends;
-    fold.day(order.campaign, order.day).refund(back, ends);
-    fold.day(order.campaign, order.earned_on).unearn(back, ends);
+    fold.count(Some(shop), &order.shown, order.made, |row| row.refund(back, ends, order.buyer))?;
+    fold.count(Some(shop), &order.shown, order.earned, |row| row.unearn(back, ends))?;
     if ends {
-        fold.changes.push(Change::Uncount(order.campaign));
+        fold.changes.push(Change::Uncount(order.shown.campaign));
     }
     fold.put(Table::Orders, key, Some(order.write()));
-    let fact = json!({"fact": "refund", "campaign": order.campaign.0, "day": order.day.to_string(), "impression_day": order.earned_on.to_string(),
-        "at": now.to_millis().to_rfc3339(), "value": back.to_string(), "is_whole": ends});
-    fold.log(fact, user)
+    let told = order.told(fold, "refund", shop, now)?.amount("value", back);
+    told.with("is_whole", ends).log(fold, user)
 }
 
 #[cfg(test)]
@@ -225,9 +256,14 @@ mod tests {
     fn an_order_survives_and_one_of_before_was_credited_to_nobody() {
         let order = Order {
             at: 90_000_000,
-            campaign: CampaignNo(7),
-            day: Day(20_000),
-            earned_on: Day(19_999),
+            shown: Showing {
+                campaign: CampaignNo(7),
+                frequency: 3,
+                ..Showing::default()
+            },
+            made: Secs(20_000),
+            earned: Secs(19_999),
+            buyer: Buyer::Repeat,
             value: Money(59_900_000_000),
             refunded: Money(1),
             is_void: true,

@@ -3,6 +3,7 @@
 //! Pure but for reads of the disk. What is folded is seen by the facts after it, so two facts about one
 //! user in one batch compose; nothing is visible to anyone else before the commit.
 
+mod cells;
 mod grants;
 mod handles;
 mod homes;
@@ -27,7 +28,7 @@ use crate::model::ticket::Ticket;
 use crate::model::traffic::Invalid;
 use crate::state::hand::Why;
 use crate::state::world::World;
-use crate::state::{DayRow, State};
+use crate::state::{Buyer, DayRow, State};
 use crate::track::fact::{Effect, EventBatch, IdRef, NewEvent};
 use crate::track::{credit, invalid};
 
@@ -201,6 +202,8 @@ impl<'a> Fold<'a> {
                 effect = Effect::Invalid;
                 continue;
             }
+            let is_goal = batch.shop.advertiser.attribution.goal.is(&event.entries[0]);
+            let buyer = if is_goal { self.buyer(user, advertiser) } else { Buyer::New };
             self.profile(user).remember(advertiser, &event.entries);
             let viewed = event
                 .entries
@@ -208,10 +211,10 @@ impl<'a> Fold<'a> {
                 .filter(|entry| entry.kind == EventKind::ViewItem && entry.product.is_some());
             self.changes
                 .extend(viewed.map(|entry| Change::Viewed(advertiser, entry.product, entry.at)));
-            if batch.shop.advertiser.attribution.goal.is(&event.entries[0]) {
-                credit::convert(self, &batch.shop, user, event, now)?;
+            if is_goal {
+                credit::convert(self, &batch.shop, (user, buyer), event, now)?;
             } else if event.entries[0].kind == EventKind::Refund {
-                credit::refund(self, advertiser, user, event, now)?;
+                credit::refund(self, &batch.shop, user, event, now)?;
             }
             if browser != user {
                 self.profile(browser).point(advertiser, event.entries[0].at);
@@ -220,6 +223,16 @@ impl<'a> Fold<'a> {
         self.meet(browser);
         self.meet(user);
         Ok(effect)
+    }
+
+    /// Whether a shop knows of a purchase of a user.
+    fn buyer(&mut self, user: UserKey, advertiser: AdvertiserNo) -> Buyer {
+        let profile = self.profile(user);
+        let known = profile.section(advertiser).map_or(&[][..], |section| profile.events(section));
+        match known.iter().any(|event| event.kind == EventKind::Purchase) {
+            true => Buyer::Repeat,
+            false => Buyer::New,
+        }
     }
 
     /// Keeps what evidence was seen of a bid whose user is gone, or whose impression no longer fits.
@@ -347,11 +360,7 @@ impl<'a> Fold<'a> {
             );
         }
         for ((campaign, day), row) in self.days {
-            push(
-                Table::Days,
-                pair(u64::from(campaign.0), day.0 as u32 as u64),
-                Some(row.write().to_vec()),
-            );
+            push(Table::Days, pair(u64::from(campaign.0), day.0 as u32 as u64), Some(row.write()));
         }
         for ((table, key), value) in self.rows {
             push(table, key, value);

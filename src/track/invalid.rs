@@ -6,17 +6,17 @@
 
 use std::io;
 
-use serde_json::json;
-
 use super::fact::{Evidence, NewEvent};
 use super::fold::{Change, Fold};
-use super::settle::day_of;
-use crate::base::id::UserKey;
+use super::settle::hour_of;
+use super::told::Told;
+use crate::base::id::{BidTag, UserKey};
 use crate::base::limits::{CLICK_AFTER_MAX, CLICK_AFTER_MS_MIN, MACHINE_LIFE};
-use crate::base::time::{Day, Millis, Secs};
+use crate::base::time::{Millis, Secs};
 use crate::model::advertiser::Shop;
 use crate::model::event::EventKind;
 use crate::model::exposure::evidence;
+use crate::model::showing::Showing;
 use crate::model::ticket::Ticket;
 use crate::model::traffic::Invalid;
 
@@ -48,14 +48,16 @@ pub(super) fn of_event(fold: &mut Fold<'_>, user: UserKey, event: &NewEvent) -> 
 /// Keeps that so many events of a shop were invalid.
 pub(super) fn keep_events(fold: &mut Fold<'_>, shop: &Shop, why: Invalid, events: &[NewEvent], user: UserKey, now: Secs) -> io::Result<()> {
     let advertiser = &shop.advertiser;
-    for event in events {
-        let day = day_of(Some(shop), event.entries[0].at);
-        fold.day(advertiser.book, day).invalid_events += 1;
-    }
     fold.changes.push(Change::Invalid(why, events.len() as u64));
-    let fact = json!({"fact": "invalid", "of": "events", "why": why.label(), "advertiser": advertiser.no.0, "count": events.len(),
-        "at": now.to_millis().to_rfc3339()});
-    fold.log(fact, user)
+    // Most come in one hour: one fact for each.
+    for same in events.chunk_by(|a, b| hour_of(Some(shop), a.entries[0].at) == hour_of(Some(shop), b.entries[0].at)) {
+        let (at, count) = (same[0].entries[0].at, same.len() as u64);
+        fold.count_book(shop, advertiser.book, at, |row| row.invalid_events += count)?;
+        let told = Told::new("invalid", now).with("of", "events").with("why", why.label());
+        let told = told.with("book", advertiser.book.0).with("count", count);
+        told.booked(Some(shop), at, ["day", "hour"]).log(fold, user)?;
+    }
+    Ok(())
 }
 
 /// Why a click is invalid, where it is. `seen` is what was seen of the bid before, and when that was first.
@@ -91,28 +93,33 @@ pub(super) fn keep_click(fold: &mut Fold<'_>, click: &Evidence, why: Invalid, us
     if let Some(shown) = exposures.iter_mut().find(|shown| shown.tag == click.tag) {
         shown.flags |= evidence::BAD_CLICK;
     }
-    let day = auction_day(fold, &click.ticket);
-    fold.day(click.ticket.campaign, day).invalid_clicks += 1;
+    let shown = fold.showing(&click.ticket, click.tag)?;
+    let shop = fold.world.shop(click.ticket.advertiser).cloned();
+    fold.count(shop.as_deref(), &shown, click.ticket.at, |row| row.invalid_clicks += 1)?;
     keep(fold, "click", click, why, user)
 }
 
 /// An impression that is billed was looked at by nobody: it stays billed, and no rate counts it.
-pub(super) fn unsee(fold: &mut Fold<'_>, ticket: &Ticket) {
-    let day = auction_day(fold, ticket);
-    fold.day(ticket.campaign, day).invalid_impressions += 1;
+pub(super) fn unsee(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, now: Secs) -> io::Result<()> {
+    let shown = fold.showing(ticket, tag)?;
+    let shop = fold.world.shop(ticket.advertiser).cloned();
+    fold.count(shop.as_deref(), &shown, ticket.at, |row| row.invalid_impressions += 1)?;
     fold.changes.push(Change::Unseen(ticket.campaign));
+    tell(fold, "impression", ticket, &shown, now)?.log(fold, fold.holder(ticket))
 }
 
 /// Keeps that a sign was invalid.
 pub(super) fn keep(fold: &mut Fold<'_>, of: &str, sign: &Evidence, why: Invalid, user: UserKey) -> io::Result<()> {
     fold.changes.push(Change::Invalid(why, 1));
-    let fact = json!({"fact": "invalid", "of": of, "why": why.label(), "campaign": sign.ticket.campaign.0,
-        "at": sign.at.to_millis().to_rfc3339()});
-    fold.log(fact, user)
+    let shown = fold.showing(&sign.ticket, sign.tag)?;
+    let told = tell(fold, of, &sign.ticket, &shown, sign.at)?;
+    told.with("why", why.label()).log(fold, user)
 }
 
-fn auction_day(fold: &Fold<'_>, ticket: &Ticket) -> Day {
-    day_of(fold.world.shop(ticket.advertiser).map(|shop| &**shop), ticket.at)
+fn tell(fold: &Fold<'_>, of: &str, ticket: &Ticket, shown: &Showing, now: Secs) -> io::Result<Told> {
+    let shop = fold.world.shop(ticket.advertiser).cloned();
+    let told = Told::new("invalid", now).with("of", of);
+    Ok(told.of(fold, shop.as_deref(), shown, ticket.at)?.bid(ticket))
 }
 
 /// When a sign came, to the millisecond.

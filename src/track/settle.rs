@@ -5,14 +5,15 @@
 
 use std::io;
 
-use serde_json::json;
+use jiff::tz::TimeZone;
 
 use super::fact::{Effect, Evidence, Paid, Sign};
 use super::fold::{Change, Counted, Fold, Hold};
 use super::invalid;
+use super::told::Told;
 use crate::base::id::{BidTag, ExchangeNo, UserKey};
 use crate::base::limits::{CLICK_LIFE, NOTICE_LIFE};
-use crate::base::money::{Money, Ratio, Round};
+use crate::base::money::{Ratio, Round};
 use crate::base::time::{Day, Secs};
 use crate::model::advertiser::Shop;
 use crate::model::exchange::Billing;
@@ -56,11 +57,10 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
     let bit = |is_so: bool, bit: u8| if is_so { bit } else { 0 };
     let untracked = bit(!sign.ticket.tracked, evidence::UNTRACKED);
     let after = before | flag | untracked | bit(settles, evidence::SETTLED) | bit(unseen_by.is_some(), evidence::BAD_PIXEL);
-    let hold = if matches!(place, Place::New) && is_capped(fold, &sign.ticket) {
-        Hold::Expected
-    } else {
-        Hold::No
-    };
+    if after & (evidence::SEEN | evidence::CLICK) != 0 {
+        fold.showing(&sign.ticket, sign.tag)?;
+    }
+    let hold = hold_before(fold, place, &sign.ticket);
     set_flags(fold, user, sign, after, place);
     fold.touch_browser(&sign.ticket, sign.at);
     if before & evidence::SEEN == 0 && after & evidence::SEEN != 0 {
@@ -83,7 +83,7 @@ pub fn evidence(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<Effect> {
         fold.wait(due, sign.tag, sign.ticket);
     }
     if is_unseen(after) && !is_unseen(before) {
-        invalid::unsee(fold, &sign.ticket);
+        invalid::unsee(fold, &sign.ticket, sign.tag, sign.at)?;
     }
     if sign.sign == Sign::Click {
         click(fold, sign)?;
@@ -139,7 +139,7 @@ pub fn overdue(fold: &mut Fold<'_>, due: Secs, tag: BidTag, ticket: &Ticket, now
         set_flags(fold, user, &sign, before | evidence::SETTLED, place);
         settle(fold, ticket, tag, sign.paid, now)?;
         if is_unseen(before | evidence::SETTLED) {
-            invalid::unsee(fold, ticket);
+            invalid::unsee(fold, ticket, tag, now)?;
         }
     }
     Ok(())
@@ -221,6 +221,14 @@ fn set_flags(fold: &mut Fold<'_>, user: UserKey, sign: &Evidence, flags: u8, pla
     }
 }
 
+/// Whether the bid should have a frequency hold still.
+fn hold_before(fold: &Fold<'_>, place: Place, ticket: &Ticket) -> Hold {
+    match place {
+        Place::New if is_capped(fold, ticket) => Hold::Expected,
+        _ => Hold::No,
+    }
+}
+
 /// Whether a cap counts the ticket's campaign.
 fn is_capped(fold: &Fold<'_>, ticket: &Ticket) -> bool {
     let shop = fold.world.shop(ticket.advertiser);
@@ -249,11 +257,8 @@ fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Se
         .map_or(Ratio(0), |exchange| exchange.discrepancy);
     let media_cost = ticket.media_cost(price);
     let billed = media_cost + media_cost.times(fee, Round::Nearest);
-    let day = day_of(shop.as_deref(), ticket.at);
-    let row = fold.day(ticket.campaign, day);
-    row.impressions += 1;
-    row.media_cost += media_cost;
-    row.billed += billed;
+    let shown = fold.showing(ticket, tag)?;
+    let day = fold.count(shop.as_deref(), &shown, ticket.at, |row| row.show(media_cost, billed))?;
     let book = shop.as_ref().map_or(ticket.campaign, |shop| shop.advertiser.book);
     fold.changes.push(Change::Count(ticket.campaign, Counted::Impression));
     fold.changes.push(Change::Spend(ticket.campaign, day, billed));
@@ -267,14 +272,9 @@ fn settle(fold: &mut Fold<'_>, ticket: &Ticket, tag: BidTag, paid: Paid, now: Se
         taken: ticket.taken(fee, discrepancy),
         billed,
     });
-    log(
-        fold,
-        "impression",
-        ticket,
-        day,
-        now,
-        &[("media_cost", media_cost), ("billed", billed)],
-    )
+    let told = Told::new("impression", now).of(fold, shop.as_deref(), &shown, ticket.at)?;
+    let told = told.bid(ticket).amount("media_cost", media_cost).amount("billed", billed);
+    told.log(fold, fold.holder(ticket))
 }
 
 /// The median share of its bids that an exchange charges, with what this commit has seen of it.
@@ -289,28 +289,26 @@ fn median(fold: &Fold<'_>, exchange: ExchangeNo) -> Ratio {
 
 fn click(fold: &mut Fold<'_>, sign: &Evidence) -> io::Result<()> {
     let shop = fold.world.shop(sign.ticket.advertiser).cloned();
-    let day = day_of(shop.as_deref(), sign.ticket.at);
-    fold.day(sign.ticket.campaign, day).clicks += 1;
+    let shown = fold.showing(&sign.ticket, sign.tag)?;
+    fold.count(shop.as_deref(), &shown, sign.ticket.at, |row| row.clicks += 1)?;
     fold.changes.push(Change::Count(sign.ticket.campaign, Counted::Click));
-    log(fold, "click", &sign.ticket, day, sign.at, &[])
+    let told = Told::new("click", sign.at).of(fold, shop.as_deref(), &shown, sign.ticket.at)?;
+    told.bid(&sign.ticket).log(fold, fold.holder(&sign.ticket))
 }
 
-/// The local day of an instant on the shop's clock.
-pub(super) fn day_of(shop: Option<&Shop>, auction: Secs) -> Day {
-    let utc = jiff::tz::TimeZone::UTC;
-    auction.to_millis().local_day(shop.map_or(&utc, |shop| &shop.advertiser.timezone))
+/// The clock of a shop; of one that is gone, UTC's.
+pub(super) fn clock(shop: Option<&Shop>) -> &TimeZone {
+    const GONE: &TimeZone = &TimeZone::UTC;
+    shop.map_or(GONE, |shop| &shop.advertiser.timezone)
+}
+
+/// The local day of an instant on the shop's clock, and the first second of its local hour.
+pub(super) fn hour_of(shop: Option<&Shop>, at: Secs) -> (Day, Secs) {
+    let (day, hour) = at.to_millis().local_hour(clock(shop));
+    (day, hour.to_secs())
 }
 
 fn wait_no_more(fold: &mut Fold<'_>, due: Secs, tag: BidTag) {
     fold.put(Table::Pending, pair(u64::from(due.0), tag.0), None);
     fold.changes.push(Change::Waited(due, tag));
-}
-
-fn log(fold: &mut Fold<'_>, fact: &str, ticket: &Ticket, day: Day, now: Secs, amounts: &[(&str, Money)]) -> io::Result<()> {
-    let mut entry = json!({"fact": fact, "campaign": ticket.campaign.0, "creative": ticket.creative.0, "exchange": ticket.exchange.0,
-        "product": ticket.product.0, "day": day.to_string(), "auction": ticket.at.to_millis().to_rfc3339(), "at": now.to_millis().to_rfc3339()});
-    for (name, amount) in amounts {
-        entry[*name] = json!(amount.to_string());
-    }
-    fold.log(entry, fold.holder(ticket))
 }

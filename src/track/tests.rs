@@ -8,6 +8,7 @@ mod identity;
 mod leaving;
 mod matches;
 mod random;
+mod reports;
 mod rig;
 mod settle;
 mod world;

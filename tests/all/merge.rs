@@ -139,6 +139,7 @@ impl Teller<'_> {
             price: Money(2_000_000_000),
             conversion: Conversion { from: 1, to: 1 },
             share: WinShare::FULL,
+            place: Default::default(),
         }
     }
 

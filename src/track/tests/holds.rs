@@ -37,6 +37,7 @@ fn pick(rig: &Rig, ticket: &Ticket, tag: u64) -> Pick {
         placement: tag as u16,
         test: false,
         tracked: true,
+        place: Default::default(),
     }
 }
 

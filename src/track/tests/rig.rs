@@ -12,6 +12,7 @@ use crate::base::id::{BidTag, CampaignNo, CreativeNo, ExchangeNo, ProductKey, Us
 use crate::base::money::{Conversion, Money};
 use crate::base::time::{Day, Millis, Span};
 use crate::model::advertiser::{Budget, Shop};
+use crate::model::dimension::{Dimension, read_cell};
 use crate::model::exposure::{self, Exposure};
 use crate::model::hold::WinShare;
 use crate::model::profile::Profile;
@@ -171,6 +172,7 @@ impl Rig {
             price: Money(2_500_000_000),
             conversion: Conversion { from: 1, to: 1 },
             share: WinShare::FULL,
+            place: Default::default(),
         }
     }
 
@@ -273,18 +275,9 @@ impl Rig {
     pub fn row(&self) -> DayRow {
         let days = self.state.days.lock();
         let rows = days.iter().filter(|((no, _), _)| *no == self.campaign(0)).map(|(_, row)| *row);
-        rows.fold(DayRow::default(), |sum, row| DayRow {
-            impressions: sum.impressions + row.impressions,
-            clicks: sum.clicks + row.clicks,
-            conversions: sum.conversions + row.conversions,
-            media_cost: sum.media_cost + row.media_cost,
-            billed: sum.billed + row.billed,
-            conversion_value: sum.conversion_value + row.conversion_value,
-            earned: sum.earned + row.earned,
-            earned_value: sum.earned_value + row.earned_value,
-            invalid_impressions: sum.invalid_impressions + row.invalid_impressions,
-            invalid_clicks: sum.invalid_clicks + row.invalid_clicks,
-            invalid_events: sum.invalid_events + row.invalid_events,
+        rows.fold(DayRow::default(), |mut sum, row| {
+            sum.add(&row);
+            sum
         })
     }
 
@@ -325,6 +318,7 @@ impl Rig {
             self.assert_mirrors(state);
         }
         assert_eq!(*self.state.days.lock(), *loaded.days.lock());
+        self.assert_cells();
         assert_eq!(*self.state.pending.lock(), *loaded.pending.lock());
         let now = self.now.to_secs();
         for no in (0..20).map(CampaignNo) {
@@ -353,6 +347,32 @@ impl Rig {
                 assert_eq!(left(&self.state, day, held), left(&loaded, day, held_later), "{no:?} {day}");
             }
         }
+    }
+
+    /// What dimensions tell apart adds up to the rows of days.
+    fn assert_cells(&self) {
+        for ((campaign, day), row) in self.state.days.lock().iter() {
+            // What is of a whole advertiser was shown nowhere.
+            let every = Dimension::ALL
+                .into_iter()
+                .filter(|dimension| *dimension == Dimension::Hour || row.invalid_events == 0);
+            for dimension in every {
+                let cells = self.cells(dimension, *campaign, *day);
+                let mut sum = DayRow::default();
+                cells.iter().for_each(|(_, cell)| sum.add(cell));
+                assert_eq!(sum, *row, "{dimension:?} of {campaign:?} {day}");
+            }
+        }
+    }
+
+    /// The cells of a campaign's day, by value.
+    pub fn cells(&self, dimension: Dimension, campaign: CampaignNo, day: Day) -> Vec<(u64, DayRow)> {
+        let of_day = dimension.of_day(campaign, day).to_be_bytes();
+        let rows = self.disk.prefix(Table::Cells, &of_day).expect("rows");
+        let cells = rows
+            .iter()
+            .filter_map(|(key, value)| Some((read_cell(key)?.1, DayRow::read(value)?)));
+        cells.collect()
     }
 
     fn assert_mirrors(&self, state: &State) {

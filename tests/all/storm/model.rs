@@ -12,7 +12,7 @@ use winback::base::limits::NOTICE_LIFE;
 use winback::base::money::{Money, NANOS};
 use winback::base::time::{Day, Millis};
 use winback::model::exposure::evidence::{BILL, CLICK, PIXEL, SETTLED, WIN};
-use winback::state::DayRow;
+use winback::state::{Buyer, DayRow};
 use winback::track::fact::Sign;
 use winback::track::notice::Opened;
 
@@ -304,7 +304,7 @@ impl<'a> Model<'a> {
         };
         let (campaign, seen) = (touch.campaign, touch.seen.expect("it was seen").0);
         let (day, earned_on) = (self.date(told.shop, now_ms), self.date(told.shop, seen * 1_000));
-        self.row(campaign, day).convert(Money(value));
+        self.row(campaign, day).convert(Money(value), Buyer::New);
         self.row(campaign, earned_on).earn(Money(value));
         let made = Order {
             campaign,
@@ -325,7 +325,7 @@ impl<'a> Model<'a> {
         order.refunded += back;
         order.is_void |= ends;
         let (campaign, day, earned_on) = (order.campaign, order.day, order.earned_on);
-        self.row(campaign, day).refund(Money(back), ends);
+        self.row(campaign, day).refund(Money(back), ends, Buyer::New);
         self.row(campaign, earned_on).unearn(Money(back), ends);
     }
 
