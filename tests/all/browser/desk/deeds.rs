@@ -11,9 +11,12 @@ use crate::shop::pretty;
 const CTRL: u32 = 2;
 const CAMPAIGN: &str = "#/campaign/acme/acme-cart";
 
+/// Does something at the desk; whether it was done.
+type Deed = fn(&mut Guest, &House) -> bool;
+
 /// Each deed, and whether it was done.
 pub fn all(guest: &mut Guest, house: &House) -> Vec<(&'static str, bool)> {
-    let deeds: [(&str, fn(&mut Guest, &House) -> bool); 13] = [
+    let deeds: [(&str, Deed); 13] = [
         ("search campaigns", search),
         ("pause", pause),
         ("resume", resume),
