@@ -10,8 +10,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
-    Desk, advertisers, approvals, audit, backup, campaigns, check, compact, configs, desk, door, explain, export, feeds, funnel, health, losses,
-    openapi, overview, preview, reload_all, report, users,
+    Desk, advertisers, approvals, audit, backup, campaigns, check, compact, configs, desk, door, explain, export, feeds, funnel, health,
+    losses, openapi, overview, preview, reload_all, report, users,
 };
 use crate::config::Role;
 

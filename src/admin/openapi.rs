@@ -10,7 +10,9 @@ use utoipa::openapi::{Components, Content, OpenApi as Document, Ref, ResponseBui
 use utoipa::{Modify, OpenApi};
 
 use super::calls::calls;
-use super::{advertisers, approvals, audit, backup, campaigns, check, compact, configs, desk, door, explain, export, feeds, funnel, health};
+use super::{
+    advertisers, approvals, audit, backup, campaigns, check, compact, configs, desk, door, explain, export, feeds, funnel, health,
+};
 use super::{losses, overview, preview, reply, report, users};
 use crate::config::Role;
 

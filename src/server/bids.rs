@@ -4,31 +4,27 @@
 //! disk but a notice, whose fact is handed over. Overload is met by not reading (`valve`), then by 204;
 //! trouble by 204, never 5xx.
 
+mod body;
+
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::error::Error;
-use std::future::poll_fn;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use bytes::BytesMut;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::{mpsc, watch};
-use tokio::time::error::Elapsed;
 
 use super::bodies::{self, Manner, Packer, Reader};
-use super::crowd::{End, Life, Open, Phase};
+use super::crowd::{Life, Open, Phase};
 use super::engine::{Door, Engine};
 use super::funnel::Tally;
 use super::http::{self, Answer};
@@ -38,7 +34,7 @@ use super::notices;
 use super::socket::{Socket, drive};
 use super::valve::{Pressure, Valve};
 use crate::base::id::ExchangeNo;
-use crate::base::limits::{BODY_BYTES_MAX, BODY_MS_MAX, DRAIN_MS_MAX, HEAD_BYTES_MAX, SOCKETS_PER_TURN_MAX};
+use crate::base::limits::{BODY_BYTES_MAX, DRAIN_MS_MAX, HEAD_BYTES_MAX, SOCKETS_PER_TURN_MAX};
 use crate::base::time::Millis;
 use crate::bid::{Ask, Scratch};
 use crate::model::exchange::Exchange;
@@ -48,6 +44,7 @@ use crate::openrtb::decode::{self, Memory};
 use crate::openrtb::request::Opportunity;
 use crate::openrtb::response::{self, Form};
 use crate::track::approval;
+use body::{Bodiless, body_of};
 
 /// The version of OpenRTB that is spoken.
 static VERSION: HeaderName = HeaderName::from_static("x-openrtb-version");
@@ -444,65 +441,4 @@ fn enters(engine: &Engine, exchange: &Exchange, peer: SocketAddr, headers: &Head
         .and_then(|(name, _)| headers.get(name.as_str()))
         .map(HeaderValue::as_bytes);
     door.admits(http::caller(peer, headers, &settings.server.trusted_proxies), value)
-}
-
-/// Why there is no body.
-enum Bodiless {
-    /// It is at fault.
-    Refused(StatusCode),
-    /// Too many are waited for.
-    Crowded,
-}
-
-async fn body_of(headers: &HeaderMap, body: Incoming, limit: usize, pressure: &Rc<Pressure>, life: &Life) -> Result<Bytes, Bodiless> {
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(Bodiless::Refused(StatusCode::PAYLOAD_TOO_LARGE));
-    }
-    let _room = pressure.room(announced.unwrap_or(limit)).ok_or(Bodiless::Crowded)?;
-    let whole = in_time(whole(Limited::new(body, limit)));
-    Err(Bodiless::Refused(match whole.await {
-        Ok(Ok(body)) => return Ok(body),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => StatusCode::PAYLOAD_TOO_LARGE,
-        Ok(Err(_)) => StatusCode::BAD_REQUEST,
-        Err(_) => {
-            life.ended(End::SlowBody);
-            StatusCode::BAD_REQUEST
-        }
-    }))
-}
-
-/// All of a body; one that comes in one piece, as most do, is not moved.
-async fn whole(mut body: Limited<Incoming>) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
-    let mut pieces = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        // Trailers say nothing.
-        let Ok(piece) = frame?.into_data() else { continue };
-        if pieces.is_empty() && body.is_end_stream() {
-            return Ok(piece);
-        }
-        pieces.extend_from_slice(&piece);
-    }
-    Ok(pieces.freeze())
-}
-
-/// What comes in within the time of a body. Hyper reads none before it is asked, and most are here then: a timer
-/// is armed for those only that are not.
-async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, Elapsed> {
-    let (mut body, mut is_asked) = (pin!(body), false);
-    let at_once = poll_fn(|context| match body.as_mut().poll(context) {
-        Poll::Ready(whole) => Poll::Ready(Some(whole)),
-        Poll::Pending if is_asked => Poll::Ready(None),
-        Poll::Pending => {
-            is_asked = true;
-            context.waker().wake_by_ref();
-            Poll::Pending
-        }
-    });
-    match at_once.await {
-        Some(whole) => Ok(whole),
-        None => tokio::time::timeout(Duration::from_millis(BODY_MS_MAX), body).await,
-    }
 }

@@ -60,11 +60,10 @@ mod tests {
         (0..SITES_RECENT_MAX).for_each(|n| sites.note(&format!("{n}.example")));
         assert_eq!((sites.name(site).as_deref(), sites.wants(site)), (Some("news.example"), true));
         sites.note("news.example");
-        (1..SITES_RECENT_MAX).for_each(|n| sites.note(&format!("more-{n}.example")));
-        assert!(sites.name(site).is_some());
-        (0..SITES_RECENT_MAX).for_each(|n| sites.note(&format!("yet-more-{n}.example")));
-        assert!(sites.name(site).is_some(), "in the older half");
+        (2..SITES_RECENT_MAX).for_each(|n| sites.note(&format!("more-{n}.example")));
+        assert!(!sites.wants(site), "the younger half is full, and has it");
         sites.note("one-more.example");
+        assert!(sites.name(site).is_some() && sites.wants(site), "in the older half");
         (0..SITES_RECENT_MAX).for_each(|n| sites.note(&format!("last-{n}.example")));
         assert_eq!(sites.name(site), None);
     }

@@ -287,7 +287,8 @@ async fn reports_are_exact() {
     let expected = json!({"advertiser": "acme-shoes", "currency": "USD", "campaign": "cart-recovery", "impressions": 200, "clicks": 3,
         "conversions": 1, "media_cost": "0.300000001", "billed": "0.300000001", "conversion_value": "10",
         "conversions_by_impression_day": 1, "conversion_value_by_impression_day": "9", "ctr": "0.015",
-        "cvr": "0.333333", "ecpm": "1.5", "ecpc": "0.1", "ecpa": "0.3", "roas": "33.333333", "invalid_impressions": 0, "invalid_clicks": 0});
+        "cvr": "0.333333", "ecpm": "1.5", "ecpc": "0.1", "ecpa": "0.3", "roas": "33.333333", "new_customers": 0,
+        "new_customer_value": "0", "repeat_purchases": 0, "repeat_purchase_value": "0", "invalid_impressions": 0, "invalid_clicks": 0});
     assert_eq!(week["rows"][0], expected);
     assert_eq!(
         (&week["rows"][1]["billed"], &week["rows"][1]["ctr"], &week["rows"][1]["roas"]),
@@ -313,9 +314,10 @@ async fn reports_are_exact() {
         "{}",
         csv.text
     );
-    assert_eq!(lines[2], "acme-shoes,USD,resting,0,0,0,0,0,0,,,,,,,0,0,0,0");
+    assert_eq!(lines[2], "acme-shoes,USD,resting,0,0,0,0,0,0,,,,,,,0,0,0,0,0,0,0,0");
     for bad in [
-        "by=hour",
+        "by=size",
+        "by=device,product",
         "from=yesterday",
         "format=xml",
         "from=2026-02-02&to=2026-02-01",

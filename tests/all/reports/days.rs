@@ -88,6 +88,8 @@ pub fn setup() -> Setup {
 impl Days {
     /// Nothing has happened yet.
     pub fn new(config: &Path) -> Days {
+        // As a first start would.
+        std::fs::create_dir_all(config.with_file_name("data")).expect("the data folder");
         let engine = app::look(config).unwrap_or_else(|error| panic!("{error}"));
         let next = engine.store.next_fact().expect("a number");
         Days {
