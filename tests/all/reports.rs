@@ -178,7 +178,7 @@ fn duckdb(setup: &Setup, engine: &Engine, facts: &Path, impressions: u64, figure
     fs::write(&table, out).expect("facts");
     let query = "import duckdb, sys\n\
         for source in [f\"read_json('{sys.argv[1]}', union_by_name = true)\", f\"read_csv('{sys.argv[2]}')\"]:\n\
-        \x20   print(*duckdb.sql(f\"select count(*), count(distinct \\\"user\\\") from {source} where fact = 'impression'\").fetchone())";
+        \x20   print(*duckdb.sql(f\"select count(*), count(distinct \\\"user\\\") from {source} where fact = 'impression'\").fetchall()[0])";
     let run = Command::new(python)
         .args(["-c", query])
         .arg(facts)
