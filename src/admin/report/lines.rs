@@ -30,12 +30,12 @@ const FIGURES: [&str; 20] = [
     "roas",
     "conversions_by_impression_day",
     "conversion_value_by_impression_day",
+    "invalid_impressions",
+    "invalid_clicks",
     "new_customers",
     "new_customer_value",
     "repeat_purchases",
     "repeat_purchase_value",
-    "invalid_impressions",
-    "invalid_clicks",
 ];
 
 /// A row as it is shown; ratios over nothing are null.
