@@ -2,7 +2,7 @@
 //! reports can tell where an ad was shown.
 //!
 //! Memory only, bounded, in two generations: one that is named again stays. Those on which something was shown
-//! are kept by the writer.
+//! are kept by the writer. In shards, since every bid asks.
 
 use std::collections::HashMap;
 
@@ -13,36 +13,57 @@ use crate::model::showing::SiteKey;
 
 type Names = HashMap<SiteKey, Box<str>>;
 
-/// The names.
-#[derive(Default)]
-pub struct Sites(Mutex<Generations>);
+const SHARDS: usize = 64;
 
+/// The names.
+pub struct Sites([Mutex<Generations>; SHARDS]);
+
+impl Default for Sites {
+    fn default() -> Sites {
+        Sites(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl Sites {
+    fn shard(&self, site: SiteKey) -> &Mutex<Generations> {
+        &self.0[site.0 as usize % SHARDS]
+    }
+
+    /// Whether a name should be told: it is not known, or not of late.
+    pub fn wants(&self, site: SiteKey) -> bool {
+        site.is_named() && !self.shard(site).lock().young.contains_key(&site)
+    }
+
+    /// Notes the name of a site.
+    pub fn note(&self, name: &str) {
+        let site = SiteKey::of(name);
+        self.shard(site).lock().note(site, name);
+    }
+
+    /// The name of a site.
+    pub fn name(&self, site: SiteKey) -> Option<String> {
+        self.shard(site).lock().name(site).map(str::to_owned)
+    }
+}
+
+/// The names of a shard: those of late, and those before them.
 #[derive(Default)]
 struct Generations {
     young: Names,
     old: Names,
 }
 
-impl Sites {
-    /// Whether a name should be told: it is not known, or not of late.
-    pub fn wants(&self, site: SiteKey) -> bool {
-        site.is_named() && !self.0.lock().young.contains_key(&site)
-    }
-
-    /// Notes the name of a site.
-    pub fn note(&self, name: &str) {
-        let mut inner = self.0.lock();
-        if inner.young.len() >= SITES_RECENT_MAX {
-            inner.old = std::mem::take(&mut inner.young);
+impl Generations {
+    fn note(&mut self, site: SiteKey, name: &str) {
+        if self.young.len() >= SITES_RECENT_MAX / SHARDS {
+            self.old = std::mem::take(&mut self.young);
         }
         let cut = name.char_indices().nth(SITE_CHARS_MAX).map_or(name.len(), |(at, _)| at);
-        inner.young.insert(SiteKey::of(name), name[..cut].to_ascii_lowercase().into());
+        self.young.insert(site, name[..cut].to_ascii_lowercase().into());
     }
 
-    /// The name of a site.
-    pub fn name(&self, site: SiteKey) -> Option<String> {
-        let inner = self.0.lock();
-        inner.young.get(&site).or_else(|| inner.old.get(&site)).map(|name| name.to_string())
+    fn name(&self, site: SiteKey) -> Option<&str> {
+        self.young.get(&site).or_else(|| self.old.get(&site)).map(|name| &**name)
     }
 }
 
@@ -51,20 +72,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_named_again_stay() {
+    fn a_name_is_told_once() {
         let sites = Sites::default();
         let site = SiteKey::of("news.example");
         assert!(sites.wants(site) && !sites.wants(SiteKey::NONE) && !sites.wants(SiteKey::UNKNOWN));
         sites.note("News.example");
-        assert!(!sites.wants(site));
-        (0..SITES_RECENT_MAX).for_each(|n| sites.note(&format!("{n}.example")));
-        assert_eq!((sites.name(site).as_deref(), sites.wants(site)), (Some("news.example"), true));
-        sites.note("news.example");
-        (2..SITES_RECENT_MAX).for_each(|n| sites.note(&format!("more-{n}.example")));
-        assert!(!sites.wants(site), "the younger half is full, and has it");
-        sites.note("one-more.example");
-        assert!(sites.name(site).is_some() && sites.wants(site), "in the older half");
-        (0..SITES_RECENT_MAX).for_each(|n| sites.note(&format!("last-{n}.example")));
-        assert_eq!(sites.name(site), None);
+        assert_eq!((sites.name(site).as_deref(), sites.wants(site)), (Some("news.example"), false));
+    }
+
+    #[test]
+    fn names_that_are_named_again_stay() {
+        let (mut names, site) = (Generations::default(), SiteKey::of("news.example"));
+        let fill = |names: &mut Generations, word: &str, count: usize| {
+            (0..count).for_each(|n| {
+                let name = format!("{word}-{n}.example");
+                names.note(SiteKey::of(&name), &name);
+            });
+        };
+        names.note(site, "news.example");
+        fill(&mut names, "more", SITES_RECENT_MAX / SHARDS - 1);
+        assert!(names.young.contains_key(&site), "the younger half is full, and has it");
+        fill(&mut names, "one-more", 1);
+        assert!(names.name(site).is_some() && !names.young.contains_key(&site), "in the older half");
+        fill(&mut names, "last", SITES_RECENT_MAX / SHARDS);
+        assert_eq!(names.name(site), None);
     }
 }
