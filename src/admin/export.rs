@@ -106,10 +106,6 @@ impl Wanted {
 
     fn read(query: &Query) -> Result<Wanted, Fail> {
         query.only(&["advertiser", "from", "to", "kind", "format"])?;
-        let day = |name: &str| {
-            let read = |text: &str| Day::parse(text).ok_or_else(|| Fail::bad_request(format!("`{name}` is no date like 2026-01-31")));
-            query.get(name).map(read).transpose()
-        };
         let kind = |word: &str| {
             let found = KINDS.iter().find(|(asked, told)| *asked == word || *told == word);
             let known = KINDS.map(|(asked, _)| asked).join(", ");
@@ -117,20 +113,15 @@ impl Wanted {
                 .map(|(_, told)| *told)
                 .ok_or_else(|| Fail::bad_request(format!("unknown `kind` `{word}`: known are {known}")))
         };
-        let csv = match query.get("format") {
-            None | Some("ndjson") => false,
-            Some("csv") => true,
-            Some(other) => return Err(Fail::bad_request(format!("unknown `format` `{other}`: known are ndjson, csv"))),
-        };
         let kinds = query
             .get("kind")
             .map(|list| list.split(',').map(|word| kind(word.trim())).collect());
         Ok(Wanted {
             advertiser: query.get("advertiser").map(str::to_owned),
-            from: day("from")?,
-            to: day("to")?,
+            from: query.day("from")?,
+            to: query.day("to")?,
             kinds: kinds.unwrap_or_else(|| Ok(KINDS.map(|(_, told)| told).to_vec()))?,
-            csv,
+            csv: query.is_csv("ndjson")?,
         })
     }
 

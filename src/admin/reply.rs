@@ -15,6 +15,7 @@ use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::door::Caller;
+use crate::base::time::Day;
 use crate::config::{Fault, Role};
 
 /// What a call comes to.
@@ -258,6 +259,22 @@ impl Query {
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A parameter that is a day; none where it is missing or empty.
+    pub fn day(&self, name: &str) -> Result<Option<Day>, Fail> {
+        let read = |text: &str| Day::parse(text).ok_or_else(|| Fail::bad_request(format!("`{name}` is no date like 2026-01-31")));
+        self.get(name).map(read).transpose()
+    }
+
+    /// Whether a table is asked for, as CSV; else it is what the call answers by itself.
+    pub fn is_csv(&self, otherwise: &str) -> Result<bool, Fail> {
+        match self.get("format") {
+            Some("csv") => Ok(true),
+            None => Ok(false),
+            Some(word) if word == otherwise => Ok(false),
+            Some(other) => Err(Fail::bad_request(format!("unknown `format` `{other}`: known are {otherwise}, csv"))),
+        }
     }
 
     /// Refuses parameters that are none of `known`: a misspelt one would quietly be left out.

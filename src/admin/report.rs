@@ -111,25 +111,16 @@ pub(super) fn told(engine: &Engine, query: &Query, now: Millis) -> Result<Told, 
 impl Wanted {
     fn read(query: &Query) -> Result<Wanted, Fail> {
         query.only(&["advertiser", "from", "to", "by", "format"])?;
-        let day = |name: &str| {
-            let read = |text: &str| Day::parse(text).ok_or_else(|| Fail::bad_request(format!("`{name}` is no date like 2026-01-31")));
-            query.get(name).map(read).transpose()
-        };
-        let csv = match query.get("format") {
-            None | Some("json") => false,
-            Some("csv") => true,
-            Some(other) => return Err(Fail::bad_request(format!("unknown `format` `{other}`: known are json, csv"))),
-        };
         let by: Vec<&str> = query.get("by").unwrap_or("campaign").split(',').map(str::trim).collect();
         Ok(Wanted {
             advertiser: query.get("advertiser").map(str::to_owned),
-            from: day("from")?,
-            to: day("to")?,
+            from: query.day("from")?,
+            to: query.day("to")?,
             by_campaign: by.contains(&"campaign"),
             by_day: by.contains(&"day"),
             by_hour: by.contains(&"hour"),
             dimension: dimension(&by)?,
-            csv,
+            csv: query.is_csv("json")?,
         })
     }
 
