@@ -14,6 +14,7 @@ use hyper::client::conn::http1::handshake;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use url::form_urlencoded::Serializer;
 
 use super::Failure;
 use crate::config::{self, Server};
@@ -38,6 +39,15 @@ impl Call<'_> {
             body: Vec::new(),
         }
     }
+}
+
+/// The query of a call, without what is not given.
+pub(super) fn query(given: &[(&str, Option<&str>)]) -> String {
+    let mut query = Serializer::new(String::new());
+    for (name, value) in given {
+        query.extend_pairs(value.map(|value| (name, value)));
+    }
+    query.finish()
 }
 
 /// Reads a server's config.

@@ -8,10 +8,9 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use hyper::Method;
-use url::form_urlencoded::Serializer;
 
 use super::Failure;
-use super::call::{Call, Refused, call, server};
+use super::call::{Call, Refused, call, query, server};
 use crate::admin;
 use crate::app;
 use crate::base::limits::BODY_BYTES_MAX;
@@ -68,18 +67,14 @@ pub fn explain(arguments: &Explain) -> Result<(), Failure> {
     } else {
         request(arguments)?
     };
-    let mut query = Serializer::new(String::new());
-    let given = [
-        ("user", &arguments.user),
-        ("size", &arguments.size),
-        ("domain", &arguments.domain),
-        ("country", &arguments.country),
-        ("device", &arguments.device),
-    ];
-    for (name, value) in given {
-        query.extend_pairs(value.iter().map(|value| (name, value)));
-    }
-    let query = query.append_pair("format", form(arguments.json)).finish();
+    let query = query(&[
+        ("user", arguments.user.as_deref()),
+        ("size", arguments.size.as_deref()),
+        ("domain", arguments.domain.as_deref()),
+        ("country", arguments.country.as_deref()),
+        ("device", arguments.device.as_deref()),
+        ("format", Some(form(arguments.json))),
+    ]);
     let path = format!("/api/explain/{}?{query}", escaped(&arguments.exchange));
     let wanted = Call {
         body: body.clone(),

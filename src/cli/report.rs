@@ -7,29 +7,46 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use hyper::Method;
-use url::form_urlencoded::Serializer;
 
 use super::Failure;
-use super::call::{Call, call, server};
+use super::call::{Call, call, query, server};
 use super::explain::refused;
 use crate::admin;
 use crate::app;
 
-/// Arguments of `winback report`.
+/// Whose figures or facts, and of which days.
 #[derive(clap::Args, Clone, Debug)]
-pub struct Report {
+pub struct Range {
     /// The server's config.
     #[arg(long)]
     pub config: PathBuf,
     /// Of one advertiser alone.
     #[arg(long)]
     pub advertiser: Option<String>,
-    /// The first day, as 2026-01-31 on each advertiser's clock; six days before the last.
+    /// The first day, as 2026-01-31 on each advertiser's clock; without it a report is of seven days, an export of all there are.
     #[arg(long)]
     pub from: Option<String>,
     /// The last day; today.
     #[arg(long)]
     pub to: Option<String>,
+}
+
+impl Range {
+    /// The query of a call, with `further` beside.
+    fn query(&self, further: [(&str, Option<&str>); 2]) -> String {
+        let [one, other] = further;
+        let own = [("advertiser", &self.advertiser), ("from", &self.from), ("to", &self.to)];
+        let [advertiser, from, to] = own.map(|(name, value)| (name, value.as_deref()));
+        query(&[advertiser, from, to, one, other])
+    }
+}
+
+/// Arguments of `winback report`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Report {
+    /// Of what.
+    #[command(flatten)]
+    pub range: Range,
     /// What rows are by: advertiser, campaign, day, hour, and one of creative, product, exchange, domain, device, format,
     /// recency, frequency.
     #[arg(long, default_value = "campaign")]
@@ -53,18 +70,9 @@ pub enum Form {
 /// Arguments of `winback export`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Export {
-    /// The server's config.
-    #[arg(long)]
-    pub config: PathBuf,
-    /// Of one advertiser alone.
-    #[arg(long)]
-    pub advertiser: Option<String>,
-    /// The first day, as 2026-01-31 on each advertiser's clock.
-    #[arg(long)]
-    pub from: Option<String>,
-    /// The last day.
-    #[arg(long)]
-    pub to: Option<String>,
+    /// Of what.
+    #[command(flatten)]
+    pub range: Range,
     /// Which facts, separated by commas: impressions, clicks, conversions, refunds, invalid, merges; without it all.
     #[arg(long)]
     pub kind: Option<String>,
@@ -76,18 +84,12 @@ pub struct Export {
 /// `winback report`.
 pub fn report(arguments: &Report) -> Result<(), Failure> {
     let format = if arguments.format == Form::Json { "json" } else { "csv" };
-    let query = query(&[
-        ("advertiser", &arguments.advertiser),
-        ("from", &arguments.from),
-        ("to", &arguments.to),
-        ("by", &Some(arguments.by.clone())),
-        ("format", &Some(format.to_owned())),
-    ]);
-    let server = server(&arguments.config)?;
+    let query = arguments.range.query([("by", Some(&arguments.by)), ("format", Some(format))]);
+    let server = server(&arguments.range.config)?;
     let mut told = Vec::new();
     let path = format!("/api/report?{query}");
     if !call(&server, Call::new(Method::GET, &path), &mut told).map_err(refused)? {
-        let engine = app::look(&arguments.config)?;
+        let engine = app::look(&arguments.range.config)?;
         told = admin::reported(&engine, &query).map_err(Failure::Faults)?;
     }
     let told = match arguments.format {
@@ -101,30 +103,18 @@ pub fn report(arguments: &Report) -> Result<(), Failure> {
 
 /// `winback export`.
 pub fn export(arguments: &Export) -> Result<(), Failure> {
-    let query = query(&[
-        ("advertiser", &arguments.advertiser),
-        ("from", &arguments.from),
-        ("to", &arguments.to),
-        ("kind", &arguments.kind),
-        ("format", &Some(arguments.format.clone())),
-    ]);
-    let server = server(&arguments.config)?;
+    let query = arguments
+        .range
+        .query([("kind", arguments.kind.as_deref()), ("format", Some(&arguments.format))]);
+    let server = server(&arguments.range.config)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let path = format!("/api/export?{query}");
     if !call(&server, Call::new(Method::GET, &path), &mut out).map_err(refused)? {
-        let engine = app::glance(&arguments.config)?;
+        let engine = app::glance(&arguments.range.config)?;
         let wanted = admin::Wanted::of(&query).map_err(Failure::Faults)?;
         return written(wanted.write(&engine, &mut out).and_then(|()| out.flush()));
     }
     written(out.flush())
-}
-
-fn query(pairs: &[(&str, &Option<String>)]) -> String {
-    let mut query = Serializer::new(String::new());
-    for (name, value) in pairs {
-        query.extend_pairs(value.iter().map(|value| (name, value)));
-    }
-    query.finish()
 }
 
 fn written(result: std::io::Result<()>) -> Result<(), Failure> {
